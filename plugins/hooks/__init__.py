@@ -1,0 +1,1 @@
+"""Airflow connection -> client, one hook a service."""
