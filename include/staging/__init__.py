@@ -1,0 +1,1 @@
+"""Staging files: what a source delivered, whole and checkable, before it is loaded."""

@@ -1,0 +1,55 @@
+"""The manifest: the last file of a run's staging. Without it the rest does not count."""
+
+from __future__ import annotations
+
+from datetime import date
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, JsonValue, ValidationError
+
+from include.staging.errors import StagingFileDamaged, StagingFileMissing
+from include.staging.files import StagingPath, write_atomically
+from include.staging.tables import TableParts
+
+MANIFEST = "manifest.json"
+
+
+class Manifest(BaseModel):
+    """What one run staged for one day.
+
+    Attributes: dag_id, run_id, day; host that wrote it, for the case that another host cannot see the
+    files; written_at; tables by name; facts, whatever else is worth keeping.
+    """
+
+    model_config = ConfigDict(frozen=True)
+    dag_id: str
+    run_id: str
+    day: date
+    host: str
+    written_at: AwareDatetime
+    tables: dict[str, TableParts]
+    facts: dict[str, JsonValue] = {}
+
+
+def save_manifest(directory: StagingPath, manifest: Manifest) -> None:
+    """Make the staged rows count: write the manifest, as the last file."""
+    write_atomically(directory / MANIFEST, manifest.model_dump_json(indent=1).encode())
+
+
+def read_manifest(directory: StagingPath) -> Manifest:
+    """Read a run's manifest.
+
+    Raises: StagingFileMissing; StagingFileDamaged.
+    """
+    path = directory / MANIFEST
+    try:
+        data = path.read_bytes()
+    except FileNotFoundError as error:
+        raise StagingFileMissing(
+            str(path),
+            "clear task fetch of this run; if another host wrote it, set variable staging_root to storage "
+            "that all workers share",
+        ) from error
+    try:
+        return Manifest.model_validate_json(data)
+    except ValidationError as error:
+        raise StagingFileDamaged(str(path), str(error.errors(include_url=False)[0]["msg"])) from error

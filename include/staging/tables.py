@@ -1,0 +1,204 @@
+"""Rows of a table as staging files: newline-delimited JSON arrays, checked against the column types.
+
+A part reads like this, one row a line, columns in the order of the table:
+
+    ["2026-08-20","octo-org/octo-repo","monalisa",3]
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from datetime import UTC, date, datetime
+from functools import cached_property
+from itertools import islice
+from typing import IO, Annotated, Any
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+
+from include.staging.errors import BadRow, StagingFileDamaged, StagingFileMissing
+from include.staging.files import StagingPath, write_atomically
+
+ROWS_PER_PART = 500_000  # a part is built in memory: about 30 MB of text for the widest of our tables
+
+Row = tuple[object, ...]
+
+_COLUMN_KINDS: dict[str, Any] = {
+    # Outside these bounds a server of 2018 stores 0000-00-00 or wraps around, without a word.
+    "Date": Annotated[date, Field(ge=date(1970, 1, 1), lt=date(2106, 1, 1))],
+    "DateTime('UTC')": Annotated[
+        AwareDatetime,
+        Field(ge=datetime(1970, 1, 1, tzinfo=UTC), lt=datetime(2106, 1, 1, tzinfo=UTC)),
+    ],
+    "String": str,
+    **{
+        f"{sign}Int{bits}": Annotated[
+            int,
+            Field(
+                ge=0 if sign else -(2 ** (bits - 1)),
+                lt=2**bits if sign else 2 ** (bits - 1),
+            ),
+        ]
+        for sign in ("", "U")
+        for bits in (8, 16, 32, 64)
+    },
+}
+
+
+class StagedTable(BaseModel):
+    """A table that rows are staged for.
+
+    Attributes: name; columns, name -> ClickHouse type, in order; key, columns that are unique within a
+    day; day_column, None where the table is not kept by day.
+    """
+
+    model_config = ConfigDict(frozen=True)
+    name: str = Field(pattern=r"\A[A-Za-z_][A-Za-z0-9_]{0,62}\Z")
+    columns: dict[str, str]
+    key: tuple[str, ...]
+    day_column: str | None = "date"
+
+    @cached_property
+    def _row_kind(self) -> Any:
+        return tuple[*(_COLUMN_KINDS[kind] for kind in self.columns.values())]  # type: ignore[misc]
+
+    @cached_property
+    def row_adapter(self) -> TypeAdapter[Row]:
+        """Checks one row given as Python values; nothing is converted."""
+        return TypeAdapter(self._row_kind, config=ConfigDict(strict=True))
+
+    @cached_property
+    def rows_adapter(self) -> TypeAdapter[list[Row]]:
+        """Reads a JSON array of rows; in JSON, strict still reads dates from text."""
+        return TypeAdapter(list[self._row_kind], config=ConfigDict(strict=True))  # type: ignore[name-defined]
+
+    def bad_row(self, error: ValidationError, *, row: int | None = None) -> BadRow:
+        """Say in our words what pydantic found; `row` (from 1) where only one row was checked."""
+        first = error.errors(include_url=False)[0]
+        place = list(first["loc"])
+        if row is None:
+            row = int(place.pop(0)) + 1 if place else 0
+        column = list(self.columns)[int(place[0])] if place else "(all)"
+        return BadRow(self.name, row, column, f"{first['msg']}, got {str(first['input'])[:100]!r}")
+
+
+class Part(BaseModel):
+    """One staging file. Attributes: file, its name; rows; sha256 of its bytes; checksum of its rows."""
+
+    model_config = ConfigDict(frozen=True)
+    file: str = Field(pattern=r"\A[A-Za-z0-9_][A-Za-z0-9_.-]*\Z")
+    rows: int
+    sha256: str
+    checksum: int
+
+
+class TableParts(BaseModel):
+    """All staged rows of one table. Its checksum is the sum of its rows' (row_checksum)."""
+
+    model_config = ConfigDict(frozen=True)
+    table: StagedTable
+    parts: tuple[Part, ...]
+
+    @property
+    def rows(self) -> int:
+        """Rows in all parts."""
+        return sum(part.rows for part in self.parts)
+
+    @property
+    def checksum(self) -> int:
+        """Sum of the row checksums, modulo 2**64."""
+        return sum(part.checksum for part in self.parts) % 2**64
+
+
+def write_table(
+    directory: StagingPath, table: StagedTable, rows: Iterable[Row], rows_per_part: int = ROWS_PER_PART
+) -> TableParts:
+    """Write `rows` as parts of at most `rows_per_part` rows; memory is bounded by one part.
+
+    The name of a part holds a hash of its content: two tries that write at once cannot mix.
+
+    Raises: BadRow for a value that does not fit its column, before the part it is in exists.
+    """
+    source = iter(rows)
+    parts: list[Part] = []
+    while part := _write_part(directory, table, islice(source, rows_per_part), sum(p.rows for p in parts)):
+        parts.append(part)
+    return TableParts(table=table, parts=tuple(parts))
+
+
+def read_batches(
+    path: StagingPath, table: StagedTable, part: Part, batch_rows: int
+) -> Iterator[Sequence[Row]]:
+    """Yield the rows of a part, checked, in batches of at most `batch_rows`.
+
+    Raises: StagingFileMissing; StagingFileDamaged where content and manifest differ. The hash of the
+    whole file is known only after the last batch, so rows are not to be published before the end.
+    """
+    if not path.exists():
+        raise StagingFileMissing(str(path), "clear the task that wrote it and run it again")
+    digest, count = hashlib.sha256(), 0
+    with path.open("rb") as file:
+        for lines in _line_batches(file, batch_rows):
+            for line in lines:
+                digest.update(line)
+            try:
+                rows = table.rows_adapter.validate_json(b"[" + b",".join(lines) + b"]")
+            except ValidationError as error:
+                raise StagingFileDamaged(str(path), f"{table.bad_row(error)}, after {count} rows") from error
+            count += len(rows)
+            yield rows
+    if count != part.rows or digest.hexdigest() != part.sha256:
+        raise StagingFileDamaged(str(path), f"{count} rows, expected {part.rows} with sha256 {part.sha256}")
+
+
+def _line_batches(file: IO[bytes], batch_rows: int) -> Iterator[list[bytes]]:
+    while lines := list(islice(file, batch_rows)):
+        yield lines
+
+
+def _write_part(
+    directory: StagingPath, table: StagedTable, rows: Iterable[Row], rows_before: int
+) -> Part | None:
+    lines, checksum = [], 0
+    as_text = [_TEXTS.get(kind, str) for kind in table.columns.values()]
+    for number, row in enumerate(rows, start=rows_before + 1):
+        try:
+            values = table.row_adapter.validate_python(row)
+        except ValidationError as error:
+            raise table.bad_row(error, row=number) from error
+        checksum += row_checksum([text(value) for text, value in zip(as_text, values, strict=True)])
+        lines.append(json.dumps(values, default=_json_value, ensure_ascii=False, separators=(",", ":")))
+    if not lines:
+        return None
+    data = ("\n".join(lines) + "\n").encode()
+    sha256 = hashlib.sha256(data).hexdigest()
+    file = f"{table.name}-{rows_before:010d}-{sha256[:8]}.ndjson"
+    write_atomically(directory / file, data)
+    return Part(file=file, rows=len(lines), sha256=sha256, checksum=checksum % 2**64)
+
+
+def row_checksum(texts: Sequence[str]) -> int:
+    r"""Hash a row, given as ClickHouse's toString() of each column.
+
+    The same in SQL: halfMD5(concat(toString(a), '\0', toString(b), ...)), the first 8 bytes of the MD5.
+    Summed over rows it tells lost, doubled and changed rows, in any order, on both sides of a load.
+    """
+    digest = hashlib.md5("\0".join(texts).encode(), usedforsecurity=False).digest()
+    return int.from_bytes(digest[:8], "big")
+
+
+def _datetime_text(value: object) -> str:
+    assert isinstance(value, datetime)  # noqa: S101 - checked by the column's kind
+    return value.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S")
+
+
+_TEXTS: dict[str, Callable[[object], str]] = {"DateTime('UTC')": _datetime_text}
+
+
+def _json_value(value: object) -> str:
+    if isinstance(value, datetime):
+        return value.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    if isinstance(value, date):
+        return value.isoformat()
+    raise TypeError(f"no JSON form for {type(value)}")
