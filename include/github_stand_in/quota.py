@@ -1,0 +1,80 @@
+"""Rate limits as GitHub keeps them: a count per holder and resource, over a fixed window of time."""
+
+import math
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+Resource = Literal["core", "search"]
+PERIOD_S: dict[Resource, int] = {"core": 3600, "search": 60}
+
+
+@dataclass(frozen=True, slots=True)
+class Quota:
+    """How many requests one holder (a token, or an address without one) may send.
+
+    Source: https://docs.github.com/en/rest/using-the-rest-api/rate-limits-for-the-rest-api
+    """
+
+    core_per_hour: int
+    search_per_minute: int
+
+    def limit(self, resource: Resource) -> int:
+        """Return the requests allowed in one window of the resource."""
+        return self.core_per_hour if resource == "core" else self.search_per_minute
+
+
+ANONYMOUS = Quota(core_per_hour=60, search_per_minute=10)
+WITH_TOKEN = Quota(core_per_hour=5000, search_per_minute=30)
+
+
+@dataclass(slots=True)
+class Window:
+    """What one holder has used of one resource. reset: seconds since the Unix epoch."""
+
+    resource: Resource
+    limit: int
+    reset: int
+    used: int = 0
+
+    @property
+    def spent(self) -> bool:
+        """True when the next request is refused."""
+        return self.used >= self.limit
+
+    def headers(self) -> dict[str, str]:
+        """Return the rate-limit headers that every answer carries."""
+        return {
+            "X-RateLimit-Limit": str(self.limit),
+            "X-RateLimit-Remaining": str(self.limit - self.used),
+            "X-RateLimit-Reset": str(self.reset),
+            "X-RateLimit-Used": str(self.used),
+            "X-RateLimit-Resource": self.resource,
+        }
+
+    def as_json(self) -> dict[str, int | str]:
+        """Return the entry of `GET /rate_limit`."""
+        return {
+            "limit": self.limit,
+            "used": self.used,
+            "remaining": self.limit - self.used,
+            "reset": self.reset,
+            "resource": self.resource,
+        }
+
+
+class QuotaBook:
+    """The windows of all holders. A window opens with a holder's first request."""
+
+    def __init__(self, anonymous: Quota, with_token: Quota) -> None:
+        self._quotas = {False: anonymous, True: with_token}
+        self._windows: dict[tuple[str, Resource], Window] = {}
+
+    def window(self, holder: str, resource: Resource, now: datetime, *, has_token: bool) -> Window:
+        """Return the holder's running window; opens the next one when the last has ended."""
+        window = self._windows.get((holder, resource))
+        if window is None or now.timestamp() >= window.reset:
+            limit = self._quotas[has_token].limit(resource)
+            window = Window(resource, limit, math.floor(now.timestamp()) + PERIOD_S[resource])
+            self._windows[holder, resource] = window
+        return window
