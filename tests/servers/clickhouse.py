@@ -21,7 +21,7 @@ import pytest
 
 from tests.servers.free_port import free_ports
 
-PASSWORD = "loader-s3cret-pa55"  # noqa: S105
+PASSWORD = "loader-s3cret-pa55"
 START_TIMEOUT_S = 60
 CONFIG = """<yandex>
     <logger><level>information</level><log>{directory}/server.log</log><errorlog>{directory}/errors.log</errorlog></logger>
@@ -58,8 +58,8 @@ USERS = f"""<yandex>
 class ClickHouseServer:
     """One clickhouse-server in a directory of its own; its data outlives stop() and kill().
 
-    Attributes: host; port: native protocol; http_port; user, password: a user with a password (`default` has none);
-    time_zone: the server's zone.
+    Attributes: host; port: native protocol; http_port; user, password: a user with a password
+    (`default` has none); time_zone: the server's zone.
     """
 
     host = "127.0.0.1"
@@ -101,7 +101,7 @@ class ClickHouseServer:
         self._end(signal.SIGKILL)
 
     def execute(self, sql: str) -> str:
-        """Run one statement as `default` over HTTP, without any driver of ours; returns tab separated rows."""
+        """Run one statement as `default` over HTTP, without any driver; returns tab separated rows."""
         request = urllib.request.Request(f"http://{self.host}:{self.http_port}/", data=sql.encode())
         try:
             with urllib.request.urlopen(request, timeout=60) as answer:
@@ -110,7 +110,7 @@ class ClickHouseServer:
             raise AssertionError(f"{sql}\n{error.read().decode()}") from error
 
     def airflow_connection(self, **changes: object) -> str:
-        """Return the value for AIRFLOW_CONN_CLICKHOUSE_DEFAULT (JSON); `changes` win, None removes a field."""
+        """Return a value for AIRFLOW_CONN_CLICKHOUSE_DEFAULT (JSON); `changes` win, None removes a field."""
         fields = {"conn_type": "clickhouse", "host": self.host, "port": self.port, "login": self.user}
         fields |= {"password": self.password, "schema": "stagehouse"} | changes
         return json.dumps({name: value for name, value in fields.items() if value is not None})

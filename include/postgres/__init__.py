@@ -1,0 +1,1 @@
+"""PostgreSQL: is it well, and who holds the lease."""

@@ -1,0 +1,144 @@
+"""Is PostgreSQL well enough to start work that rests on it?"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from pathlib import Path
+from typing import Any
+
+import psycopg
+from psycopg.rows import dict_row
+from psycopg_pool import AsyncConnectionPool, PoolTimeout
+from pydantic import BaseModel, ConfigDict, NonNegativeFloat, NonNegativeInt
+
+from include.postgres.errors import PostgresUnreachable, PostgresUnwell
+
+logger = logging.getLogger(__name__)
+
+SQL = Path(__file__).with_name("health.sql").read_text()
+ADDRESS = "check host and port"
+# The driver gives no SQLSTATE for a refused connection, so the text has to do; an unknown one (another
+# language, another proxy) still gets the server's line and OTHERWISE.
+NEXT_STEPS = {
+    "password authentication failed": "check login and password",
+    "no password supplied": "fill in password",
+    "role ": "check login",
+    "too many clients": "wait, or raise max_connections",
+    "remaining connection slots": "wait, or raise max_connections",
+    "too many connections": "wait, or raise the limit of the role or database",
+    "database ": "check schema, which holds the name of the database",
+    "no pg_hba.conf entry": "check login and schema, or let this host in (pg_hba.conf)",
+    "ssl": "check extra.sslmode",
+    "certificate": "check extra.sslrootcert",
+    "starting up": "wait until the server is up",
+    "shutting down": "wait until the server is up",
+}
+OTHERWISE = "check host, port, login, password and schema"
+
+
+class PostgresHealth(BaseModel):
+    """The state of a server and one database at one moment.
+
+    Attributes: version; latency_ms of one round trip; connections_used (ours included) of connections_max;
+    oldest_transaction_s, age of the oldest open or prepared one but ours, None: there is none;
+    replication_lag_s, of the slowest replica or of this one, None: no replica; database_bytes;
+    in_recovery: the server is a replica and read-only, a fact and not an illness; sees_all: False if the role
+    lacks pg_read_all_stats, then oldest_transaction_s knows only its own sessions and the lag is None.
+    """
+
+    model_config = ConfigDict(frozen=True)
+    version: str
+    latency_ms: NonNegativeFloat
+    connections_used: NonNegativeInt
+    connections_max: NonNegativeInt
+    oldest_transaction_s: float | None
+    replication_lag_s: float | None
+    database_bytes: NonNegativeInt
+    in_recovery: bool
+    sees_all: bool
+
+    def __str__(self) -> str:
+        return (
+            f"PostgreSQL {self.version}{', a replica' * self.in_recovery}: {self.latency_ms:.1f} ms, "
+            f"{self.connections_used} of {self.connections_max} connections, "
+            f"oldest transaction {_seconds(self.oldest_transaction_s)}, "
+            f"replication lag {_seconds(self.replication_lag_s)}, {self.database_bytes / 1e6:.1f} MB"
+            f"{'' if self.sees_all else ', own sessions only (GRANT pg_read_all_stats shows all)'}"
+        )
+
+
+class HealthLimits(BaseModel):
+    """From where on a server is unwell: connections_share of the maximum (0..1), the others in seconds."""
+
+    model_config = ConfigDict(frozen=True)
+    connections_share: float = 0.9
+    oldest_transaction_s: float = 3600.0
+    replication_lag_s: float = 300.0
+    latency_s: float = 5.0
+
+
+def find_reasons(health: PostgresHealth, limits: HealthLimits) -> tuple[str, ...]:
+    """Return one sentence for each limit that `health` exceeds; empty for a server that is well."""
+    share = health.connections_used / max(health.connections_max, 1)
+    oldest_s, lag_s = health.oldest_transaction_s or 0.0, health.replication_lag_s or 0.0
+    checks = {
+        f"{health.connections_used} of {health.connections_max} connections are used "
+        f"(limit {limits.connections_share:.0%})": share >= limits.connections_share,
+        f"a transaction is open for {oldest_s:.0f} s (limit {limits.oldest_transaction_s:.0f} s): "
+        "find it in pg_stat_activity or pg_prepared_xacts": oldest_s > limits.oldest_transaction_s,
+        f"replication is {lag_s:.0f} s behind (limit {limits.replication_lag_s:.0f} s)": (
+            lag_s > limits.replication_lag_s
+        ),
+        f"one round trip takes {health.latency_ms / 1000:.3g} s (limit {limits.latency_s:g} s)": (
+            health.latency_ms / 1000 > limits.latency_s
+        ),
+    }
+    return tuple(reason for reason, exceeded in checks.items() if exceeded)
+
+
+async def check_health(
+    pool: AsyncConnectionPool[Any], connection: str, limits: HealthLimits, timeout_s: float
+) -> PostgresHealth:
+    """Ask the server for its state, once; the pool is opened here and closed in any case.
+
+    Args: pool: not open yet. connection: its id, for messages. timeout_s: for everything together.
+    Raises: PostgresUnreachable: no answer, or refused. PostgresUnwell: it answers but exceeds a limit.
+    """
+    try:
+        async with asyncio.timeout(timeout_s), pool:
+            health = await _read(pool)
+    except (TimeoutError, PoolTimeout, psycopg.errors.ConnectionTimeout) as error:
+        raise PostgresUnreachable(connection, f"no answer within {timeout_s:g} s", ADDRESS) from error
+    except psycopg.Error as error:
+        raise PostgresUnreachable(connection, *explain(error)) from error
+    if reasons := find_reasons(health, limits):
+        raise PostgresUnwell(connection, reasons)
+    logger.info("connection %r: %s", connection, health)
+    return health
+
+
+def explain(error: psycopg.Error) -> tuple[str, str]:
+    """Return the first line of what the driver or server said, and the next step it calls for."""
+    lines = str(error).strip().splitlines() or [type(error).__name__]
+    line = lines[0].removeprefix("connection failed: ").strip()
+    if "FATAL:" not in line and "ERROR:" not in line and line.startswith("connection"):
+        return line, ADDRESS
+    said = line.partition("FATAL:")[2].strip() or line
+    steps = (step for sign, step in NEXT_STEPS.items() if sign in said.lower())
+    return line, next(steps, OTHERWISE)
+
+
+async def _read(pool: AsyncConnectionPool[Any]) -> PostgresHealth:
+    clock = asyncio.get_running_loop().time
+    async with pool.connection() as connection, connection.cursor(row_factory=dict_row) as cursor:
+        await cursor.execute("SET TRANSACTION READ ONLY")
+        began = clock()
+        await cursor.execute("SELECT 1")
+        latency_ms = (clock() - began) * 1000
+        await cursor.execute(SQL)
+        return PostgresHealth.model_validate({**(await cursor.fetchone() or {}), "latency_ms": latency_ms})
+
+
+def _seconds(value: float | None) -> str:
+    return "none" if value is None else f"{value:.0f} s"
