@@ -28,6 +28,14 @@ ANONYMOUS = Quota(core_per_hour=60, search_per_minute=10)
 WITH_TOKEN = Quota(core_per_hour=5000, search_per_minute=30)
 
 
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """Whose requests are counted together: one token, or one address without a token."""
+
+    name: str
+    has_token: bool
+
+
 @dataclass(slots=True)
 class Window:
     """What one holder has used of one resource. reset: seconds since the Unix epoch."""
@@ -67,14 +75,15 @@ class QuotaBook:
     """The windows of all holders. A window opens with a holder's first request."""
 
     def __init__(self, anonymous: Quota, with_token: Quota) -> None:
-        self._quotas = {False: anonymous, True: with_token}
-        self._windows: dict[tuple[str, Resource], Window] = {}
+        self._anonymous, self._with_token = anonymous, with_token
+        self._windows: dict[tuple[Holder, Resource], Window] = {}
 
-    def window(self, holder: str, resource: Resource, now: datetime, *, has_token: bool) -> Window:
+    def window(self, holder: Holder, resource: Resource, now: datetime) -> Window:
         """Return the holder's running window; opens the next one when the last has ended."""
         window = self._windows.get((holder, resource))
         if window is None or now.timestamp() >= window.reset:
-            limit = self._quotas[has_token].limit(resource)
-            window = Window(resource, limit, math.floor(now.timestamp()) + PERIOD_S[resource])
+            quota = self._with_token if holder.has_token else self._anonymous
+            opened_at = math.floor(now.timestamp())
+            window = Window(resource, quota.limit(resource), opened_at + PERIOD_S[resource])
             self._windows[holder, resource] = window
         return window

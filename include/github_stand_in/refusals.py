@@ -96,8 +96,8 @@ def unknown_version(version: str) -> Answer:
     supported = ", ".join(f'"{known}"' for known in API_VERSIONS)
     return refusal(
         400,
-        f'The version you specified in the "X-GitHub-API-Version" request header, "{version}", is not a supported '
-        f"version. The following versions are currently supported: {supported}.",
+        f'The version you specified in the "X-GitHub-API-Version" request header, "{version}", is not a '
+        f"supported version. The following versions are currently supported: {supported}.",
     )
 
 

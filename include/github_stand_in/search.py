@@ -5,7 +5,8 @@ Source: https://docs.github.com/en/search-github/searching-on-github/searching-f
 
 import re
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 
 from include.github_stand_in.dataset import Repository
@@ -41,6 +42,15 @@ def read_query(q: str) -> list[Condition]:
     return [_condition(term) for term in _TERM.finditer(q)]
 
 
+@dataclass(frozen=True, slots=True)
+class Search:
+    """What is asked for. sort: "stars", "forks", or anything else for best match; order: "asc" or else."""
+
+    q: str
+    sort: str = ""
+    order: str = ""
+
+
 class SearchIndex:
     """Answers searches over a fixed list of repositories; the last queries are kept sorted."""
 
@@ -50,24 +60,21 @@ class SearchIndex:
         self._owners = frozenset(repository.owner.login.lower() for repository in repositories)
         self._found = lru_cache(maxsize=64)(self._search)
 
-    def find(self, q: str, sort: str, order: str) -> tuple[Repository, ...]:
-        """Return all repositories that match, best first (order="asc": the other way round).
-
-        Sorts by stars or by forks; any other order of GitHub is answered by stars.
+    def find(self, search: Search) -> tuple[Repository, ...]:
+        """Return all repositories that match, best first; by stars unless asked for forks.
 
         Raises:
             QueryError: as read_query, or an owner that does not exist.
         """
-        return self._found(q, sort, order)
+        return self._found(search)
 
-    def _search(self, q: str, sort: str, order: str) -> tuple[Repository, ...]:
-        conditions = read_query(q)
-        self._refuse_unknown_owners(q)
-        found: Iterable[Repository] = (r for r in self._by_stars if all(holds(r) for holds in conditions))
-        if sort == "forks":
-            found = sorted(found, key=lambda repository: -repository.forks)
-        result = tuple(found)
-        return result[::-1] if sort and order == "asc" else result
+    def _search(self, search: Search) -> tuple[Repository, ...]:
+        conditions = read_query(search.q)
+        self._refuse_unknown_owners(search.q)
+        found = tuple(r for r in self._by_stars if all(holds(r) for holds in conditions))
+        if search.sort == "forks":
+            found = tuple(sorted(found, key=lambda repository: -repository.forks))
+        return found[::-1] if search.sort and search.order == "asc" else found
 
     def _refuse_unknown_owners(self, q: str) -> None:
         asked = defaultdict(set)

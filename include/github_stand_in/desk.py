@@ -1,0 +1,125 @@
+"""Who may ask, how often, and what every answer carries.
+
+The order of the checks is GitHub's: user agent, version, token, quota, and only then the call itself.
+"""
+
+import itertools
+from collections.abc import Callable, Collection
+from datetime import datetime
+from email.utils import format_datetime
+from hashlib import sha256
+
+from aiohttp import hdrs, web
+
+from include.github_stand_in.dataset import Dataset
+from include.github_stand_in.quota import Holder, Quota, QuotaBook, Resource, Window
+from include.github_stand_in.refusals import (
+    API_VERSIONS,
+    Answer,
+    bad_credentials,
+    json_body,
+    no_user_agent,
+    not_found,
+    quota_spent,
+    unknown_version,
+)
+from include.github_stand_in.site import Call, Site
+
+UNNAMED_VERSION = "2022-11-28"  # what a request without X-GitHub-Api-Version gets
+
+
+class Desk:
+    """Decides on each request of one server."""
+
+    def __init__(
+        self,
+        dataset: Dataset,
+        now: Callable[[], datetime],
+        anonymous: Quota,
+        with_token: Quota,
+        revoked_tokens: Collection[str],
+    ) -> None:
+        self._site = Site(dataset)
+        self._now = now
+        self._quotas = QuotaBook(anonymous, with_token)
+        self._revoked = frozenset(revoked_tokens)
+        self._numbers = itertools.count(1)
+
+    def answer(self, request: web.Request) -> Answer:
+        """Return the whole answer: status, body and all headers."""
+        now = self._now()
+        request_id = f"57A6:{next(self._numbers):06X}:{int(now.timestamp()):08X}"
+        version = request.headers.get("X-GitHub-Api-Version", UNNAMED_VERSION)
+        holder = self._holder(request)
+        window = self._quotas.window(holder, resource_of(request), now)
+        answer = (
+            self._refuse(request, version)
+            or self._rate_limit(request, holder, version, now)
+            or (quota_spent(holder.name, _user_id(holder), request_id, now) if window.spent else None)
+            or self._charged(window, self._site_answer(request, now))
+        )
+        headers = {
+            "Date": format_datetime(now, usegmt=True),
+            "Content-Type": "application/json; charset=utf-8",
+            "Cache-Control": f"{'private' if holder.has_token else 'public'}, max-age=60, s-maxage=60",
+            "Vary": "Accept,Accept-Encoding, Accept, X-Requested-With",
+            "X-GitHub-Media-Type": "github.v3; format=json",
+            "X-GitHub-Request-Id": request_id,
+        }
+        return Answer(answer.status, answer.body, headers | window.headers() | dict(answer.headers))
+
+    def _refuse(self, request: web.Request, version: str) -> Answer | None:
+        """Return the refusal of a request that costs no quota."""
+        if not request.headers.get(hdrs.USER_AGENT):
+            return no_user_agent()
+        if version not in API_VERSIONS:
+            return unknown_version(version)
+        return bad_credentials() if _token(request) in self._revoked else None
+
+    @staticmethod
+    def _charged(window: Window, answer: Answer) -> Answer:
+        """Count an answer, unless it says that the condition of the request still holds: that is free."""
+        window.used += answer.status != web.HTTPNotModified.status_code
+        return answer
+
+    def _site_answer(self, request: web.Request, now: datetime) -> Answer:
+        if request.method not in {hdrs.METH_GET, hdrs.METH_HEAD}:
+            return not_found()
+        base = f"{request.scheme}://{request.host}"
+        answer = self._site.answer(Call(request.path, base, now.replace(microsecond=0), dict(request.query)))
+        if answer.status != web.HTTPOk.status_code:
+            return answer
+        etag = f'W/"{sha256(answer.body).hexdigest()}"'
+        known = etag in request.headers.get(hdrs.IF_NONE_MATCH, "")
+        return Answer(304 if known else 200, b"" if known else answer.body, {**answer.headers, "ETag": etag})
+
+    def _rate_limit(self, request: web.Request, holder: Holder, version: str, now: datetime) -> Answer | None:
+        """Answer what is left of each quota, if that is asked for; asking is free."""
+        if request.path != "/rate_limit":
+            return None
+        resources: tuple[Resource, ...] = ("core", "search")
+        windows = {resource: self._quotas.window(holder, resource, now).as_json() for resource in resources}
+        body: dict[str, object] = {"resources": windows}
+        if version == UNNAMED_VERSION:
+            body["rate"] = windows["core"]  # the version after dropped it
+        return Answer(200, json_body(body))
+
+    def _holder(self, request: web.Request) -> Holder:
+        token = _token(request)
+        if token is None or token in self._revoked:
+            return Holder(request.remote or "an unknown address", has_token=False)
+        return Holder(token, has_token=True)
+
+
+def resource_of(request: web.Request) -> Resource:
+    return "search" if request.path.startswith("/search/") else "core"
+
+
+def _token(request: web.Request) -> str | None:
+    """Return the token of an Authorization header, whatever its scheme."""
+    return request.headers.get(hdrs.AUTHORIZATION, "").rpartition(" ")[2] or None
+
+
+def _user_id(holder: Holder) -> int | None:
+    """Return a number for the account of a token, the same for the same token; None without one."""
+    return int.from_bytes(sha256(holder.name.encode()).digest()[:3]) if holder.has_token else None

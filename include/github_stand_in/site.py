@@ -1,0 +1,154 @@
+"""What GitHub answers to a call, without sockets, quotas or faults: from address and data set to body."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import lru_cache
+from urllib.parse import urlencode
+
+from include.github_stand_in.catalogue import Catalogue
+from include.github_stand_in.commit_json import commit_json
+from include.github_stand_in.dataset import Dataset, Repository, Standing
+from include.github_stand_in.paging import Page, link_header, read_page
+from include.github_stand_in.refusals import (
+    Answer,
+    RefusedError,
+    beyond_search_cap,
+    blocked,
+    empty_repository,
+    json_body,
+    moved,
+    not_found,
+    validation_failed,
+)
+from include.github_stand_in.repository_json import full_repository_json, search_item_json, timestamp
+from include.github_stand_in.root_json import root_json
+from include.github_stand_in.search import QueryError, Search, SearchIndex
+
+SEARCH_CAP = 1000
+# Filters of the real call that no client of ours uses: answering as if they were not there would be a lie.
+UNSERVED_FILTERS = ("sha", "path", "author", "committer")
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One GET request, decoded.
+
+    Attributes:
+        path: without query.
+        base: root of this API as the client addressed it, without a slash at its end.
+        as_of: the server's time, aware, UTC, whole seconds: nothing younger is in the answer.
+    """
+
+    path: str
+    base: str
+    as_of: datetime
+    query: Mapping[str, str] = field(default_factory=dict)
+
+
+class Site:
+    """Answers calls about one data set."""
+
+    def __init__(self, dataset: Dataset) -> None:
+        self._dataset = dataset
+        self._catalogue = Catalogue(dataset.repositories)
+        self._index = SearchIndex(dataset.repositories)
+        # A page of a search costs milliseconds to write, and tests ask for it again within one second.
+        self._search_body = lru_cache(maxsize=32)(self._write_search_body)
+
+    def answer(self, call: Call) -> Answer:
+        """Return the answer to a call; refusals are answers too."""
+        try:
+            return self._route(call)
+        except RefusedError as refused:
+            return refused.answer
+
+    def _route(self, call: Call) -> Answer:
+        match call.path.removeprefix("/").split("/"):
+            case [""]:
+                return Answer(200, json_body(root_json(call.base)))
+            case ["search", "repositories"]:
+                return self._search(call)
+            case ["repos", owner, name, *rest]:
+                return self._repository_call(call, self._named(call, owner, name, rest), rest)
+            case ["repositories", number, *rest]:
+                return self._repository_call(call, self._catalogue.numbered(number), rest)
+        raise RefusedError(not_found())
+
+    def _named(self, call: Call, owner: str, name: str, rest: list[str]) -> Repository:
+        """Find a repository by name; a name it no longer has leads to its address by id."""
+        repository = self._catalogue.named(owner, name)
+        if (
+            repository.standing is Standing.MOVED
+            and repository.full_name.lower() == f"{owner}/{name}".lower()
+        ):
+            address = "/".join([call.base, "repositories", str(repository.id), *rest])
+            raise RefusedError(moved(f"{address}?{urlencode(call.query)}" if call.query else address))
+        return repository
+
+    def _repository_call(self, call: Call, repository: Repository, rest: list[str]) -> Answer:
+        if repository.standing is Standing.GONE:
+            raise RefusedError(not_found())
+        if repository.standing is Standing.BLOCKED:
+            notice = f"{call.base}/notices/{repository.id}"
+            raise RefusedError(blocked(timestamp(repository.created_at), notice))
+        match rest:
+            case []:
+                pushed_at = self._dataset.pushed_at(repository, call.as_of)
+                return Answer(200, json_body(full_repository_json(repository, pushed_at, call.base)))
+            case ["commits"]:
+                return self._commits(call, repository)
+        raise RefusedError(not_found())
+
+    def _commits(self, call: Call, repository: Repository) -> Answer:
+        for name in UNSERVED_FILTERS:
+            if name in call.query:
+                reason = "This stand-in does not serve the filter."
+                raise RefusedError(validation_failed("Commit", name, "invalid", reason))
+        since, until = _moment(call.query, "since"), _moment(call.query, "until")
+        if repository.standing is Standing.EMPTY:
+            raise RefusedError(empty_repository())
+        page = read_page(call.query)
+        until = min(until or call.as_of, call.as_of)
+        commits, total = self._dataset.commits(repository, since, until, page.positions)
+        full_name = repository.moved_to or repository.full_name
+        body = json_body([commit_json(commit, full_name, call.base) for commit in commits])
+        address = f"{call.base}/repositories/{repository.id}/commits"
+        return Answer(200, body, _link(address, call, page, total))
+
+    def _search(self, call: Call) -> Answer:
+        page = read_page(call.query)
+        search = Search(*(call.query.get(name, "") for name in ("q", "sort", "order")))
+        try:
+            found = self._index.find(search)
+        except QueryError as refused:
+            raise RefusedError(validation_failed("Search", "q", refused.code, refused.reason)) from refused
+        if page.positions.start >= SEARCH_CAP:
+            raise RefusedError(beyond_search_cap())
+        body = self._search_body(search, page, call.base, call.as_of)
+        reachable = min(len(found), SEARCH_CAP)
+        return Answer(200, body, _link(f"{call.base}/search/repositories", call, page, reachable))
+
+    def _write_search_body(self, search: Search, page: Page, base: str, as_of: datetime) -> bytes:
+        found = self._index.find(search)
+        items = [
+            search_item_json(repository, self._dataset.pushed_at(repository, as_of), base)
+            for repository in found[:SEARCH_CAP][page.positions]
+        ]
+        return json_body({"total_count": len(found), "incomplete_results": False, "items": items})
+
+
+def _link(address: str, call: Call, page: Page, total: int) -> dict[str, str]:
+    link = link_header(address, call.query, page, total)
+    return {"Link": link} if link else {}
+
+
+def _moment(query: Mapping[str, str], name: str) -> datetime | None:
+    """Read `since` or `until`; a time without a zone is UTC."""
+    if not query.get(name):
+        return None
+    try:
+        moment = datetime.fromisoformat(query[name])
+        return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+    except (ValueError, OverflowError) as malformed:
+        raise RefusedError(validation_failed("Commit", name, "invalid")) from malformed
