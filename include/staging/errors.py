@@ -7,7 +7,7 @@ class StagingError(Exception):
     """Base of all errors of staging files."""
 
 
-class BadRow(StagingError):  # noqa: N818 - named by what is wrong, as the others
+class BadRow(StagingError):
     """A row does not fit its table.
 
     Attributes: table; row, its number from 1; column; reason.
@@ -21,7 +21,7 @@ class BadRow(StagingError):  # noqa: N818 - named by what is wrong, as the other
         return f"table {self.table}, row {self.row}, column {self.column}: {self.reason}"
 
 
-class StagingFileMissing(StagingError):  # noqa: N818
+class StagingFileMissing(StagingError):
     """A staging file that a later step needs is not there.
 
     Attributes: path; next_step, what to do about it.
@@ -35,7 +35,7 @@ class StagingFileMissing(StagingError):  # noqa: N818
         return f"staging file {self.path} is missing: {self.next_step}"
 
 
-class StagingFileDamaged(StagingError):  # noqa: N818
+class StagingFileDamaged(StagingError):
     """A staging file is there but is not what was written.
 
     Attributes: path; reason.

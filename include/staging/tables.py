@@ -54,7 +54,7 @@ class StagedTable(BaseModel):
     """
 
     model_config = ConfigDict(frozen=True)
-    name: str = Field(pattern=r"\A[A-Za-z_][A-Za-z0-9_]{0,62}\Z")
+    name: str = Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,62}$")
     columns: dict[str, str]
     key: tuple[str, ...]
     day_column: str | None = "date"
@@ -87,7 +87,7 @@ class Part(BaseModel):
     """One staging file. Attributes: file, its name; rows; sha256 of its bytes; checksum of its rows."""
 
     model_config = ConfigDict(frozen=True)
-    file: str = Field(pattern=r"\A[A-Za-z0-9_][A-Za-z0-9_.-]*\Z")
+    file: str = Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]*$")
     rows: int
     sha256: str
     checksum: int

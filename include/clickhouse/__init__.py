@@ -1,0 +1,1 @@
+"""ClickHouse, as a server on the native protocol or embedded: exact loads of staged rows."""

@@ -1,0 +1,107 @@
+"""One way to talk to ClickHouse: the driver's own client, with errors that name the connection."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from typing import Any, Protocol, Self
+
+from clickhouse_driver import Client, errors
+
+from include.clickhouse.errors import ConnectionMistake, OutcomeUnknown, Refused, first_line
+
+NO_ANSWER = (EOFError, OSError, errors.NetworkError, errors.SocketTimeoutError)
+_FIELD_OF_CODE = {81: "schema", 192: "login", 193: "password", 194: "password", 516: "login or password"}
+
+
+class ClickHouse(Protocol):
+    """What loads and reports ask of a connection; NativeClient and EmbeddedClient are it.
+
+    `where` names the connection in errors; `is_server` tells a process of its own, that can restart.
+    `execute` binds `params` given as a dict of `%(name)s`,
+    inserts those given as a list, and returns rows as tuples.
+    """
+
+    where: str
+    database: str
+    is_server: bool
+
+    def execute(self, query: str, params: Any = None, *, columnar: bool = False) -> Any:
+        """Run one statement."""
+
+    def disconnect(self) -> None:
+        """Close the connection."""
+
+    def __enter__(self) -> Self: ...
+    def __exit__(self, *exc_info: object) -> None: ...
+
+
+class NativeClient(Client):  # type: ignore[misc]
+    """clickhouse-driver's client, connecting when first used."""
+
+    is_server = True
+
+    def __init__(self, where: str, host: str, port: int, database: str, **options: Any) -> None:
+        super().__init__(host, port=port, database=database, **options)
+        self.where, self.address, self.database = where, f"{host}:{port}", database
+
+    def execute(self, query: str, *args: Any, **kwargs: Any) -> Any:
+        """Run one statement as Client.execute does.
+
+        Raises: ConnectionMistake before anything is sent; Refused; OutcomeUnknown.
+        """
+        self._connect()
+        try:
+            return super().execute(query, *args, **kwargs)
+        except errors.ServerException as error:
+            raise Refused(self.where, error.code, first_line(error.message)) from None
+        except NO_ANSWER as error:
+            raise OutcomeUnknown(self.where, " ".join(query.split())[:80], _reason(error)) from error
+
+    def _connect(self) -> None:
+        if self.connection.connected:
+            return
+        try:
+            self.connection.connect()
+        except errors.ServerException as error:
+            field = _FIELD_OF_CODE.get(error.code, "host")
+            reason = f"the server at {self.address} refused: code {error.code}: {first_line(error.message)}"
+            raise ConnectionMistake(self.where, field, reason) from None
+        except errors.NetworkError as error:
+            raise ConnectionMistake(self.where, "host or port", f"no connection: {_reason(error)}") from None
+        except (*NO_ANSWER, errors.UnexpectedPacketFromServerError) as error:
+            reason = (
+                f"{self.address} does not speak ClickHouse's native protocol ({_reason(error)}); "
+                "the native port is usually 9000 (9440 with TLS), 8123 is HTTP"
+            )
+            raise ConnectionMistake(self.where, "port", reason) from None
+
+
+def insert_rows(
+    clickhouse: ClickHouse, table: str, columns: Sequence[str], batches: Iterable[Sequence[Sequence[object]]]
+) -> int:
+    """Insert batches of rows, each as one block of columns; return the number of rows.
+
+    An error leaves the batches before it in the table: insert into a table that can be thrown away.
+    """
+    statement = f"INSERT INTO {quoted(table)} ({', '.join(map(quoted, columns))}) VALUES"
+    total = 0
+    for rows in batches:
+        if rows:  # the server would wait for data until the timeout
+            clickhouse.execute(statement, list(zip(*rows, strict=True)), columnar=True)
+            total += len(rows)
+    return total
+
+
+def quoted(identifier: str) -> str:
+    """Return a table or column name in backquotes; names cannot be bound as parameters.
+
+    Raises: ValueError for anything but letters, digits and '_', up to 200 characters.
+    """
+    if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]{0,199}", identifier):
+        raise ValueError(f"{identifier!r} is not a table or column name")
+    return f"`{identifier}`"
+
+
+def _reason(error: BaseException) -> str:
+    return first_line(str(error)) if str(error) else type(error).__name__

@@ -1,0 +1,95 @@
+"""Errors of ClickHouse, each one line that names the place and the next step.
+
+They derive from the driver's own base class, so that its DB-API cursor passes them on as a DB-API error.
+"""
+
+from __future__ import annotations
+
+from clickhouse_driver.errors import Error
+
+
+class ClickHouseError(Error):  # type: ignore[misc]
+    """Base. Attributes: where, the connection in the user's words."""
+
+    where: str
+
+    def __init__(self, *facts: object) -> None:
+        super().__init__()
+        self.args = facts  # the driver's base keeps one argument; pickling needs them all
+
+
+class ConnectionMistake(ClickHouseError):
+    """The server cannot be used with these settings, and nothing was sent to it.
+
+    Attributes: where; field of the Airflow connection to look at; reason.
+    """
+
+    def __init__(self, where: str, field: str, reason: str) -> None:
+        super().__init__(where, field, reason)
+        self.where, self.field, self.reason = where, field, reason
+
+    def __str__(self) -> str:
+        return f"{self.where}, field {self.field}: {self.reason}"
+
+
+class Refused(ClickHouseError):
+    """The server answered with an error. Attributes: where; code; reason, its first line."""
+
+    def __init__(self, where: str, code: int, reason: str) -> None:
+        super().__init__(where, code, reason)
+        self.where, self.code, self.reason = where, code, reason
+
+    def __str__(self) -> str:
+        return f"{self.where}: code {self.code}: {self.reason}"
+
+
+class OutcomeUnknown(ClickHouseError):
+    """The connection broke after a statement was sent: it may have been carried out or not.
+
+    Attributes: where; statement, its beginning; reason.
+    """
+
+    def __init__(self, where: str, statement: str, reason: str) -> None:
+        super().__init__(where, statement, reason)
+        self.where, self.statement, self.reason = where, statement, reason
+
+    def __str__(self) -> str:
+        return (
+            f"{self.where}: no answer to {self.statement!r} ({self.reason}); it may or may not have been "
+            "carried out. The server's log tells why it closed the connection (restart? memory? disk?)"
+        )
+
+
+class EngineBusy(ClickHouseError):
+    """Another process has the embedded engine open. Attributes: where; path; waited_s."""
+
+    def __init__(self, where: str, path: str, waited_s: float) -> None:
+        super().__init__(where, path, waited_s)
+        self.where, self.path, self.waited_s = where, path, waited_s
+
+    def __str__(self) -> str:
+        return (
+            f"{self.where}: the embedded engine at {self.path} serves one process at a time and was in use "
+            f"for {self.waited_s:.0f} s; find the process with: fuser {self.path}.lock"
+        )
+
+
+class DayMismatch(ClickHouseError):
+    """Rows in a table are not the rows that were staged.
+
+    Attributes: where; table; day; reason; next_step.
+    """
+
+    def __init__(self, where: str, table: str, day: str, reason: str, next_step: str) -> None:
+        super().__init__(where, table, day, reason, next_step)
+        self.where, self.table, self.day = where, table, day
+        self.reason, self.next_step = reason, next_step
+
+    def __str__(self) -> str:
+        return f"{self.where}, table {self.table}, day {self.day}: {self.reason}. Next: {self.next_step}"
+
+
+def first_line(message: str) -> str:
+    """Return what a server says without its C++ stack trace and without the words around it."""
+    line = message.split("Stack trace", 1)[0].strip().splitlines()[0] if message.strip() else "(no text)"
+    return line.removeprefix("DB::Exception: ").rstrip(". ")

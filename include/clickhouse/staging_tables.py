@@ -1,0 +1,60 @@
+"""Staging tables: each try of each task fills one of its own, so that two tries alive at once cannot mix.
+
+Their names are `<table>__stg_<run>_<try>`; what a killed try leaves is dropped with its run's, or by age.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+
+from include.clickhouse.client import ClickHouse, quoted
+from include.clickhouse.errors import ClickHouseError
+
+log = logging.getLogger(__name__)
+
+ABANDONED_AFTER_DAYS = 3  # longer than any retry of a run waits
+_MARK = "__stg_"
+
+
+def staging_table_name(table: str, run: str, attempt: str) -> str:
+    """Return a name that only this try of this run uses; `run` and `attempt` are any text."""
+    return f"{table}{_MARK}{_short_hash(run)}_{_short_hash(attempt)}"
+
+
+def create_staging_table(clickhouse: ClickHouse, table: str, name: str) -> None:
+    """Create the empty table `name` with the structure of `table`; a table of that name is dropped."""
+    clickhouse.execute(f"DROP TABLE IF EXISTS {quoted(name)}")
+    clickhouse.execute(f"CREATE TABLE {quoted(name)} AS {quoted(table)}")
+
+
+def drop_staging_tables(clickhouse: ClickHouse, run: str) -> None:
+    """Drop what this run staged, of all its tables and tries."""
+    _drop(clickhouse, _names(clickhouse, "1", _short_hash(run)))
+
+
+def drop_abandoned_staging_tables(clickhouse: ClickHouse) -> None:
+    """Drop staging tables that nobody has changed for ABANDONED_AFTER_DAYS."""
+    old = f"metadata_modification_time < now() - INTERVAL {ABANDONED_AFTER_DAYS} DAY"
+    _drop(clickhouse, _names(clickhouse, old))
+
+
+def _names(clickhouse: ClickHouse, condition: str, run_hash: str = "") -> list[str]:
+    rows = clickhouse.execute(
+        f"SELECT name FROM system.tables WHERE database = %(database)s AND position(name, %(mark)s) > 0 "
+        f"AND {condition} ORDER BY name",
+        {"database": clickhouse.database, "mark": _MARK + run_hash},
+    )
+    return [name for (name,) in rows]
+
+
+def _drop(clickhouse: ClickHouse, names: list[str]) -> None:
+    for name in names:
+        try:
+            clickhouse.execute(f"DROP TABLE IF EXISTS {quoted(name)}")
+        except ClickHouseError as error:  # e.g. a vanished client still holds it: the next run drops it
+            log.warning("staging table %s stays for now: %s", name, error)
+
+
+def _short_hash(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
