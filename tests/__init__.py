@@ -1,1 +1,1 @@
-"""Tests: unit beside the shape of the tree, integration on real servers, dags on Airflow's own parser and runner."""
+"""Tests: unit beside the tree, integration on real servers, dags on Airflow's own parser and runner."""

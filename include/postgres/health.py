@@ -19,20 +19,23 @@ logger = logging.getLogger(__name__)
 SQL = Path(__file__).with_name("health.sql").read_text()
 ADDRESS = "check host and port"
 # The driver gives no SQLSTATE for a refused connection, so the text has to do; an unknown one (another
-# language, another proxy) still gets the server's line and OTHERWISE.
+# language, another proxy) still gets the server's line and OTHERWISE. The first sign found decides.
 NEXT_STEPS = {
+    "resolve host": "check host",
+    "refused": ADDRESS,
+    "no such file": ADDRESS,
+    "unreachable": ADDRESS,
     "password authentication failed": "check login and password",
     "no password supplied": "fill in password",
-    "role ": "check login",
-    "too many clients": "wait, or raise max_connections",
-    "remaining connection slots": "wait, or raise max_connections",
-    "too many connections": "wait, or raise the limit of the role or database",
-    "database ": "check schema, which holds the name of the database",
-    "no pg_hba.conf entry": "check login and schema, or let this host in (pg_hba.conf)",
-    "ssl": "check extra.sslmode",
-    "certificate": "check extra.sslrootcert",
     "starting up": "wait until the server is up",
     "shutting down": "wait until the server is up",
+    "too many": "wait, or raise the limit of connections",
+    "connection slots": "wait, or raise max_connections",
+    "pg_hba.conf": "check login and schema, or let this host in (pg_hba.conf)",
+    "role ": "check login",
+    "database ": "check schema, which holds the name of the database",
+    "certificate": "check extra.sslrootcert",
+    "ssl": "check extra.sslmode",
 }
 OTHERWISE = "check host, port, login, password and schema"
 
@@ -121,12 +124,9 @@ async def check_health(
 def explain(error: psycopg.Error) -> tuple[str, str]:
     """Return the first line of what the driver or server said, and the next step it calls for."""
     lines = str(error).strip().splitlines() or [type(error).__name__]
-    line = lines[0].removeprefix("connection failed: ").strip()
-    if "FATAL:" not in line and "ERROR:" not in line and line.startswith("connection"):
-        return line, ADDRESS
-    said = line.partition("FATAL:")[2].strip() or line
-    steps = (step for sign, step in NEXT_STEPS.items() if sign in said.lower())
-    return line, next(steps, OTHERWISE)
+    line = lines[0].removeprefix("connection failed: ")
+    said = line.rpartition("failed: ")[2].lower()  # without the address, which may hold any word
+    return line, next((step for sign, step in NEXT_STEPS.items() if sign in said), OTHERWISE)
 
 
 async def _read(pool: AsyncConnectionPool[Any]) -> PostgresHealth:

@@ -95,6 +95,12 @@ class PostgresServer:
             *("--auth-host=scram-sha-256", "--auth-local=trust"),
         )
 
+    def copy(self, primary: "PostgresServer") -> None:
+        """Make the data directory as a streaming replica of a running server."""
+        source = f"host={primary.host} port={primary.port} user={primary.user} password={primary.password}"
+        self._hand_over()
+        self._run("pg_basebackup", "-d", source, "-R", "--checkpoint=fast", "--no-sync", "--wal-method=stream")
+
     def _hand_over(self) -> None:
         if os.geteuid() != 0:
             return
@@ -119,15 +125,19 @@ class PostgresServer:
 
 
 @contextmanager
-def running_postgres() -> Iterator[PostgresServer]:
-    """A server of your own, for a test that would disturb the shared one too much."""
+def running_postgres(replica_of: PostgresServer | None = None) -> Iterator[PostgresServer]:
+    """A server of your own, for a test that would disturb the shared one too much, or a replica of another."""
     # Not pytest's tmp_path: a Unix socket's path is at most 107 bytes, and the other user must enter.
     directory = Path(tempfile.mkdtemp(prefix="stagehouse-postgres-", dir="/tmp"))
     server = PostgresServer(directory)
     try:
-        server.create()
-        server.start()
-        server.execute(f"CREATE ROLE reader LOGIN PASSWORD '{READER_PASSWORD}'")
+        if replica_of is None:
+            server.create()
+            server.start()
+            server.execute(f"CREATE ROLE reader LOGIN PASSWORD '{READER_PASSWORD}'")
+        else:
+            server.copy(replica_of)
+            server.start()
         yield server
     finally:
         server.stop()

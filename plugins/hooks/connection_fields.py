@@ -1,0 +1,80 @@
+"""Reading an Airflow connection so that every mistake in it is one line: connection, field, reason."""
+
+from __future__ import annotations
+
+import json
+import os
+
+from airflow.sdk import BaseHook, Connection
+from airflow.sdk.exceptions import AirflowNotFoundException
+
+FIELDS = {"conn_type", "description", "host", "login", "password", "schema", "port", "extra"}
+
+
+class BadConnection(ValueError):
+    """A connection cannot be used as it is written down.
+
+    Attributes: connection, its id; field, as in the UI's form or the JSON ("extra.sslmode" for one option);
+    reason, without any value of a password.
+    """
+
+    def __init__(self, connection: str, field: str, reason: str) -> None:
+        super().__init__(connection, field, reason)
+        self.connection, self.field, self.reason = connection, field, reason
+
+    def __str__(self) -> str:
+        return f"connection {self.connection!r}, {self.field}: {self.reason}"
+
+
+def read_connection(conn_id: str) -> Connection:
+    """Return the connection `conn_id` from wherever Airflow finds it first.
+
+    Raises: BadConnection: there is none, or its environment variable cannot be read, which Airflow itself
+        reports as "isn't defined".
+    """
+    try:
+        return BaseHook.get_connection(conn_id)
+    except AirflowNotFoundException:
+        raise BadConnection(conn_id, *_why_unreadable(conn_id)) from None
+
+
+def read_extra(connection: Connection) -> dict[str, object]:
+    """Return the options of `extra`; Airflow would log a mistake in them and go on without any.
+
+    Raises: BadConnection: not JSON, or not an object.
+    """
+    try:
+        extra = json.loads(connection.extra or "{}")
+    except ValueError as error:
+        raise BadConnection(connection.conn_id, "extra", f"not JSON: {error}") from None
+    if not isinstance(extra, dict):
+        raise BadConnection(connection.conn_id, "extra", 'not a JSON object like {"name": "value"}')
+    return extra
+
+
+def read_port(connection: Connection, default: int) -> int:
+    """Return the port, or `default` where the field is empty.
+
+    Raises: BadConnection: not between 1 and 65535.
+    """
+    port = default if connection.port is None else connection.port
+    if not 1 <= port <= 65535:  # noqa: PLR2004 - the range of a TCP port
+        raise BadConnection(connection.conn_id, "port", f"{port} is not between 1 and 65535")
+    return port
+
+
+def _why_unreadable(conn_id: str) -> tuple[str, str]:
+    variable = f"AIRFLOW_CONN_{conn_id.upper()}"
+    text = os.environ.get(variable)
+    if text is None:
+        return "id", f"not defined: add it under Admin > Connections, or set {variable}"
+    if not text.lstrip().startswith("{"):
+        # No part of the text is shown: a password with an unescaped "/" turns up where the port should be.
+        return "port", f"{variable} is no URI: its port is no number, or a character needs percent-encoding"
+    try:
+        fields = json.loads(text)
+    except ValueError as error:
+        return "JSON", f"{variable} is not JSON: {error}"
+    if unknown := sorted(set(fields) - FIELDS):
+        return unknown[0], f"{variable} has this unknown field; known: {', '.join(sorted(FIELDS))}"
+    return "port", f"{fields.get('port')!r} is not a number"

@@ -1,0 +1,116 @@
+"""The Postgres connection: the provider's hook, and what it lacks: a health check and leases."""
+
+from __future__ import annotations
+
+import getpass
+import os
+import socket
+from contextlib import AbstractContextManager
+from typing import Any
+
+import psycopg2
+import psycopg2.extensions
+from airflow.providers.postgres.hooks.postgres import PostgresHook
+from airflow.sdk import Connection, get_current_context
+from psycopg import pq
+from psycopg_pool import AsyncConnectionPool, AsyncNullConnectionPool
+
+from hooks.connection_fields import BadConnection, read_connection, read_extra, read_port
+from include.postgres.health import HealthLimits, PostgresHealth, check_health
+from include.postgres.lease import Lease, lease
+
+PORT = 5432
+CONNECT_TIMEOUT_S = 5
+HEALTH_TIMEOUT_S = 20.0
+# A lease's holder must notice a dead network soon: all of libpq, times in seconds, tcp_user_timeout in ms.
+LEASE_NETWORK = {
+    "keepalives": 1,
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 25_000,
+}
+TOKEN_OPTIONS = ("iam", "azure_conn_id")
+
+
+class StagehousePostgresHook(PostgresHook):
+    """The provider's PostgresHook for SQL, with check_health() and lease() over the same connection.
+
+    The connection needs host (a name, an address or a Unix socket's directory), login and schema (the
+    database); port is 5432 and password empty unless given; extra takes libpq's keywords (sslmode, ...). No
+    I/O happens before a method is called.
+    """
+
+    def parameters(self) -> dict[str, Any]:
+        """Return libpq's keywords for this connection.
+
+        Raises: BadConnection: a field is missing or wrong; libpq would go to a server and database of its own
+            choice for an empty one.
+        """
+        connection = read_connection(self.get_conn_id())
+        options = self._options(connection)
+        fields = {
+            "host": options.get("host") or connection.host,  # a URI carries a Unix socket as ?host=/directory
+            "user": connection.login,
+            "dbname": self.database or connection.schema,
+        }
+        for name, (keyword, value) in zip(("host", "login", "schema"), fields.items(), strict=True):
+            if not value:
+                raise BadConnection(connection.conn_id, name, f"is empty; it is libpq's {keyword}")
+        port = read_port(connection, PORT)
+        network = {"port": port, "connect_timeout": CONNECT_TIMEOUT_S, "client_encoding": "UTF8"}
+        secret = {"password": connection.password} if connection.password else {}
+        return network | secret | options | fields
+
+    def health_pool(self) -> AsyncConnectionPool[Any]:
+        """Return a pool that is not open yet; it connects when asked, once, and keeps no idle connection."""
+        # Not the pool that keeps connections: its background workers would try a wrong password again and
+        # again, and would hide the server's answer behind a timeout.
+        return AsyncNullConnectionPool(
+            kwargs=self.parameters(), max_size=1, open=False, timeout=CONNECT_TIMEOUT_S
+        )
+
+    async def check_health(self, limits: HealthLimits | None = None) -> PostgresHealth:
+        """Return the state of the server, read once.
+
+        Raises: BadConnection: a field is missing or wrong. PostgresUnreachable: no answer, or refused.
+            PostgresUnwell: it answers but exceeds one of `limits`.
+        """
+        pool = self.health_pool()
+        return await check_health(pool, self.get_conn_id(), limits or HealthLimits(), HEALTH_TIMEOUT_S)
+
+    def lease(self, name: str, holder: str | None = None) -> AbstractContextManager[Lease]:
+        """Return the lease `name` of this database, to be entered with `with`; see include.postgres.lease.
+
+        Args: holder: who we are; the task, its try and run unless given.
+        """
+        return lease(self._connect_for_lease, name, holder or _this_task())
+
+    def _connect_for_lease(self) -> psycopg2.extensions.connection:
+        return psycopg2.connect(**(LEASE_NETWORK | self.parameters()))
+
+    def _options(self, connection: Connection) -> dict[str, Any]:
+        extra = read_extra(connection)
+        known = {default.keyword.decode() for default in pq.Conninfo.get_defaults()}
+        for name, value in extra.items():
+            field = f"extra.{name}"
+            if name in TOKEN_OPTIONS and value:
+                raise BadConnection(
+                    connection.conn_id, field, "tokens are not supported: use login and password"
+                )
+            if name not in known | self.ignored_extra_options:
+                raise BadConnection(
+                    connection.conn_id, field, "neither an option of libpq nor of the provider"
+                )
+            if name in known and (isinstance(value, bool) or not isinstance(value, str | int)):
+                raise BadConnection(connection.conn_id, field, "neither text nor a number")
+        options = {name: value for name, value in extra.items() if name in known}
+        return options | ({"options": self.options} if self.options else {})
+
+
+def _this_task() -> str:
+    try:
+        task = get_current_context()["ti"]
+    except RuntimeError:  # outside of a task: a person at a prompt, a test
+        return f"{getpass.getuser()}@{socket.gethostname()} pid {os.getpid()}"
+    return f"{task.dag_id}.{task.task_id} try {task.try_number} {task.run_id}"
