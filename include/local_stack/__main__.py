@@ -1,0 +1,103 @@
+"""`python -m include.local_stack run | up | down`."""
+
+import argparse
+import logging
+import os
+import sys
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+from rich.console import Console
+
+from include.local_stack import background, results
+from include.local_stack.dag_runs import run_dag
+from include.local_stack.errors import Interrupted, StackError
+from include.local_stack.interruption import Interruption
+from include.local_stack.postgres import WAREHOUSE
+from include.local_stack.settings import Settings, read_settings
+from include.local_stack.stack import Stack
+
+ROOT = Path(__file__).resolve().parents[2]
+HEALTH, MAIN = "postgres_health", "github_top_repositories"
+WATCH_S = 1.0
+
+
+def main(argv: Sequence[str]) -> int:
+    """Carry out one command and return its exit code: 0 green, 1 failed, 128 + n ended by signal n."""
+    arguments = _parser().parse_args(argv)
+    dag_ids: list[str] = arguments.dag or [HEALTH, MAIN]
+    console = Console(highlight=False, soft_wrap=True, markup=False, emoji=False)
+    logging.basicConfig(level=logging.WARNING, format="%(message)s")
+    interruption = Interruption()
+    interruption.listen()
+    try:
+        state, dags = arguments.state.resolve(), arguments.dags.resolve()
+        settings = read_settings(os.environ, ROOT, state=state, dags=dags)
+        match arguments.command:
+            case "run":
+                _run(settings, dag_ids, interruption, console)
+            case "up":
+                serve = ("-m", "include.local_stack", "serve", "--state", str(state), "--dags", str(dags))
+                each = (word for dag_id in dag_ids for word in ("--dag", dag_id))
+                console.print(background.up(settings, (*serve, *each), interruption.sleep))
+            case "serve":
+                _serve(settings, dag_ids, interruption, console)
+            case "down":
+                console.print(background.down(settings, interruption.sleep))
+    except Interrupted as interrupted:
+        console.print(f"Stopped: {interrupted}")
+        return interrupted.exit_code
+    except StackError as error:
+        console.print(str(error), style="red")
+        return 1
+    return 0
+
+
+def _run(settings: Settings, dag_ids: Sequence[str], interruption: Interruption, console: Console) -> None:
+    say = _teller(console)
+    with _stack(settings, interruption, console, scheduled=False) as stack, stack.start(dag_ids) as airflow:
+        run_ids = {
+            dag_id: run_dag(stack, airflow, dag_id, settings.conf if dag_id == MAIN else {}, say)
+            for dag_id in dag_ids
+        }
+        if MAIN in run_ids:
+            console.print(results.stored(stack.state.clickhouse, WAREHOUSE, run_ids[MAIN]))
+
+
+def _serve(settings: Settings, dag_ids: Sequence[str], interruption: Interruption, console: Console) -> None:
+    with _stack(settings, interruption, console, scheduled=True) as stack, stack.start(dag_ids) as airflow:
+        for dag_id in dag_ids:
+            airflow.unpause(dag_id)
+        stack.announce(airflow)
+        while True:
+            stack.watch(WATCH_S)
+
+
+def _stack(settings: Settings, interruption: Interruption, console: Console, *, scheduled: bool) -> Stack:
+    say = _teller(console)
+    return Stack(settings, sleep=interruption.sleep, now=_now, say=say, scheduled=scheduled)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m include.local_stack", description=__doc__)
+    parser.add_argument("command", choices=("run", "up", "down", "serve"))
+    parser.add_argument("--state", type=Path, default=ROOT / ".stagehouse", help="where everything is kept")
+    parser.add_argument("--dags", type=Path, default=ROOT / "dags", help="the DAG folder")
+    parser.add_argument("--dag", action="append", help=f"DAGs in order (default: {HEALTH}, {MAIN})")
+    return parser
+
+
+def _teller(console: Console) -> Callable[[str], None]:
+    def say(line: str) -> None:
+        console.print(f"[{_now():%H:%M:%S}] {line}")
+
+    return say
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,58 @@
+"""What a green run has stored, read back from ClickHouse."""
+
+from collections.abc import Iterable, Iterator
+from datetime import date
+from pathlib import Path
+from typing import Any, Protocol
+
+from rich.console import Group
+from rich.table import Table
+
+from include.clickhouse.embedded import EmbeddedClient
+
+SHOWN = 10
+
+LOADS = "SELECT table, date, rows, published_at FROM loads FINAL WHERE date = %(day)s ORDER BY table"
+LAST_DAY = "SELECT max(date) FROM loads FINAL WHERE run_id = %(run_id)s"
+TOP = """
+    SELECT position, repo, stars FROM repositories_positions
+    WHERE date = %(day)s ORDER BY position LIMIT %(shown)s
+"""
+AUTHORS = """
+    SELECT author, sum(commits_num) AS commits, count() AS repos FROM repositories_authors_commits
+    WHERE date = %(day)s GROUP BY author ORDER BY commits DESC, author LIMIT %(shown)s
+"""
+
+
+class Reader(Protocol):
+    """What is needed of a ClickHouse connection."""
+
+    def execute(self, query: str, params: Any = None) -> Any:
+        """Return rows as tuples."""
+
+
+def stored(path: Path, database: str, run_id: str) -> Group:
+    """Return the tables to print for the day a run has published. path: chDB's directory."""
+    with EmbeddedClient("clickhouse_default", path, database) as clickhouse:
+        return Group(*read_back(clickhouse, run_id))
+
+
+def read_back(clickhouse: Reader, run_id: str) -> Iterator[Table]:
+    """Yield the rows published, the top repositories and the most active authors of the run's day."""
+    ((day,),) = clickhouse.execute(LAST_DAY, {"run_id": run_id})
+    bound = {"day": day, "shown": SHOWN}
+    loads = clickhouse.execute(LOADS, {"day": day})
+    yield _table("Stored", day, ("table", "date", "rows", "published at (UTC)"), loads)
+    yield _table("Top repositories", day, ("#", "repository", "stars"), clickhouse.execute(TOP, bound))
+    authors = clickhouse.execute(AUTHORS, bound)
+    yield _table("Most active authors", day, ("author", "commits", "repositories"), authors)
+
+
+def _table(title: str, day: date, columns: Iterable[str], rows: Iterable[tuple[Any, ...]]) -> Table:
+    table = Table(title=f"{title}, {day}", title_justify="left")
+    for column in columns:
+        numeric = column in {"#", "rows", "stars", "commits", "repositories"}
+        table.add_column(column, justify="right" if numeric else "left", no_wrap=True)
+    for row in rows:
+        table.add_row(*(f"{value:,}" if isinstance(value, int) else str(value) for value in row))
+    return table

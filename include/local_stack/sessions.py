@@ -1,0 +1,184 @@
+"""Start and stop components. Each leads a session: what it forks stays in it, also after the leader is gone.
+
+Process groups would not do: an Airflow task leaves its scheduler's group, but never its session.
+"""
+
+import json
+import logging
+import os
+import shutil
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import psutil
+
+from include.local_stack.errors import ComponentDied
+from include.local_stack.state import last_lines, write_private
+
+logger = logging.getLogger(__name__)
+
+GRACE_S = 12.0
+POLL_S = 0.05
+
+
+@dataclass(frozen=True)
+class Command:
+    """How to start a component.
+
+    env: all of its environment. cwd: below the state directory. stop: what ends it in good order.
+    only_leader: the leader ends its children in order; otherwise all of the session get the signal.
+    privileges: options of setpriv(1).
+    """
+
+    name: str
+    argv: tuple[str, ...]
+    env: Mapping[str, str]
+    log: Path
+    cwd: Path
+    stop: signal.Signals = signal.SIGTERM
+    only_leader: bool = False
+    privileges: tuple[str, ...] = field(default=())
+
+
+@dataclass(frozen=True)
+class Running:
+    """A started component."""
+
+    command: Command
+    process: subprocess.Popen[bytes]
+
+
+class Sessions:
+    """The components of one stack, in starting order; a file remembers them for the start after a crash.
+
+    book: that file. territory: the directory below which every component works.
+    """
+
+    def __init__(self, book: Path, territory: Path) -> None:
+        self._book = book
+        self._territory = territory
+        self._running: list[Running] = []
+
+    def start(self, command: Command) -> Running:
+        """Start a component with its output in its log."""
+        with command.log.open("ab") as log:
+            process = subprocess.Popen(  # noqa: S603 - our own commands, no shell
+                (*_setpriv(command), *command.argv),
+                cwd=command.cwd,
+                env=dict(command.env),
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        running = Running(command, process)
+        self._running.append(running)
+        self._write_book()
+        return running
+
+    def run(self, command: Command, sleep: Callable[[float], None]) -> None:
+        """Start a command that ends by itself and wait for it. Raises: ComponentDied: it failed."""
+        running = self.start(command)
+        while (code := running.process.poll()) is None:
+            sleep(POLL_S)
+        self._running.remove(running)
+        self._write_book()
+        if code:
+            raise _died(running, code)
+
+    def check(self) -> None:
+        """Raise ComponentDied for a component that has ended on its own."""
+        for running in self._running:
+            code = running.process.poll()
+            if code is not None:
+                raise _died(running, code)
+
+    def stop(self) -> None:
+        """Stop all: first together those whose order does not matter, then the others, last started first."""
+        together = [running for running in self._running if not running.command.only_leader]
+        for running in reversed(together):
+            for process in members({running.process.pid}, self._territory):
+                _send(process, running.command.stop)
+        self._await_end(together)
+        for running in reversed(self._running):
+            if running.command.only_leader and running.process.poll() is None:
+                running.process.send_signal(running.command.stop)
+                self._await_end([running])
+        self._running.clear()
+        self._book.unlink(missing_ok=True)
+
+    def sweep(self) -> int:
+        """End what a killed predecessor left running; return how many processes that were."""
+        if not self._book.exists():
+            return 0
+        leaders = {int(pid): float(started) for pid, started in json.loads(self._book.read_text()).items()}
+        # A pid can have been given to a stranger since; one that leads a session with our members cannot.
+        strangers = {pid for pid, started in leaders.items() if _started(pid) not in {None, started}}
+        left = list(members(leaders.keys() - strangers, self._territory))
+        for process in left:
+            _send(process, signal.SIGINT if process.name() == "postgres" else signal.SIGTERM)
+        _, alive = psutil.wait_procs(left, timeout=GRACE_S)
+        for process in alive:
+            _send(process, signal.SIGKILL)
+        psutil.wait_procs(alive, timeout=GRACE_S)
+        self._book.unlink()
+        return len(left)
+
+    def _await_end(self, stopping: list[Running]) -> None:
+        leaders = {running.process.pid for running in stopping}
+        deadline = time.monotonic() + GRACE_S
+        while (left := list(members(leaders, self._territory))) and time.monotonic() < deadline:
+            for running in stopping:
+                running.process.poll()  # reaps, so that the leader leaves the list
+            time.sleep(POLL_S)
+        for process in left:
+            logger.warning("%s did not end within %.0f s and was killed", process, GRACE_S)
+            _send(process, signal.SIGKILL)
+        for running in stopping:
+            running.process.wait()
+
+    def _write_book(self) -> None:
+        leaders = {running.process.pid: _started(running.process.pid) for running in self._running}
+        write_private(self._book, json.dumps({pid: at for pid, at in leaders.items() if at is not None}))
+
+
+def members(sessions: set[int], territory: Path) -> Iterator[psutil.Process]:
+    """Yield the living processes of the sessions that work below the territory."""
+    for process in psutil.process_iter():
+        try:
+            if os.getsid(process.pid) not in sessions or process.status() == psutil.STATUS_ZOMBIE:
+                continue
+            if Path(process.cwd()).is_relative_to(territory):
+                yield process
+        except (psutil.Error, ProcessLookupError, PermissionError):
+            continue  # gone meanwhile, or not ours
+
+
+def _setpriv(command: Command) -> tuple[str, ...]:
+    # Should this process be killed outright, the kernel tells the components to end.
+    setpriv = shutil.which("setpriv")
+    if setpriv is None:
+        return ()
+    return (setpriv, *command.privileges, "--pdeathsig", command.stop.name.removeprefix("SIG"), "--")
+
+
+def _started(pid: int) -> float | None:
+    try:
+        return psutil.Process(pid).create_time()
+    except psutil.NoSuchProcess:
+        return None
+
+
+def _send(process: psutil.Process, signum: signal.Signals) -> None:
+    try:
+        process.send_signal(signum)
+    except psutil.NoSuchProcess:
+        return
+
+
+def _died(running: Running, code: int) -> ComponentDied:
+    return ComponentDied(running.command.name, code, running.command.log, last_lines(running.command.log))

@@ -1,0 +1,120 @@
+"""What a user can say to `make run` and `make up`, read from the environment once and checked at once."""
+
+import re
+from collections.abc import Mapping
+from datetime import date
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from pydantic import BaseModel, SecretStr
+
+from include.local_stack.errors import BadSetting
+
+GITHUB = "https://api.github.com"
+MAX_TOP = 1000  # https://docs.github.com/en/rest/search/search#about-search : no query shows more
+
+# What a child needs of the developer's environment; nothing of AIRFLOW_* may leak in.
+INHERITED = (
+    "PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE",
+    "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy",
+)  # fmt: skip
+LOOPBACK = "127.0.0.1"
+
+
+class Settings(BaseModel, frozen=True):
+    """One start of the stack.
+
+    root: the checkout. state: everything that is kept. dags: the DAG folder. github_api: root of the API;
+    None means the stand-in. github_data: recorded answers for the stand-in; None means its own sample.
+    inherited: variables that every child gets.
+    """
+
+    root: Path
+    state: Path
+    dags: Path
+    github_api: str | None = None
+    github_token: SecretStr = SecretStr("")
+    github_data: Path | None = None
+    requests_per_second: float = 10.0
+    max_concurrent_requests: int = 5
+    top: int | None = None
+    day: date | None = None
+    inherited: dict[str, str] = {}
+
+    @property
+    def conf(self) -> dict[str, object]:
+        """The params of `github_top_repositories` that were given."""
+        given: dict[str, object] = {}
+        if self.top is not None:
+            given["top"] = self.top
+        if self.day is not None:
+            given["day"] = self.day.isoformat()
+        return given
+
+
+def read_settings(environ: Mapping[str, str], root: Path, *, state: Path, dags: Path) -> Settings:
+    """Read GITHUB_API, GITHUB_TOKEN, GITHUB_DATA, RPS, CONCURRENCY, TOP and DAY; empty means not given.
+
+    Raises: BadSetting: names the variable and what it takes.
+    """
+    token = environ.get("GITHUB_TOKEN", "").strip()
+    return Settings(
+        root=root,
+        state=state,
+        dags=dags,
+        github_api=_api(environ.get("GITHUB_API", "")) or (GITHUB if token else None),
+        github_token=SecretStr(token),
+        github_data=_directory("GITHUB_DATA", environ.get("GITHUB_DATA", "")),
+        requests_per_second=_number("RPS", environ.get("RPS") or "10", 1000),
+        max_concurrent_requests=_whole("CONCURRENCY", environ.get("CONCURRENCY") or "5", 100),
+        top=_whole("TOP", environ["TOP"], MAX_TOP) if environ.get("TOP") else None,
+        day=_day(environ["DAY"]) if environ.get("DAY") else None,
+        inherited=_inherited(environ),
+    )
+
+
+def _inherited(environ: Mapping[str, str]) -> dict[str, str]:
+    kept = {name: environ[name] for name in INHERITED if name in environ}
+    # The components talk to each other on loopback, whatever proxy leads to GitHub.
+    outside = environ.get("NO_PROXY") or environ.get("no_proxy") or ""
+    bypass = ",".join(filter(None, [outside, LOOPBACK, "localhost"]))
+    return kept | {"NO_PROXY": bypass, "no_proxy": bypass}
+
+
+def _api(value: str) -> str | None:
+    if not value:
+        return None
+    parts = urlsplit(value)
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
+        raise BadSetting("GITHUB_API", value, "the root of the API as a URL, such as https://api.github.com")
+    return value.rstrip("/")
+
+
+def _directory(name: str, value: str) -> Path | None:
+    if not value:
+        return None
+    path = Path(value).resolve()
+    if not path.is_dir():
+        raise BadSetting(name, value, f"a directory is expected and {path} is none")
+    return path
+
+
+def _whole(name: str, value: str, largest: int) -> int:
+    if not re.fullmatch(r"[0-9]{1,9}", value) or not 1 <= int(value) <= largest:
+        raise BadSetting(name, value, f"a whole number from 1 to {largest}")
+    return int(value)
+
+
+def _number(name: str, value: str, largest: int) -> float:
+    if not re.fullmatch(r"[0-9]{1,9}(\.[0-9]{1,6})?", value) or not 0 < float(value) <= largest:
+        raise BadSetting(name, value, f"a number above 0, at most {largest}")
+    return float(value)
+
+
+def _day(value: str) -> date:
+    if not re.fullmatch(r"\d{4}-\d{2}-\d{2}", value, re.ASCII):
+        raise BadSetting("DAY", value, "a UTC day as YYYY-MM-DD")
+    try:
+        return date.fromisoformat(value)
+    except ValueError as error:
+        raise BadSetting("DAY", value, "a UTC day as YYYY-MM-DD that is in the calendar") from error

@@ -1,0 +1,160 @@
+"""The stack as one object: start everything in order, notice what dies, stop everything."""
+
+import socket
+import time
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from typing import Self
+
+import filelock
+
+from include.local_stack import stand_in
+from include.local_stack.airflow_api import AirflowApi
+from include.local_stack.airflow_environment import ADMIN, AIRFLOW, airflow_environment
+from include.local_stack.errors import AlreadyRunning, NotHealthy, StackError
+from include.local_stack.owner import Owner, read_owner, write_owner
+from include.local_stack.postgres import EmbeddedPostgres
+from include.local_stack.sessions import Command, Sessions
+from include.local_stack.settings import LOOPBACK, Settings
+from include.local_stack.state import StateDirectory, last_lines
+
+COMPONENTS = ("api-server", "scheduler", "dag-processor")
+ARGUMENTS = {"scheduler": ("--skip-serve-logs",)}  # logs are read from the disk they share
+HEALTHY_WITHIN_S = 180.0
+PARSED_WITHIN_S = 120.0
+POLL_S = 0.25
+
+
+class Stack:
+    """Postgres, the GitHub stand-in where needed, and Airflow. Enter it to own the state directory.
+
+    sleep: waits, or raises to end everything. now: the current time, aware. say: takes lines for the user.
+    scheduled: whether timetables start runs. Leaving stops whatever was started.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        sleep: Callable[[float], None],
+        now: Callable[[], datetime],
+        say: Callable[[str], None],
+        scheduled: bool,
+    ) -> None:
+        self.state = StateDirectory(settings.state)
+        self._settings = settings
+        self._sleep, self._now, self._say = sleep, now, say
+        self._scheduled = scheduled
+        self._sessions = Sessions(self.state.sessions, settings.state)
+        self._lock = filelock.FileLock(self.state.lock)
+        self._started_at = now()
+
+    def __enter__(self) -> Self:
+        self.state.create()
+        try:
+            self._lock.acquire(timeout=0)
+        except filelock.Timeout:
+            owner = read_owner(self.state.owner)
+            raise AlreadyRunning(self.state.path, owner.pid if owner else None) from None
+        if left := self._sessions.sweep():
+            self._say(f"Ended {left} processes of an earlier start that was killed")
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._sessions.stop()
+        self.state.owner.unlink(missing_ok=True)
+        self._lock.release()
+
+    def start(self, dag_ids: Sequence[str]) -> AirflowApi:
+        """Start all and return a logged-in client as soon as Airflow is healthy and has read these DAGs.
+
+        Raises: ComponentDied, NotHealthy, StackError.
+        """
+        owner = Owner.this_process()
+        write_owner(self.state.owner, owner)
+        postgres = EmbeddedPostgres(self._settings, self.state, self._sessions)
+        postgres.start(self._sleep)
+        self._say("Postgres is up")
+        github_url = self._settings.github_api or stand_in.start(
+            self._settings, self.state, self._sessions, self._sleep
+        )
+        self._say(f"GitHub API: {github_url}{'' if self._settings.github_api else ' (local stand-in)'}")
+        port, secrets = free_port(), self.state.secrets()
+        environment = airflow_environment(
+            self._settings,
+            self.state,
+            secrets,
+            port=port,
+            postgres_host=postgres.host,
+            github_url=github_url,
+            scheduled=self._scheduled,
+        )
+        self._migrate(environment)
+        for component in COMPONENTS:
+            self._sessions.start(self._airflow(component, environment, *ARGUMENTS.get(component, ())))
+        airflow = AirflowApi(f"http://{LOOPBACK}:{port}", ADMIN, secrets.admin_password)
+        self._await_health(airflow)
+        airflow.log_in()
+        self._await_dags(airflow, dag_ids)
+        self._say(f"Airflow is up: {airflow.url}")
+        return airflow
+
+    def announce(self, airflow: AirflowApi) -> None:
+        """Let `make up` and `make down` of other processes know that the stack is ready, and where."""
+        write_owner(self.state.owner, Owner.this_process(url=airflow.url))
+
+    def watch(self, seconds: float) -> None:
+        """Wait. Raises: ComponentDied: meanwhile a component ended."""
+        self._sleep(seconds)
+        self._sessions.check()
+
+    def _migrate(self, environment: Mapping[str, str]) -> None:
+        # The command takes seconds even when there is nothing to do; a new Airflow has a new lock.
+        wanted = (self._settings.root / "requirements.lock").read_text()
+        if self.state.migrated.exists() and self.state.migrated.read_text() == wanted:
+            return
+        self._say("Preparing Airflow's database")
+        self._sessions.run(self._airflow("db", environment, "migrate"), self._sleep)
+        self.state.migrated.write_text(wanted)
+
+    def _airflow(self, component: str, environment: Mapping[str, str], *arguments: str) -> Command:
+        return Command(
+            name=component,
+            argv=(AIRFLOW, component, *arguments),
+            env=environment,
+            log=self.state.log(component),
+            cwd=self.state.airflow,
+        )
+
+    def _await_health(self, airflow: AirflowApi) -> None:
+        self._say("Starting Airflow")
+        started = time.monotonic()
+        while unhealthy := airflow.unhealthy():
+            self.watch(POLL_S)
+            waited = time.monotonic() - started
+            if waited > HEALTHY_WITHIN_S:
+                log = self.state.log(unhealthy[0].replace("_", "-"))
+                raise NotHealthy(f"Airflow: {', '.join(unhealthy)} not healthy", waited, log, last_lines(log))
+
+    def _await_dags(self, airflow: AirflowApi, dag_ids: Sequence[str]) -> None:
+        # What an earlier start has parsed may be another version of the file.
+        started = time.monotonic()
+        while missing := [dag_id for dag_id in dag_ids if not self._is_fresh(airflow.parsed_at(dag_id))]:
+            if errors := airflow.import_errors():
+                raise StackError("DAG files that cannot be imported:\n" + "\n".join(errors))
+            self.watch(POLL_S)
+            waited = time.monotonic() - started
+            if waited > PARSED_WITHIN_S:
+                log = self.state.log("dag-processor")
+                what = f"no DAG {', '.join(missing)} in {self._settings.dags}"
+                raise NotHealthy(what, waited, log, last_lines(log))
+
+    def _is_fresh(self, parsed_at: datetime | None) -> bool:
+        return parsed_at is not None and parsed_at >= self._started_at
+
+
+def free_port() -> int:
+    """Return a port of the loopback interface that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind((LOOPBACK, 0))
+        return int(probe.getsockname()[1])
