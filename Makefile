@@ -1,0 +1,102 @@
+# Every target works on a bare machine: Python 3.11+ with venv, a package registry, GNU make.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-print-directory
+
+PYTHON ?= python3
+UV_VERSION := 0.13.8
+VENV := .venv
+BIN := $(VENV)/bin
+STACK := $(BIN)/python -m include.local_stack
+
+# The registry's certificate is the system's, or the one that pip was told to use.
+UV := UV_SYSTEM_CERTS=1 UV_NO_PROGRESS=1 $${PIP_CERT:+SSL_CERT_FILE="$$PIP_CERT"} \
+      $${PIP_INDEX_URL:+UV_DEFAULT_INDEX="$$PIP_INDEX_URL"} $(BIN)/uv
+INSTALL := $(UV) pip install --quiet --python $(BIN)/python --require-hashes --link-mode copy
+LOCK := $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url
+
+# Debian packages of the tests, each with the program it must bring.
+TEST_PACKAGES := clickhouse-server:clickhouse-server
+
+.PHONY: help run up down test lint bench lock env clean test-packages
+
+help: ## this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+	@echo
+	@echo 'make run takes: GITHUB_API=URL GITHUB_TOKEN=... GITHUB_DATA=DIR TOP=1..1000 DAY=YYYY-MM-DD RPS=10 CONCURRENCY=5'
+
+run: $(VENV)/embedded.stamp ## the main job on an embedded stack; shows progress and what was stored
+	@$(STACK) run
+
+up: $(VENV)/embedded.stamp ## start the same stack with the UI and leave it running
+	@$(STACK) up
+
+down: $(VENV)/embedded.stamp ## stop what `make up` started
+	@$(STACK) down
+
+test: lint test-packages ## all checks and all tests, with the servers they need
+	@$(BIN)/pytest
+
+lint: $(VENV)/dev.stamp ## style, types, and the direction of imports
+	@$(BIN)/ruff check
+	@$(BIN)/ruff format --check
+	@$(BIN)/mypy
+	@PYTHONPATH=.:plugins $(BIN)/lint-imports
+
+bench: $(VENV)/dev.stamp ## the benchmarks, one table
+	@PYTHONPATH=.:plugins $(BIN)/python -m tests.bench
+
+lock: $(VENV)/uv.stamp ## resolve requirements*.txt anew into the lock files
+	@$(LOCK) requirements.txt -o requirements.lock
+	@$(LOCK) requirements-embedded.txt -o requirements-embedded.lock
+	@$(LOCK) requirements-dev.txt -o requirements-dev.lock
+
+env: ## write .env with random secrets for docker compose
+	@umask 077; set -o noclobber; \
+	random() { head -c 32 /dev/urandom | base64 | tr '+/' '-_'; }; plain() { random | tr -d '=\n'; }; \
+	sed -e "s|^POSTGRES_PASSWORD=.*|POSTGRES_PASSWORD=$$(plain)|" \
+	    -e "s|^CLICKHOUSE_PASSWORD=.*|CLICKHOUSE_PASSWORD=$$(plain)|" \
+	    -e "s|^ADMIN_PASSWORD=.*|ADMIN_PASSWORD=$$(plain)|" \
+	    -e "s|^FERNET_KEY=.*|FERNET_KEY=$$(random)|" \
+	    -e "s|^API_SECRET_KEY=.*|API_SECRET_KEY=$$(plain)|" \
+	    -e "s|^JWT_SECRET=.*|JWT_SECRET=$$(plain)$$(plain)|" .env.example > .env \
+	|| { echo 'make env: .env is there already; its secrets are in use, so remove it yourself if you mean it' >&2; exit 1; }
+	@echo 'Wrote .env; add GITHUB_TOKEN there if you have one'
+
+clean: ## stop the stack; remove the virtual environment, all caches and everything the stack has kept
+	@if [ -e $(VENV)/embedded.stamp ]; then $(STACK) down; fi
+	@rm -rf $(VENV) .stagehouse .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# dev holds all of embedded, in the same versions: whoever has it needs no second install for `make run`.
+$(VENV)/dev.stamp: requirements-dev.lock | $(VENV)/uv.stamp
+	@echo 'Installing development packages'
+	@$(INSTALL) -r requirements-dev.lock
+	@touch $(VENV)/embedded.stamp $@
+
+$(VENV)/embedded.stamp: requirements-embedded.lock | $(VENV)/uv.stamp
+	@echo 'Installing packages'
+	@$(INSTALL) -r requirements-embedded.lock
+	@touch $@
+
+$(VENV)/uv.stamp:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || \
+	  { echo 'make: Python 3.11 or newer is needed as $(PYTHON) (or name another: make PYTHON=python3.12 ...)' >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || \
+	  { echo 'make: $(PYTHON) has no venv: apt-get install python3-venv' >&2; exit 1; }
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
+	@touch $@
+
+test-packages:
+	@missing=(); for pair in $(TEST_PACKAGES); do \
+	  PATH="$$PATH:/usr/sbin" command -v "$${pair#*:}" >/dev/null || missing+=("$${pair%%:*}"); \
+	done; \
+	if [ $${#missing[@]} -eq 0 ]; then exit 0; fi; \
+	if [ "$$(id -u)" -ne 0 ]; then echo "make test: missing; run: sudo apt-get install $${missing[*]}" >&2; exit 1; fi; \
+	if ! command -v apt-get >/dev/null; then echo "make test: install first: $${missing[*]}" >&2; exit 1; fi; \
+	echo "Installing $${missing[*]}"; \
+	export DEBIAN_FRONTEND=noninteractive; \
+	apt-get -qq update && apt-get -qq -y install --no-install-recommends "$${missing[@]}" >/dev/null
