@@ -112,6 +112,7 @@ class Desk:
 
 
 def resource_of(request: web.Request) -> Resource:
+    """Return whose quota a request belongs to."""
     return "search" if request.path.startswith("/search/") else "core"
 
 
