@@ -1,0 +1,95 @@
+"""Who committed to a repository on a day, and how often."""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, time, timedelta
+
+from yarl import URL
+
+from include.github.budget import Tally
+from include.github.client import GitHubClient, Page
+from include.github.errors import RequestFailed, TooManyPages
+from include.github.models import Commit, read_commits
+
+PAGE_SIZES = (100, 50, 25)  # a page that is too much for GitHub's 10 s is asked for in smaller ones
+
+log = logging.getLogger(__name__)
+
+
+@dataclass
+class CommitCount:
+    """The commits of one day. Memory grows with authors and commit ids, not with what they say.
+
+    Attributes: authors, commits of each; outside, commits GitHub sent that are not of the day; moved, the
+    repository answered under another address.
+    """
+
+    day: date
+    authors: Counter[str] = field(default_factory=Counter)
+    outside: int = 0
+    moved: bool = False
+    _seen: set[str] = field(default_factory=set)
+
+    def add(self, commits: Iterable[Commit]) -> None:
+        """Count each commit once: a push between two pages shows some of them twice."""
+        begin = datetime.combine(self.day, time(), UTC)
+        end = begin + timedelta(days=1)
+        for commit in commits:
+            if commit.sha in self._seen:
+                continue
+            self._seen.add(commit.sha)
+            if begin <= commit.committed_at < end:
+                self.authors[commit.author] += 1
+            else:
+                self.outside += 1
+
+
+async def count_commits(client: GitHubClient, owner: str, name: str, day: date, tally: Tally) -> CommitCount:
+    """Read all commits of a day (committer date, UTC, half-open) on the default branch.
+
+    GitHub's since and until include both ends, so the closed range of seconds is asked for. A server that
+    keeps failing is asked from the start for smaller pages.
+
+    Raises: NotFound, Empty, Blocked for the repository; whatever else GitHubClient.get raises.
+    Source: https://docs.github.com/en/rest/commits/commits#list-commits
+    """
+    for per_page in PAGE_SIZES:
+        url = client.url(
+            "repos",
+            owner,
+            name,
+            "commits",
+            since=f"{day}T00:00:00Z",
+            until=f"{day}T23:59:59Z",
+            per_page=per_page,
+        )
+        try:
+            return await _count_pages(client, url, CommitCount(day), tally)
+        except RequestFailed as error:
+            if per_page == PAGE_SIZES[-1] or not _overloaded(error):
+                raise
+            log.warning("%s/%s: pages of %d are too much for the server: %s", owner, name, per_page, error)
+    raise AssertionError("the last page size returns or raises")
+
+
+async def _count_pages(client: GitHubClient, url: URL, count: CommitCount, tally: Tally) -> CommitCount:
+    """Follow Link `next` to its end. A full page without one ends the list: a day may have just 100 commits."""
+    asked: set[URL] = set()
+    while True:
+        asked.add(url)
+        page: Page[list[Commit]] = await client.get(url, read_commits, tally)
+        count.add(page.value)
+        count.moved |= page.moved
+        if page.next_url is None:
+            return count
+        if page.next_url in asked or len(asked) >= client.bounds.pages:
+            raise TooManyPages(str(page.next_url), len(asked))
+        url = page.next_url
+
+
+def _overloaded(error: RequestFailed) -> bool:
+    return error.status >= 500 or isinstance(error.__cause__, TimeoutError)  # noqa: PLR2004

@@ -1,0 +1,220 @@
+"""What can go wrong between us and GitHub, in words for the person on call.
+
+GitHubError
+ ├ AnswerError ── Transient, Unauthorized, Forbidden, NotFound, Empty, Blocked, Invalid, Unexpected
+ ├ RateLimitedUntil, LimitNeverLifts
+ ├ RequestFailed, RetryBudgetSpent
+ ├ ForeignOrigin, TooManyRedirects, TooManyPages
+ └ WrongRanking, MostlyGone
+BadParam is a ValueError: nothing was asked yet.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import ClassVar
+
+
+class BadParam(ValueError):
+    """A parameter of the run is not usable. Attributes: param; value, its repr, cut; allowed."""
+
+    def __init__(self, param: str, value: str, allowed: str) -> None:
+        super().__init__(param, value, allowed)
+        self.param, self.value, self.allowed = param, value, allowed
+
+    def __str__(self) -> str:
+        return f"param {self.param!r} is {self.value}: allowed is {self.allowed}"
+
+
+class GitHubError(Exception):
+    """Base of all errors of the GitHub API."""
+
+
+class AnswerError(GitHubError):
+    """GitHub answered, but not with what was asked for.
+
+    Attributes: url; status, the HTTP status; detail, what the answer says; request_id, GitHub's name of the
+    request (x-github-request-id), which its support asks for.
+    """
+
+    what: ClassVar[str] = "unexpected answer"
+    next_step: ClassVar[str] = ""
+
+    def __init__(self, url: str, status: int, detail: str, request_id: str = "") -> None:
+        super().__init__(url, status, detail, request_id)
+        self.url, self.status, self.detail, self.request_id = url, status, detail, request_id
+
+    def __str__(self) -> str:
+        request = f" [x-github-request-id {self.request_id}]" if self.request_id else ""
+        return f"{self.url}: {self.status}, {self.what}: {self.detail}{request}{self.next_step}"
+
+
+class Transient(AnswerError):
+    """The server is unwell or the answer is not whole: asking again may help."""
+
+    what = "not a usable answer"
+
+
+class Unauthorized(AnswerError):
+    """401: the token was rejected. We never go on without it."""
+
+    what = "the token was rejected"
+    next_step = ". Put a valid token into the password of the GitHub connection"
+
+
+class Forbidden(AnswerError):
+    """403 that is no rate limit: rights, single sign-on, an IP allow list."""
+
+    what = "forbidden"
+    next_step = ". No rate limit: check the rights of the token in the GitHub connection"
+
+
+class NotFound(AnswerError):
+    """404: deleted, private, or not visible with this token."""
+
+    what = "not found"
+
+
+class Empty(AnswerError):
+    """409 with the message "Git Repository is empty.": there are no commits."""
+
+    what = "the repository is empty"
+
+
+class Blocked(AnswerError):
+    """451: taken down (DMCA, terms of service)."""
+
+    what = "blocked"
+
+
+class Invalid(AnswerError):
+    """422: GitHub understood the request and refuses it."""
+
+    what = "refused as invalid"
+    next_step = ". Check the params query and top of this run"
+
+
+class Unexpected(AnswerError):
+    """A status that this client does not know."""
+
+    next_step = ". Check that the host of the GitHub connection is the root of a GitHub API"
+
+
+class RateLimitedUntil(GitHubError):
+    """GitHub is not to be asked before `until`, and that is too long to sleep.
+
+    Attributes: resource ("core", "search", or "all"); until, aware, by our clock; reason.
+    """
+
+    def __init__(self, resource: str, until: datetime, reason: str) -> None:
+        super().__init__(resource, until, reason)
+        self.resource, self.until, self.reason = resource, until, reason
+
+    def __str__(self) -> str:
+        until = f"{self.until:%Y-%m-%d %H:%M:%S %Z}"
+        return f"rate limit of {self.resource!r}: no request before {until} ({self.reason})"
+
+
+class LimitNeverLifts(GitHubError):
+    """Every wait that GitHub asked for was kept, and it refuses still. Attributes: strikes; reason."""
+
+    def __init__(self, strikes: int, reason: str) -> None:
+        super().__init__(strikes, reason)
+        self.strikes, self.reason = strikes, reason
+
+    def __str__(self) -> str:
+        return (
+            f"rate limited {self.strikes} times in a row although every wait was kept ({self.reason}): lower "
+            "requests_per_second of the GitHub connection, and see what else uses this token"
+        )
+
+
+class RequestFailed(GitHubError):
+    """A request failed on every attempt.
+
+    Attributes: url; attempts; cause; status, of the last answer, 0 where there was none.
+    """
+
+    def __init__(self, url: str, attempts: int, cause: str, status: int) -> None:
+        super().__init__(url, attempts, cause, status)
+        self.url, self.attempts, self.cause, self.status = url, attempts, cause, status
+
+    def __str__(self) -> str:
+        return f"{self.url}: failed {self.attempts} times, the last time so: {self.cause}"
+
+
+class RetryBudgetSpent(GitHubError):
+    """The retries of the whole run are used up. Attributes: budget; causes, the last few."""
+
+    def __init__(self, budget: int, causes: tuple[str, ...]) -> None:
+        super().__init__(budget, causes)
+        self.budget, self.causes = budget, causes
+
+    def __str__(self) -> str:
+        return (
+            f"all {self.budget} retries of this run are spent: the API or the network is unwell. Run the "
+            f"task again later, what is finished is kept. Last causes: {'; '.join(self.causes) or 'none'}"
+        )
+
+
+class ForeignOrigin(GitHubError):
+    """A Link header or a redirect points at another server: it gets neither request nor token.
+
+    Attributes: url that was asked; target it points at; origin that is allowed.
+    """
+
+    def __init__(self, url: str, target: str, origin: str) -> None:
+        super().__init__(url, target, origin)
+        self.url, self.target, self.origin = url, target, origin
+
+    def __str__(self) -> str:
+        return f"{self.url} points at {self.target}, which is not on {self.origin}: not followed"
+
+
+class TooManyRedirects(GitHubError):
+    """Redirects do not end. Attributes: url that was asked first; hops that were followed."""
+
+    def __init__(self, url: str, hops: int) -> None:
+        super().__init__(url, hops)
+        self.url, self.hops = url, hops
+
+    def __str__(self) -> str:
+        return f"{self.url}: still redirected after {self.hops} hops"
+
+
+class TooManyPages(GitHubError):
+    """A list does not end. Nothing is cut short: the run fails. Attributes: url of the page; pages read."""
+
+    def __init__(self, url: str, pages: int) -> None:
+        super().__init__(url, pages)
+        self.url, self.pages = url, pages
+
+    def __str__(self) -> str:
+        return f"{self.url}: no end after {self.pages} pages, or a page that was read before"
+
+
+class WrongRanking(GitHubError):
+    """The ranking saved in a run's directory is not of this request. Attributes: path; saved; asked."""
+
+    def __init__(self, path: str, saved: str, asked: str) -> None:
+        super().__init__(path, saved, asked)
+        self.path, self.saved, self.asked = path, saved, asked
+
+    def __str__(self) -> str:
+        return (
+            f"{self.path} holds the ranking for {self.saved}, this run asks for {self.asked}: start a new run"
+        )
+
+
+class MostlyGone(GitHubError):
+    """Most of the repositories are "not found": hardly their fault. Attributes: gone; asked; example."""
+
+    def __init__(self, gone: int, asked: int, example: str) -> None:
+        super().__init__(gone, asked, example)
+        self.gone, self.asked, self.example = gone, asked, example
+
+    def __str__(self) -> str:
+        return (
+            f"{self.gone} of {self.asked} repositories answer 404 (for example {self.example}): check the "
+            "rights of the token and the host of the GitHub connection, then run the task again"
+        )

@@ -1,0 +1,85 @@
+"""How long to wait, how often to ask again, and the memory of limits that outlives a process."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from datetime import datetime
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, TypeAdapter, ValidationError
+
+from include.staging.files import StagingPath, write_atomically
+
+PATIENCE_S = 30.0  # a longer wait gives the worker slot back instead of sleeping on it
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """Every bound of waiting and asking again. Times in seconds.
+
+    Attributes:
+        patience_s: waits up to this are slept; longer ones raise RateLimitedUntil.
+        secondary_wait_s: wait after a refusal that names no time; doubles each time in a row. The minute is
+            GitHub's: https://docs.github.com/en/rest/using-the-rest-api/best-practices-for-using-the-rest-api
+        strikes: refusals in a row, each after the full wait, before the run fails.
+        attempts: tries of one request. retry_first_s, retry_most_s: backoff between them, doubling, with
+            jitter of up to retry_jitter_s on top.
+        gone_delay_s: before a 404 is asked for once more: replicas of GitHub lag by seconds.
+        redirects: hops followed. pages: of one list; past it the run fails. At 100 a page that is 100,000
+            commits of one repository in a day, ten times what the busiest has.
+    """
+
+    patience_s: float = PATIENCE_S
+    secondary_wait_s: float = 60.0
+    strikes: int = 5
+    attempts: int = 5
+    retry_first_s: float = 1.0
+    retry_most_s: float = 20.0
+    retry_jitter_s: float = 1.0
+    gone_delay_s: float = 3.0
+    redirects: int = 5
+    pages: int = 1000
+
+
+class Closure(BaseModel):
+    """A resource is closed. Attributes: until, by our clock; reason; strikes, refusals in a row so far."""
+
+    model_config = ConfigDict(frozen=True)
+    until: AwareDatetime
+    reason: str
+    strikes: int = 0
+
+
+_CLOSURES = TypeAdapter(dict[str, Closure])
+
+
+class LimitMemory:
+    """Which resources are closed, in one small JSON file: the next try, run or process does not ask either.
+
+    The file belongs to one account on one API (see GitHubHook.limit_memory), and only the holder of the
+    lease of that account writes it.
+    """
+
+    def __init__(self, path: StagingPath) -> None:
+        self._path = path
+
+    def read(self) -> dict[str, Closure]:
+        """Return the closures by resource, past ones too; none where the file is absent or not readable."""
+        try:
+            return _CLOSURES.validate_json(self._path.read_bytes())
+        except FileNotFoundError:
+            return {}
+        except ValidationError:
+            log.warning("%s is not readable: going on as if no rate limit were known", self._path)
+            return {}
+
+    def write(self, closures: dict[str, Closure]) -> None:
+        """Replace the closures."""
+        write_atomically(self._path, _CLOSURES.dump_json(closures))
+
+
+def longest(closures: list[Closure], now: datetime) -> Closure | None:
+    """Return the closure that ends last, of those not over yet."""
+    return max((c for c in closures if c.until > now), key=lambda c: c.until, default=None)

@@ -1,0 +1,173 @@
+"""What we keep of GitHub's answers, checked at the boundary. Unknown fields are dropped."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    JsonValue,
+    TypeAdapter,
+    ValidationError,
+)
+
+from include.staging.text import clean_text
+
+UNKNOWN_AUTHOR = "(unknown)"
+AUTHOR_CHARACTERS = (
+    20_000  # git sets no bound to a name; a longer one is cut so that it cannot fill the memory
+)
+INT32 = 2**31
+
+
+def _cleaned(value: Any) -> Any:
+    return clean_text(value) if isinstance(value, str) else value
+
+
+def _in_utc(moment: datetime) -> datetime:
+    return moment.astimezone(UTC)
+
+
+# Strict numbers: "5" or true where a number belongs is not the API we know.
+Count = Annotated[int, Field(strict=True, ge=0, lt=INT32)]
+Text = Annotated[str, BeforeValidator(_cleaned)]
+# The bounds of DateTime in ClickHouse: a moment outside would be stored as another one without a word.
+Moment = Annotated[
+    AwareDatetime,
+    Field(ge=datetime(1970, 1, 1, tzinfo=UTC), lt=datetime(2106, 1, 1, tzinfo=UTC)),
+    AfterValidator(_in_utc),
+]
+# What GitHub allows in a name, and nothing that would climb in a path ("." and "..") or end a line.
+PathSegment = Annotated[str, Field(pattern=r"\A[A-Za-z0-9._-]+\z", max_length=100)]
+
+
+def _not_dots(name: str) -> str:
+    if name in (".", ".."):
+        raise ValueError("a name cannot be . or ..")
+    return name
+
+
+Name = Annotated[PathSegment, AfterValidator(_not_dots)]
+
+
+class _Answer(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="ignore", populate_by_name=True)
+
+
+class Owner(_Answer):
+    """Who a repository belongs to."""
+
+    login: Name
+
+
+class Repository(_Answer):
+    """One item of the search answer.
+
+    `watchers` equals `stars` by GitHub's own definition of watchers_count. `language` is '' where GitHub
+    says null; `pushed_at` is None where it is not known.
+    """
+
+    id: Annotated[int, Field(strict=True, ge=1, lt=2**63)]
+    owner: Owner
+    name: Name
+    stars: Count = Field(alias="stargazers_count")
+    watchers: Count = Field(alias="watchers_count")
+    forks: Count = Field(alias="forks_count")
+    language: Annotated[Text, BeforeValidator(lambda value: "" if value is None else value)] = ""
+    updated_at: Moment
+    pushed_at: Moment | None = None
+
+    @property
+    def full_name(self) -> str:
+        """`owner/name`, as GitHub spells it."""
+        return f"{self.owner.login}/{self.name}"
+
+
+class SearchPage(_Answer):
+    """One page of /search/repositories."""
+
+    total_count: int
+    incomplete_results: bool = Field(strict=True)
+    items: list[Repository]
+
+
+class Account(_Answer):
+    """The GitHub account a commit is linked to; GitHub sends {} for some."""
+
+    login: Text | None = None
+
+
+class Signature(_Answer):
+    """Who wrote a commit, as git has it: free text, all of it optional."""
+
+    name: Text | None = None
+    email: Text | None = None
+
+
+class Committed(_Answer):
+    """When a commit came to be in its present form: not bounded, histories hold any year."""
+
+    date: AwareDatetime
+
+
+class CommitDetail(_Answer):
+    """The git side of a commit."""
+
+    author: Signature | None = None
+    committer: Committed
+
+
+class Commit(_Answer):
+    """One item of /repos/{owner}/{name}/commits."""
+
+    sha: Annotated[str, Field(pattern=r"\A[0-9a-f]{40,64}\z")]
+    commit: CommitDetail
+    account: Account | None = Field(default=None, alias="author")
+
+    @property
+    def committed_at(self) -> datetime:
+        """The committer date: what GitHub's since/until and our `day` mean."""
+        return self.commit.committer.date
+
+    @property
+    def author(self) -> str:
+        """Login of the account; else git's author name; else its e-mail; else '(unknown)'."""
+        signature = self.commit.author or Signature()
+        names = (self.account and self.account.login, signature.name, signature.email)
+        return next((name for name in names if name and name.strip()), UNKNOWN_AUTHOR)[:AUTHOR_CHARACTERS]
+
+
+_COMMITS = TypeAdapter(list[Commit])
+
+
+def read_search_page(value: JsonValue) -> SearchPage:
+    """Check one page of a search. Raises: ValueError, also where GitHub says that the page is incomplete."""
+    try:
+        page = SearchPage.model_validate(value)
+    except ValidationError as error:
+        raise ValueError(f"not a page of search results: {_first_problem(error)}") from error
+    if page.incomplete_results:
+        raise ValueError("incomplete_results: the search ran out of time, repositories may be missing")
+    return page
+
+
+def read_commits(value: JsonValue) -> list[Commit]:
+    """Check one page of commits. Raises: ValueError, which names the commit."""
+    try:
+        return _COMMITS.validate_python(value)
+    except ValidationError as error:
+        place = error.errors(include_url=False, include_context=False)[0]["loc"]
+        item = value[place[0]] if place and isinstance(value, list) and isinstance(place[0], int) else None
+        sha = item.get("sha") if isinstance(item, dict) else None
+        raise ValueError(f"commit {ascii(sha)[:80]}: {_first_problem(error)}") from error
+
+
+def _first_problem(error: ValidationError) -> str:
+    problem = error.errors(include_url=False, include_context=False)[0]
+    return f"{'.'.join(map(str, problem['loc']))}: {problem['msg']}, got {ascii(problem['input'])[:100]}"
