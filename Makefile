@@ -12,7 +12,7 @@ BIN := $(VENV)/bin
 STACK := $(BIN)/python -m include.local_stack
 
 # The registry's certificate is the system's, or the one that pip was told to use.
-UV := UV_SYSTEM_CERTS=1 UV_NO_PROGRESS=1 $${PIP_CERT:+SSL_CERT_FILE="$$PIP_CERT"} \
+UV := env UV_SYSTEM_CERTS=1 UV_NO_PROGRESS=1 $${PIP_CERT:+SSL_CERT_FILE="$$PIP_CERT"} \
       $${PIP_INDEX_URL:+UV_DEFAULT_INDEX="$$PIP_INDEX_URL"} $(BIN)/uv
 INSTALL := $(UV) pip install --quiet --python $(BIN)/python --require-hashes --link-mode copy
 LOCK := $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url

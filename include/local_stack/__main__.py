@@ -10,7 +10,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from include.local_stack import background, results
+from include.local_stack import background
 from include.local_stack.dag_runs import run_dag
 from include.local_stack.errors import Interrupted, StackError
 from include.local_stack.interruption import Interruption
@@ -62,6 +62,8 @@ def _run(settings: Settings, dag_ids: Sequence[str], interruption: Interruption,
             for dag_id in dag_ids
         }
         if MAIN in run_ids:
+            from include.local_stack import results
+
             console.print(results.stored(stack.state.clickhouse, WAREHOUSE, run_ids[MAIN]))
 
 

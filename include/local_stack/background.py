@@ -12,6 +12,7 @@ import psutil
 from include.local_stack.airflow_environment import ADMIN
 from include.local_stack.errors import AlreadyRunning, ComponentDied, NotHealthy, StackError
 from include.local_stack.owner import read_owner
+from include.local_stack.sessions import Sessions
 from include.local_stack.settings import Settings
 from include.local_stack.state import StateDirectory, last_lines
 
@@ -57,7 +58,8 @@ def down(settings: Settings, sleep: Callable[[float], None]) -> str:
     owner = read_owner(state.owner)
     process = owner.process() if owner else None
     if process is None:
-        return "Nothing is running"
+        left = Sessions(state.sessions, state.path).sweep()
+        return f"Ended {left} processes of a stack that was killed" if left else "Nothing is running"
     process.terminate()
     deadline = time.monotonic() + STOPPED_WITHIN_S
     while _alive(process):

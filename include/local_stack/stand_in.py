@@ -15,7 +15,7 @@ READY_WITHIN_S = 60.0
 def start(
     settings: Settings, state: StateDirectory, sessions: Sessions, sleep: Callable[[float], None]
 ) -> str:
-    """Start the stand-in on a free port; return its URL. Raises: ComponentDied; NotHealthy: it never listens."""
+    """Start the stand-in on a free port and return its URL. Raises: ComponentDied; NotHealthy: it is mute."""
     state.stand_in_port.unlink(missing_ok=True)
     data = ("--data", str(settings.github_data)) if settings.github_data else ()
     listen = ("--host", LOOPBACK, "--port", "0", "--port-file", str(state.stand_in_port))
