@@ -77,7 +77,7 @@ async def count_commits(client: GitHubClient, owner: str, name: str, day: date, 
 
 
 async def _count_pages(client: GitHubClient, url: URL, count: CommitCount, tally: Tally) -> CommitCount:
-    """Follow Link `next` to its end. A full page without one ends the list: a day may have just 100 commits."""
+    """Follow Link `next` to its end. A full page without one is the last: a day may have just 100 commits."""
     asked: set[URL] = set()
     while True:
         asked.add(url)
