@@ -25,13 +25,14 @@ from include.github_stand_in.sample import Sample
 # Far more than one run needs: a run on a fresh machine has no token and must not wait for a quota.
 UNHINDERED_CORE_PER_HOUR = 1_000_000
 UNHINDERED_SEARCH_PER_MINUTE = 10_000
+HIGHEST_PORT = 65_535
 
 
 def read_arguments(arguments: list[str]) -> argparse.Namespace:
     """Read the command line; says what is wrong and exits with 2 where it makes no sense."""
     parser = argparse.ArgumentParser("python -m include.github_stand_in", description=__doc__)
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (%(default)s)")
-    parser.add_argument("--port", type=_number, default=0, help="0: any free port (%(default)s)")
+    parser.add_argument("--port", type=_port, default=0, help="0: any free port (%(default)s)")
     parser.add_argument("--port-file", type=Path, help="the port is written here, and removed at the end")
     parser.add_argument("--data", type=Path, help="directory of a recording; without it, the sample")
     days = parser.add_mutually_exclusive_group()
@@ -132,10 +133,11 @@ def _announce(options: argparse.Namespace, port: int, repositories: int) -> None
         unfinished = options.port_file.with_name(f"{options.port_file.name}.{os.getpid()}")
         unfinished.write_text(f"{port}\n")
         unfinished.replace(options.port_file)
-    source = options.data or "the sample"
-    print(
-        f"GitHub stand-in: http://{options.host}:{port} ({repositories} repositories of {source})", flush=True
+    source = options.data or "sample"
+    sys.stdout.write(
+        f"GitHub stand-in: http://{options.host}:{port} ({repositories} repositories, {source})\n"
     )
+    sys.stdout.flush()
 
 
 def _number(text: str) -> int:
@@ -143,6 +145,13 @@ def _number(text: str) -> int:
     if not (text.isascii() and text.isdigit()):
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 0 on")
     return int(text)
+
+
+def _port(text: str) -> int:
+    number = _number(text)
+    if number > HIGHEST_PORT:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a port: the highest is {HIGHEST_PORT}")
+    return number
 
 
 if __name__ == "__main__":
