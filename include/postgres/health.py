@@ -45,7 +45,8 @@ class PostgresHealth(BaseModel):
 
     Attributes: version; latency_ms of one round trip; connections_used (ours included) of connections_max;
     oldest_transaction_s, age of the oldest open or prepared one but ours, None: there is none;
-    replication_lag_s, of the slowest replica or of this one, None: no replica; database_bytes;
+    replication_lag_s and replication_lag_bytes, of the slowest replica or of this one, None: no replica (trust
+    the bytes on a primary: its seconds stand still while a replica replays nothing); database_bytes;
     in_recovery: the server is a replica and read-only, a fact and not an illness; sees_all: False if the role
     lacks pg_read_all_stats, then oldest_transaction_s knows only its own sessions and the lag is None.
     """
@@ -57,6 +58,7 @@ class PostgresHealth(BaseModel):
     connections_max: NonNegativeInt
     oldest_transaction_s: float | None
     replication_lag_s: float | None
+    replication_lag_bytes: int | None
     database_bytes: NonNegativeInt
     in_recovery: bool
     sees_all: bool
@@ -66,18 +68,19 @@ class PostgresHealth(BaseModel):
             f"PostgreSQL {self.version}{', a replica' * self.in_recovery}: {self.latency_ms:.1f} ms, "
             f"{self.connections_used} of {self.connections_max} connections, "
             f"oldest transaction {_seconds(self.oldest_transaction_s)}, "
-            f"replication lag {_seconds(self.replication_lag_s)}, {self.database_bytes / 1e6:.1f} MB"
+            f"replication lag {_seconds(self.replication_lag_s)}, database {self.database_bytes / 1e6:.1f} MB"
             f"{'' if self.sees_all else ', own sessions only (GRANT pg_read_all_stats shows all)'}"
         )
 
 
 class HealthLimits(BaseModel):
-    """From where on a server is unwell: connections_share of the maximum (0..1), the others in seconds."""
+    """From where on a server is unwell: connections_share of the maximum (0..1), seconds, bytes."""
 
     model_config = ConfigDict(frozen=True)
     connections_share: float = 0.9
     oldest_transaction_s: float = 3600.0
     replication_lag_s: float = 300.0
+    replication_lag_bytes: int = 2**30
     latency_s: float = 5.0
 
 
@@ -85,19 +88,33 @@ def find_reasons(health: PostgresHealth, limits: HealthLimits) -> tuple[str, ...
     """Return one sentence for each limit that `health` exceeds; empty for a server that is well."""
     share = health.connections_used / max(health.connections_max, 1)
     oldest_s, lag_s = health.oldest_transaction_s or 0.0, health.replication_lag_s or 0.0
-    checks = {
-        f"{health.connections_used} of {health.connections_max} connections are used "
-        f"(limit {limits.connections_share:.0%})": share >= limits.connections_share,
-        f"a transaction is open for {oldest_s:.0f} s (limit {limits.oldest_transaction_s:.0f} s): "
-        "find it in pg_stat_activity or pg_prepared_xacts": oldest_s > limits.oldest_transaction_s,
-        f"replication is {lag_s:.0f} s behind (limit {limits.replication_lag_s:.0f} s)": (
-            lag_s > limits.replication_lag_s
+    lag_mb, lag_limit_mb = (health.replication_lag_bytes or 0) / 1e6, limits.replication_lag_bytes / 1e6
+    latency_s = health.latency_ms / 1000
+    checks = [
+        (
+            share >= limits.connections_share,
+            f"{health.connections_used} of {health.connections_max} connections are used "
+            f"(limit {limits.connections_share:.0%})",
         ),
-        f"one round trip takes {health.latency_ms / 1000:.3g} s (limit {limits.latency_s:g} s)": (
-            health.latency_ms / 1000 > limits.latency_s
+        (
+            oldest_s > limits.oldest_transaction_s,
+            f"a transaction is open for {oldest_s:.0f} s (limit {limits.oldest_transaction_s:.0f} s): "
+            "find it in pg_stat_activity or pg_prepared_xacts",
         ),
-    }
-    return tuple(reason for reason, exceeded in checks.items() if exceeded)
+        (
+            lag_s > limits.replication_lag_s,
+            f"replication is {lag_s:.0f} s behind (limit {limits.replication_lag_s:.0f} s)",
+        ),
+        (
+            lag_mb > lag_limit_mb,
+            f"replication is {lag_mb:.1f} MB behind (limit {lag_limit_mb:.1f} MB)",
+        ),
+        (
+            latency_s > limits.latency_s,
+            f"one round trip takes {latency_s:.3g} s (limit {limits.latency_s:g} s)",
+        ),
+    ]
+    return tuple(reason for exceeded, reason in checks if exceeded)
 
 
 async def check_health(
@@ -111,8 +128,12 @@ async def check_health(
     try:
         async with asyncio.timeout(timeout_s), pool:
             health = await _read(pool)
-    except (TimeoutError, PoolTimeout, psycopg.errors.ConnectionTimeout) as error:
-        raise PostgresUnreachable(connection, f"no answer within {timeout_s:g} s", ADDRESS) from error
+    except (PoolTimeout, psycopg.errors.ConnectionTimeout) as error:
+        reason = f"no connection within {pool.timeout:g} s"
+        raise PostgresUnreachable(connection, reason, ADDRESS) from error
+    except TimeoutError as error:
+        reason = f"connected, but no answer within {timeout_s:g} s"
+        raise PostgresUnreachable(connection, reason, "look for locks and load on the server") from error
     except psycopg.Error as error:
         raise PostgresUnreachable(connection, *explain(error)) from error
     if reasons := find_reasons(health, limits):

@@ -15,6 +15,9 @@ transactions AS (  -- a forgotten prepared transaction holds vacuum back as much
     SELECT xact_start FROM clients WHERE pid <> pg_backend_pid()
     UNION ALL
     SELECT prepared FROM pg_prepared_xacts
+),
+replicas AS (  -- a running base backup is listed too
+    SELECT replay_lag, replay_lsn FROM pg_stat_replication WHERE state IN ('streaming', 'catchup')
 )
 SELECT
     current_setting('server_version') AS version,
@@ -25,13 +28,19 @@ SELECT
     (SELECT extract(epoch FROM clock_timestamp() - min(xact_start)) FROM transactions)::float AS oldest_transaction_s,
     CASE
         WHEN NOT me.sees_all THEN NULL
-        WHEN NOT me.in_recovery THEN (  -- replay_lag is null once a replica has caught up
-            SELECT extract(epoch FROM max(coalesce(replay_lag, '0')))
-            FROM pg_stat_replication WHERE state IN ('streaming', 'catchup')
+        WHEN NOT me.in_recovery THEN (  -- null once a replica has caught up, and frozen while it replays nothing
+            SELECT extract(epoch FROM max(coalesce(replay_lag, '0'))) FROM replicas
         )
         WHEN pg_last_wal_receive_lsn() = pg_last_wal_replay_lsn()
             AND EXISTS (SELECT FROM pg_stat_wal_receiver) THEN 0  -- an idle primary is no lag
-        ELSE extract(epoch FROM clock_timestamp() - pg_last_xact_replay_timestamp())
+        ELSE extract(epoch FROM clock_timestamp() - coalesce(pg_last_xact_replay_timestamp(), pg_postmaster_start_time()))
     END::float AS replication_lag_s,
+    CASE
+        WHEN NOT me.sees_all THEN NULL
+        WHEN NOT me.in_recovery THEN (
+            SELECT max(pg_wal_lsn_diff(pg_current_wal_lsn(), replay_lsn)) FROM replicas
+        )
+        ELSE pg_wal_lsn_diff(pg_last_wal_receive_lsn(), pg_last_wal_replay_lsn())
+    END::bigint AS replication_lag_bytes,
     pg_database_size(current_database()) AS database_bytes
 FROM me

@@ -99,7 +99,9 @@ class PostgresServer:
         """Make the data directory as a streaming replica of a running server."""
         source = f"host={primary.host} port={primary.port} user={primary.user} password={primary.password}"
         self._hand_over()
-        self._run("pg_basebackup", "-d", source, "-R", "--checkpoint=fast", "--no-sync", "--wal-method=stream")
+        self._run(
+            "pg_basebackup", "-d", source, "-R", "--checkpoint=fast", "--no-sync", "--wal-method=stream"
+        )
 
     def _hand_over(self) -> None:
         if os.geteuid() != 0:
@@ -126,7 +128,7 @@ class PostgresServer:
 
 @contextmanager
 def running_postgres(replica_of: PostgresServer | None = None) -> Iterator[PostgresServer]:
-    """A server of your own, for a test that would disturb the shared one too much, or a replica of another."""
+    """A server of your own, for a test that would disturb the shared one, or a replica of another."""
     # Not pytest's tmp_path: a Unix socket's path is at most 107 bytes, and the other user must enter.
     directory = Path(tempfile.mkdtemp(prefix="stagehouse-postgres-", dir="/tmp"))
     server = PostgresServer(directory)

@@ -13,8 +13,10 @@ from include.postgres.health import HealthLimits, PostgresHealth, check_health
 from tests.servers.postgres import MAX_CONNECTIONS, PostgresServer
 
 
-async def check(server: PostgresServer, limits: HealthLimits | None = None, **changes: object) -> PostgresHealth:
-    """Check `server` with `changes` to its connection parameters; see that nothing of the check is left open."""
+async def check(
+    server: PostgresServer, limits: HealthLimits | None = None, **changes: object
+) -> PostgresHealth:
+    """Check `server` with `changes` to its parameters; the pool must be closed after it."""
     pool = AsyncNullConnectionPool(kwargs=server.parameters | changes, max_size=1, open=False, timeout=2)
     try:
         return await check_health(pool, "postgres_default", limits or HealthLimits(), timeout_s=3)
@@ -82,9 +84,9 @@ async def test_a_forgotten_prepared_transaction(postgres_server: PostgresServer)
 
 async def test_a_crowded_server(postgres_server: PostgresServer):
     """Fails when more than nine tenths of the connections are used, ours included."""
-    with connections(postgres_server, 18):
-        with pytest.raises(PostgresUnwell, match=r"19 of 20 connections are used \(limit 90%\)"):
-            await check(postgres_server)
+    said = r"19 of 20 connections are used \(limit 90%\)"
+    with connections(postgres_server, 18), pytest.raises(PostgresUnwell, match=said):
+        await check(postgres_server)
     assert (await check(postgres_server)).connections_used < 18
 
 
@@ -105,9 +107,17 @@ async def test_no_connection_left(postgres_server: PostgresServer, role: str, sa
 @pytest.mark.parametrize(
     ("changes", "said", "next_step"),
     [
-        ({"password": "wr0ng-s3cret"}, 'password authentication failed for user "postgres"', "check login and password"),
+        (
+            {"password": "wr0ng-s3cret"},
+            'password authentication failed for user "postgres"',
+            "check login and password",
+        ),
         ({"password": ""}, "no password supplied", "fill in password"),
-        ({"user": "nobody_here"}, 'password authentication failed for user "nobody_here"', "check login and password"),
+        (
+            {"user": "nobody_here"},
+            'password authentication failed for user "nobody_here"',
+            "check login and password",
+        ),
         ({"dbname": "nowhere"}, 'database "nowhere" does not exist', "check schema"),
         ({"sslmode": "require"}, "server does not support SSL", "check extra.sslmode"),
         ({"host": "no-such-host.invalid"}, "resolve host", "check host"),
@@ -145,13 +155,15 @@ async def test_a_stopped_server(postgres_server: PostgresServer):
 
 async def test_nobody_listens(postgres_server: PostgresServer, closed_port: int):
     """Names host and port where nobody listens, also for a name with two addresses."""
-    with pytest.raises(PostgresUnreachable, match=f"port {closed_port} failed: .*refused; check host and port"):
+    with pytest.raises(
+        PostgresUnreachable, match=f"port {closed_port} failed: .*refused; check host and port"
+    ):
         await check(postgres_server, host="localhost", port=closed_port)
 
 
 async def test_a_port_that_never_answers(postgres_server: PostgresServer, silent_port: int):
     """Gives up in time on a port that accepts and stays silent."""
-    with pytest.raises(PostgresUnreachable, match="no answer within 3 s; check host and port"):
+    with pytest.raises(PostgresUnreachable, match="no connection within 2 s; check host and port"):
         await check(postgres_server, port=silent_port)
 
 
@@ -159,9 +171,10 @@ async def test_a_server_that_hangs(postgres_server: PostgresServer):
     """Gives up in time on a server whose answer never comes, and leaves nothing behind on it."""
     with contextlib.closing(postgres_server.connect()) as blocker:
         blocker.autocommit = False
-        blocker.cursor().execute("LOCK TABLE pg_catalog.pg_prepared_xacts, pg_database")
-        with pytest.raises(PostgresUnreachable, match="no answer within 3 s"):
+        blocker.cursor().execute("LOCK TABLE pg_proc")  # lets us in, and then no function can be called
+        with pytest.raises(PostgresUnreachable, match="connected, but no answer within 3 s; look for locks"):
             await check(postgres_server)
+    assert (await check(postgres_server, HealthLimits(oldest_transaction_s=0.0))).oldest_transaction_s is None
 
 
 async def test_a_role_without_rights(postgres_server: PostgresServer):
@@ -169,7 +182,7 @@ async def test_a_role_without_rights(postgres_server: PostgresServer):
     health = await check(
         postgres_server, user=postgres_server.reader, password=postgres_server.reader_password
     )
-    assert (health.sees_all, health.replication_lag_s) == (False, None)
+    assert (health.sees_all, health.replication_lag_s, health.replication_lag_bytes) == (False, None, None)
     assert health.connections_used >= 1
 
 
@@ -180,20 +193,21 @@ async def test_a_replica_that_keeps_up(postgres_server: PostgresServer, postgres
     assert (primary.in_recovery, replica.in_recovery) == (False, True)
     assert primary.replication_lag_s is not None
     assert primary.replication_lag_s < 5
-    assert replica.replication_lag_s == 0
+    assert primary.replication_lag_bytes is not None
+    assert (replica.replication_lag_s, replica.replication_lag_bytes) == (0, 0)
 
 
-async def test_a_replica_that_falls_behind(
-    postgres_server: PostgresServer, postgres_replica: PostgresServer, postgres_database: str
-):
-    """Fails on the replica while it does not replay what it received."""
+async def test_a_replica_that_falls_behind(postgres_server: PostgresServer, postgres_replica: PostgresServer):
+    """Fails on either side while the replica does not replay what it received."""
     wait_for_replay(postgres_server, postgres_replica)
     postgres_replica.execute("SELECT pg_wal_replay_pause()")
     try:
-        postgres_server.execute("SELECT txid_current()")
+        postgres_server.execute("SET synchronous_commit = on; CREATE TABLE unread (n int); DROP TABLE unread")
         wait_for_receipt(postgres_server, postgres_replica)
-        with pytest.raises(PostgresUnwell, match="replication is .* behind"):
+        with pytest.raises(PostgresUnwell, match=r"replication is \d+ s behind"):
             await check(postgres_replica, HealthLimits(replication_lag_s=0.0))
+        with pytest.raises(PostgresUnwell, match=r"replication is \d+\.\d MB behind"):
+            await check(postgres_server, HealthLimits(replication_lag_bytes=0))
     finally:
         postgres_replica.execute("SELECT pg_wal_replay_resume()")
 

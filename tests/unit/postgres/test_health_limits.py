@@ -15,6 +15,7 @@ WELL = PostgresHealth(
     connections_max=20,
     oldest_transaction_s=3600.0,
     replication_lag_s=300.0,
+    replication_lag_bytes=2**30,
     database_bytes=7_500_000,
     in_recovery=False,
     sees_all=True,
@@ -24,7 +25,9 @@ WELL = PostgresHealth(
 def test_a_server_at_its_limits_is_well():
     """Finds no reason where nothing is exceeded, nor where there is no transaction and no replica."""
     assert find_reasons(WELL, HealthLimits()) == ()
-    idle = WELL.model_copy(update={"oldest_transaction_s": None, "replication_lag_s": None})
+    idle = WELL.model_copy(
+        update={"oldest_transaction_s": None, "replication_lag_s": None, "replication_lag_bytes": None}
+    )
     assert find_reasons(idle, HealthLimits()) == ()
 
 
@@ -42,6 +45,7 @@ def test_being_a_replica_is_no_illness():
         ({"connections_used": 18}, "18 of 20 connections are used (limit 90%)"),
         ({"oldest_transaction_s": 3601.0}, "a transaction is open for 3601 s (limit 3600 s): find it in"),
         ({"replication_lag_s": 301.0}, "replication is 301 s behind (limit 300 s)"),
+        ({"replication_lag_bytes": 2**31}, "replication is 2147.5 MB behind (limit 1073.7 MB)"),
         ({"latency_ms": 5001.0}, "one round trip takes 5 s (limit 5 s)"),
     ],
 )
@@ -54,16 +58,20 @@ def test_each_limit_has_its_reason(change: dict, reason: str):
 def test_limits_are_arguments():
     """Judges by the limits it is given."""
     limits = HealthLimits(
-        connections_share=0.5, oldest_transaction_s=10, replication_lag_s=1, latency_s=0.0001
+        connections_share=0.5,
+        oldest_transaction_s=10,
+        replication_lag_s=1,
+        replication_lag_bytes=1,
+        latency_s=0.0001,
     )
-    assert len(find_reasons(WELL, limits)) == 4
+    assert len(find_reasons(WELL, limits)) == 5
 
 
 def test_the_line_for_the_log_tells_everything():
     """Prints every fact on one line."""
     assert str(WELL) == (
         "PostgreSQL 18.6: 0.4 ms, 17 of 20 connections, oldest transaction 3600 s, "
-        "replication lag 300 s, 7.5 MB"
+        "replication lag 300 s, database 7.5 MB"
     )
     assert "GRANT pg_read_all_stats" in str(WELL.model_copy(update={"sees_all": False}))
 
@@ -72,8 +80,11 @@ def test_the_line_for_the_log_tells_everything():
     ("said", "next_step"),
     [
         ("FATAL:  the database system is starting up", "wait until the server is up"),
-        ("FATAL:  too many connections for role \"database\"", "wait, or raise the limit of connections"),
-        ("FATAL:  no pg_hba.conf entry for host \"10.0.0.1\", user \"u\", database \"d\", SSL off", "let this host in"),
+        ('FATAL:  too many connections for role "database"', "wait, or raise the limit of connections"),
+        (
+            'FATAL:  no pg_hba.conf entry for host "10.0.0.1", user "u", database "d", SSL off',
+            "let this host in",
+        ),
         ("server does not support SSL, but SSL was required", "check extra.sslmode"),
         ("SSL error: certificate verify failed", "check extra.sslrootcert"),
         ("FATAL:  le mot de passe est faux", "check host, port, login, password and schema"),
@@ -98,5 +109,5 @@ def test_a_refusal_names_the_field(said: str, next_step: str):
 )
 def test_errors_survive_the_way_between_processes(error: Exception):
     """Keeps facts and text of an error over pickling."""
-    copy = pickle.loads(pickle.dumps(error))
+    copy = pickle.loads(pickle.dumps(error))  # noqa: S301 - our own bytes
     assert (type(copy), vars(copy), str(copy)) == (type(error), vars(error), str(error))
