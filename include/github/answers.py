@@ -33,6 +33,7 @@ SECONDARY_LIMIT_WORDS = ("secondary rate", "abuse detection", "abuse-rate-limits
 RESET_MARGIN_S = 1.0  # waiting exactly to the reset meets the limit again (octokit adds a second too)
 MAX_WAIT_S = 7 * 86_400  # no limit of GitHub lasts a day; more is a broken header
 EXCERPT_BYTES = 200
+SHORTEST_SECRET = 8  # a shorter one is no token, and hiding it would garble every text
 REDIRECTS = (301, 302, 307, 308)
 _KINDS: dict[int, type[AnswerError]] = {
     401: Unauthorized,
@@ -45,12 +46,20 @@ _KINDS: dict[int, type[AnswerError]] = {
 
 @dataclass(frozen=True)
 class Answer:
-    """An answer as it came in: headers with keys in lower case; body, all its bytes."""
+    """An answer as it came in: headers with keys in lower case; body, all its bytes.
+
+    secret: never quoted in an error: a proxy's error page may echo our headers.
+    """
 
     url: str
     status: int
     headers: Mapping[str, str]
     body: bytes = field(repr=False)
+    secret: str = field(default="", repr=False)
+
+    def without_secret(self, text: str) -> str:
+        """Return `text` fit for a log."""
+        return text.replace(self.secret, "***") if len(self.secret) >= SHORTEST_SECRET else text
 
 
 @dataclass(frozen=True)
@@ -101,7 +110,7 @@ def read_limit(answer: Answer, resource: str, now: datetime) -> Limited | None:
     """
     if answer.status == 200 or answer.status in REDIRECTS:  # noqa: PLR2004
         return None
-    headers, message = answer.headers, f"{answer.status} {_message(answer)}"
+    headers, message = answer.headers, answer.without_secret(f"{answer.status} {_message(answer)}")
     if "retry-after" in headers:
         return Limited(EVERYTHING, _retry_after_s(headers, now), f"retry-after, {message}")
     if answer.status not in (403, 429):
@@ -139,7 +148,12 @@ def excerpt(body: bytes) -> str:
 
 def error_of(kind: type[AnswerError], answer: Answer, detail: str) -> AnswerError:
     """Make the error `kind` of an answer."""
-    return kind(answer.url, answer.status, detail, answer.headers.get("x-github-request-id", "")[:100])
+    return kind(
+        answer.url,
+        answer.status,
+        answer.without_secret(detail),
+        answer.headers.get("x-github-request-id", "")[:100],
+    )
 
 
 def _read_json(answer: Answer) -> JsonValue:

@@ -202,7 +202,7 @@ class GitHubClient:
         async with self._session.get(url, allow_redirects=False) as response:
             body = await self._read_body(response)
             headers = {name.lower(): value for name, value in response.headers.items()}
-            answer = Answer(str(url), response.status, headers, body)
+            answer = Answer(str(url), response.status, headers, body, self._token or "")
             return _Received(answer, self._next_url(response, answer))
 
     async def _read_body(self, response: aiohttp.ClientResponse) -> bytes:
@@ -211,8 +211,7 @@ class GitHubClient:
             body += chunk
             if len(body) > MAX_BODY_BYTES:
                 raise aiohttp.ClientPayloadError(f"more than {MAX_BODY_BYTES} bytes of body")
-        # A proxy's error page may echo our headers, and bodies are quoted in errors.
-        return bytes(body.replace(self._token.encode(), b"***") if self._token else body)
+        return bytes(body)
 
     def _next_url(self, response: aiohttp.ClientResponse, answer: Answer) -> URL | None:
         try:

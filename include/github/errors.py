@@ -140,7 +140,7 @@ class RequestFailed(GitHubError):
         self.url, self.attempts, self.cause, self.status = url, attempts, cause, status
 
     def __str__(self) -> str:
-        return f"{self.url}: failed {self.attempts} times, the last time so: {self.cause}"
+        return f"failed {self.attempts} times, the last time so: {self.cause}"
 
 
 class RetryBudgetSpent(GitHubError):

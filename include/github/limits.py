@@ -26,7 +26,7 @@ class Bounds:
         strikes: refusals in a row, each after the full wait, before the run fails.
         attempts: tries of one request. retry_first_s, retry_most_s: backoff between them, doubling, with
             jitter of up to retry_jitter_s on top.
-        gone_delay_s: before a 404 is asked for once more: replicas of GitHub lag by seconds.
+        gone_delay_s: before a 404 is asked for once more: replicas of GitHub lag for a moment.
         redirects: hops followed. pages: of one list; past it the run fails. At 100 a page that is 100,000
             commits of one repository in a day, ten times what the busiest has.
     """
@@ -38,7 +38,7 @@ class Bounds:
     retry_first_s: float = 1.0
     retry_most_s: float = 20.0
     retry_jitter_s: float = 1.0
-    gone_delay_s: float = 3.0
+    gone_delay_s: float = 1.0
     redirects: int = 5
     pages: int = 1000
 

@@ -34,7 +34,8 @@ class Progress:
     def tell(self) -> None:
         """Log one line: done of total, requests, rate since the last line, waits for limits, time left."""
         now_s, requests = self._time(), self._client.requests
-        rate = (requests - self._last_requests) / max(now_s - self._last_s, 0.001)
+        # At least half a second, or the first line shows an absurd rate.
+        rate = (requests - self._last_requests) / max(now_s - self._last_s, 0.5)
         self._last_s, self._last_requests = now_s, requests
         log.info(
             "%d of %d repositories, %d requests, %.1f/s, waited %.0f s for rate limits, %s",

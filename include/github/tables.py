@@ -62,10 +62,10 @@ def write_tables(
 
     Raises: BadRow; OSError.
     """
-    rows = {AUTHORS_COMMITS: author_rows(records), OUTCOMES: outcome_rows(records)}
+    staged = [(AUTHORS_COMMITS, author_rows(records)), (OUTCOMES, outcome_rows(records))]
     if ranking.request.is_current(ranking.fetched_at.astimezone(UTC).date()):
-        rows = {REPOSITORIES: repository_rows(ranking), POSITIONS: position_rows(ranking)} | rows
-    return {table.name: write_table(directory, table, of_table) for table, of_table in rows.items()}
+        staged += [(REPOSITORIES, repository_rows(ranking)), (POSITIONS, position_rows(ranking))]
+    return {table.name: write_table(directory, table, rows) for table, rows in staged}
 
 
 def repository_rows(ranking: Ranking) -> Iterator[Row]:
