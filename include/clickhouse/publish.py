@@ -36,8 +36,10 @@ def publish_day(
     clickhouse: ClickHouse,
     manifest: Manifest,
     staged: Sequence[StagedPart],
+    *,
     attempt: str,
     now: Callable[[], datetime],
+    old_parts_wait_s: float = OLD_PARTS_WAIT_S,
 ) -> dict[str, int]:
     """Bring the staged rows of every table of `manifest` into sight; return rows by table.
 
@@ -60,7 +62,7 @@ def publish_day(
         for parts in by_day:
             if parts.table.day_column:
                 _record_load(clickhouse, manifest, parts, now())
-    _await_removal_of_old_parts(clickhouse, manifest)
+    _await_removal_of_old_parts(clickhouse, manifest, old_parts_wait_s)
     drop_staging_tables(clickhouse, manifest.run_id)
     drop_abandoned_staging_tables(clickhouse)
     return {table: parts.rows for table, parts in manifest.tables.items()}
@@ -106,11 +108,11 @@ def _tables_by_day(manifest: Manifest) -> list[TableParts]:
 
 
 def _published_by_this_run(clickhouse: ClickHouse, manifest: Manifest) -> bool:
-    day = manifest.day.isoformat()
-    return all(
+    day, tables = manifest.day.isoformat(), _tables_by_day(manifest)
+    return bool(tables) and all(
         recorded_load(clickhouse, parts.table.name, day) == (parts.rows, parts.checksum, manifest.run_id)
         and contents(clickhouse, parts.table, day) == _expected(parts)
-        for parts in _tables_by_day(manifest)
+        for parts in tables
     )
 
 
@@ -183,19 +185,19 @@ def _record_load(
     insert_rows(clickhouse, "loads", _LOADS, [[row]])
 
 
-def _await_removal_of_old_parts(clickhouse: ClickHouse, manifest: Manifest) -> None:
+def _await_removal_of_old_parts(clickhouse: ClickHouse, manifest: Manifest, wait_s: float) -> None:
     """Wait until replaced parts are off the disk: a server that restarts before brings them back.
 
     Source: https://github.com/ClickHouse/ClickHouse/issues/107605
     """
     if not clickhouse.is_server:
         return
-    tables = [parts.table.name for parts in _tables_by_day(manifest)]
+    tables = tuple(manifest.tables)
     old_parts = (
         "SELECT count() FROM system.parts "
         "WHERE database = %(database)s AND table IN %(tables)s AND NOT active"
     )
-    until = time.monotonic() + OLD_PARTS_WAIT_S
+    until = time.monotonic() + wait_s
     while left := clickhouse.execute(old_parts, {"database": clickhouse.database, "tables": tables})[0][0]:
         if time.monotonic() > until:
             log.warning(

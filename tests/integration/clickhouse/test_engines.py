@@ -19,6 +19,7 @@ ROW = (
 
 @pytest.fixture
 def table(clickhouse):
+    """A table with a column of each kind."""
     clickhouse.execute(f"CREATE TABLE t ({COLUMNS}) ENGINE = MergeTree PARTITION BY d ORDER BY s")
     return "t"
 

@@ -1,0 +1,248 @@
+"""A day gets in exactly once, on both engines."""
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+
+import pytest
+
+from include.clickhouse.errors import DayMismatch, Refused
+from include.clickhouse.load import load_part
+from include.clickhouse.publish import check_day, recorded_load
+from include.staging.errors import StagingFileDamaged, StagingFileMissing
+from tests.integration.clickhouse.days import (
+    COMMITS,
+    DAY,
+    OTHER_DAY,
+    REPOSITORIES,
+    commits,
+    load,
+    now,
+    publish,
+    repositories,
+    run,
+    stage,
+    staging_tables,
+    stored,
+)  # fmt: skip
+
+on_a_server = pytest.mark.parametrize("connect", ["18.16 native"], indirect=True)
+
+
+@pytest.mark.parametrize("rows_per_part", [5000, 700], ids=["one part", "several parts"])
+def test_the_published_day_is_the_staged_day(clickhouse, tmp_path, rows_per_part):
+    """Rows, the `loads` row and the check agree, and no staging table stays."""
+    rows = commits(2000)
+    manifest = run(clickhouse, tmp_path, "run 1", (COMMITS, rows), rows_per_part=rows_per_part)
+    assert sorted(stored(clickhouse)) == sorted(rows)
+    parts = manifest.tables[COMMITS.name]
+    assert recorded_load(clickhouse, COMMITS.name, DAY.isoformat()) == (2000, parts.checksum, "run 1")
+    assert staging_tables(clickhouse) == []
+
+
+def test_a_shorter_list_replaces_the_day_whole_and_leaves_other_days_alone(clickhouse, tmp_path):
+    """Nothing of the longer list stays."""
+    other = commits(50, OTHER_DAY)
+    run(clickhouse, tmp_path, "run 0", (COMMITS, other), day=OTHER_DAY)
+    run(clickhouse, tmp_path, "run 1", (COMMITS, commits(100)))
+    run(clickhouse, tmp_path, "run 2", (COMMITS, commits(7, who="other")))
+    assert sorted(stored(clickhouse)) == sorted(commits(7, who="other"))
+    assert sorted(stored(clickhouse, day=OTHER_DAY)) == sorted(other)
+
+
+def test_a_day_without_rows_empties_the_day(clickhouse, tmp_path):
+    """Zero rows are published as such, also twice, and recorded in `loads`."""
+    run(clickhouse, tmp_path, "run 1", (COMMITS, commits(5)))
+    for run_id in ("run 2", "run 3"):
+        run(clickhouse, tmp_path, run_id, (COMMITS, []))
+        assert stored(clickhouse) == []
+        assert recorded_load(clickhouse, COMMITS.name, DAY.isoformat()) == (0, 0, run_id)
+
+
+def test_publish_may_be_repeated_after_its_end(clickhouse, tmp_path):
+    """The second time it finds its own work, though the staging tables are gone."""
+    directory, manifest = stage(tmp_path, "run 1", (REPOSITORIES, repositories(3)), (COMMITS, commits(9)))
+    staged = load(clickhouse, directory, manifest)
+    first = publish(clickhouse, manifest, staged, "1")
+    assert publish(clickhouse, manifest, staged, "2") == first
+    check_day(clickhouse, manifest)
+
+
+def test_publish_of_a_superseded_run_without_staging_says_what_to_clear(clickhouse, tmp_path):
+    """It cannot bring its day back, so it changes nothing."""
+    directory, manifest = stage(tmp_path, "run 1", (COMMITS, commits(9)))
+    staged = load(clickhouse, directory, manifest)
+    publish(clickhouse, manifest, staged, "1")
+    run(clickhouse, tmp_path, "run 2", (COMMITS, commits(4)))
+    with pytest.raises(DayMismatch, match="clear task load"):
+        publish(clickhouse, manifest, staged, "2")
+    assert len(stored(clickhouse)) == 4
+
+
+def test_the_check_of_an_older_run_accepts_what_a_newer_run_published(clickhouse, tmp_path):
+    """The day is what `loads` says, whoever wrote it last."""
+    older = run(clickhouse, tmp_path, "run 1", (COMMITS, commits(9)))
+    run(clickhouse, tmp_path, "run 2", (COMMITS, commits(4)))
+    assert check_day(clickhouse, older) == {COMMITS.name: 4}
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        f"INSERT INTO {COMMITS.name} SELECT * FROM {COMMITS.name}",
+        f"INSERT INTO {COMMITS.name} SELECT toDate('{DAY}'), 'octo/repo', 'stranger', 1",
+        f"ALTER TABLE {COMMITS.name} DROP PARTITION '{DAY}'",
+    ],
+    ids=["doubled", "one row more", "lost"],
+)
+def test_the_check_finds_a_day_that_is_not_what_was_published(clickhouse, tmp_path, damage):
+    """The error names the table, the day and the next step."""
+    manifest = run(clickhouse, tmp_path, "run 1", (COMMITS, commits(9)))
+    clickhouse.execute(damage)
+    with pytest.raises(DayMismatch, match=f"{COMMITS.name}, day {DAY}.*clear task load"):
+        check_day(clickhouse, manifest)
+
+
+def test_rows_of_another_day_stop_the_load(clickhouse, tmp_path):
+    """Before anything of it can be seen."""
+    directory, manifest = stage(tmp_path, "run 1", (COMMITS, [*commits(5), *commits(1, OTHER_DAY)]))
+    with pytest.raises(DayMismatch, match="outside=1"):
+        load(clickhouse, directory, manifest)
+    assert stored(clickhouse) == []
+
+
+def test_a_doubled_key_stops_the_load(clickhouse, tmp_path):
+    """Keys are unique or nothing is published."""
+    directory, manifest = stage(tmp_path, "run 1", (COMMITS, [*commits(5), *commits(1)]))
+    with pytest.raises(DayMismatch, match="keys=5"):
+        load(clickhouse, directory, manifest)
+
+
+def test_a_key_doubled_over_two_parts_stops_the_publication(clickhouse, tmp_path):
+    """Each part is unique in itself; together they are not."""
+    run(clickhouse, tmp_path, "run 0", (COMMITS, commits(3)))
+    directory, manifest = stage(tmp_path, "run 1", (COMMITS, commits(5) * 2), rows_per_part=5)
+    with pytest.raises(DayMismatch, match="keys=5"):
+        publish(clickhouse, manifest, load(clickhouse, directory, manifest), "1")
+    assert sorted(stored(clickhouse)) == sorted(commits(3))
+
+
+def test_a_changed_or_missing_file_stops_the_load(clickhouse, tmp_path):
+    """The hash of the manifest is the judge; the missing file's error says which task to clear."""
+    directory, manifest = stage(tmp_path, "run 1", (COMMITS, commits(5)))
+    part = manifest.tables[COMMITS.name].parts[0]
+    path = directory / part.file
+    path.write_bytes(path.read_bytes().replace(b",3]", b",4]"))
+    with pytest.raises(StagingFileDamaged, match="sha256"):
+        load(clickhouse, directory, manifest)
+    path.unlink()
+    with pytest.raises(StagingFileMissing, match="clear the task"):
+        load(clickhouse, directory, manifest)
+
+
+def test_a_part_that_was_not_loaded_stops_the_publication(clickhouse, tmp_path):
+    """The day in sight stays what it was."""
+    directory, manifest = stage(tmp_path, "run 1", (COMMITS, commits(10)), rows_per_part=5)
+    staged = load(clickhouse, directory, manifest)
+    with pytest.raises(DayMismatch, match="loaded or staged, but not both"):
+        publish(clickhouse, manifest, staged[:1], "1")
+    clickhouse.execute(f"DROP TABLE {staged[0].staging_table}")
+    with pytest.raises(DayMismatch, match="is gone"):
+        publish(clickhouse, manifest, staged, "1")
+    assert stored(clickhouse) == []
+
+
+def test_entities_keep_their_newest_row(clickhouse, tmp_path):
+    """A table without days holds one row per key under FINAL: the one seen last, not the one loaded last."""
+    run(clickhouse, tmp_path, "run 1", (REPOSITORIES, repositories(3, stars=2)))
+    run(
+        clickhouse,
+        tmp_path,
+        "run 2",
+        (REPOSITORIES, repositories(2, stars=1, fetched_at=now() - timedelta(days=1))),
+    )
+    run(clickhouse, tmp_path, "run 1 again", (REPOSITORIES, repositories(3, stars=2)))
+    assert clickhouse.execute("SELECT id, stars FROM repositories FINAL ORDER BY id") == [
+        (1, 2),
+        (2, 2),
+        (3, 2),
+    ]
+
+
+def test_two_tries_loading_at_once_do_not_mix(connect, clickhouse, tmp_path):
+    """Each has a staging table of its own, and either may be published."""
+    directory, manifest = stage(tmp_path, "run 1", (COMMITS, commits(3000)))
+    file = manifest.tables[COMMITS.name].parts[0].file
+    clickhouse.disconnect()
+
+    def attempt(number: int):
+        with connect() as own:
+            return load_part(own, directory, manifest, table=COMMITS.name, file=file, attempt=str(number))
+
+    with ThreadPoolExecutor(3) as pool:
+        one, two, three = (load for load in pool.map(attempt, range(3)))
+    assert len({one.staging_table, two.staging_table, three.staging_table}) == 3
+    manifest_parts = [part.file for part in manifest.tables[COMMITS.name].parts]
+    staged = [two, *load(clickhouse, directory, manifest)[len([file]) :]]
+    assert manifest_parts[0] == file
+    assert len(staged) == len(manifest_parts)
+    publish(clickhouse, manifest, staged, "1")
+    assert len(stored(clickhouse)) == 3000
+    assert staging_tables(clickhouse) == []
+
+
+def test_an_open_reopened_engine_shows_what_was_published(connect, clickhouse, tmp_path):
+    """What REPLACE put away does not come back with the next process that opens the data."""
+    run(clickhouse, tmp_path, "run 1", (COMMITS, commits(20)))
+    run(clickhouse, tmp_path, "run 2", (COMMITS, commits(6)))
+    clickhouse.disconnect()
+    with connect() as again:
+        assert len(stored(again)) == 6
+
+
+def test_refused_statements_leave_the_old_day(clickhouse, tmp_path):
+    """A table whose columns changed under us refuses the new rows; readers keep the old day."""
+    run(clickhouse, tmp_path, "run 1", (COMMITS, commits(5)))
+    directory, manifest = stage(tmp_path, "run 2", (COMMITS, commits(9)))
+    staged = load(clickhouse, directory, manifest)
+    clickhouse.execute(f"ALTER TABLE {COMMITS.name} ADD COLUMN later Int32")
+    with pytest.raises(Refused):
+        publish(clickhouse, manifest, staged, "1")
+    assert len(stored(clickhouse)) == 5
+
+
+@on_a_server
+def test_readers_see_the_old_day_or_the_new_one(connect, clickhouse, tmp_path):
+    """Never a part of one, never both, while the day is replaced again and again."""
+    run(clickhouse, tmp_path, "run 0", (COMMITS, commits(1000)))
+    seen, done = set(), threading.Event()
+
+    def read():
+        with connect() as reader:
+            while not done.is_set():
+                seen.add(len(stored(reader)))
+
+    thread = threading.Thread(target=read)
+    thread.start()
+    try:
+        for number in range(4):
+            directory, manifest = stage(
+                tmp_path, f"run {number}", (COMMITS, commits(1000 + number % 2)), rows_per_part=300
+            )
+            publish(clickhouse, manifest, load(clickhouse, directory, manifest), "1")
+    finally:
+        done.set()
+        thread.join()
+    assert seen == {1000, 1001}
+
+
+@on_a_server
+def test_a_restart_does_not_bring_the_old_day_back(connect, clickhouse, clickhouse_server, tmp_path):
+    """Publishing waits until the replaced parts are off the disk."""
+    run(clickhouse, tmp_path, "run 1", (COMMITS, commits(20)))
+    run(clickhouse, tmp_path, "run 2", (COMMITS, commits(6)), old_parts_wait_s=60)
+    clickhouse.disconnect()
+    clickhouse_server.kill()
+    clickhouse_server.start()
+    with connect() as again:
+        assert len(stored(again)) == 6
