@@ -14,7 +14,7 @@ STACK := $(BIN)/python -m include.local_stack
 # The registry's certificate is the system's, or the one that pip was told to use.
 UV := env UV_SYSTEM_CERTS=1 UV_NO_PROGRESS=1 $${PIP_CERT:+SSL_CERT_FILE="$$PIP_CERT"} \
       $${PIP_INDEX_URL:+UV_DEFAULT_INDEX="$$PIP_INDEX_URL"} $(BIN)/uv
-INSTALL := $(UV) pip install --quiet --python $(BIN)/python --require-hashes --link-mode copy
+INSTALL := $(UV) pip install --quiet --python $(BIN)/python --require-hashes
 LOCK := $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url
 
 # Debian packages of the tests, each with the program it must bring.
@@ -33,8 +33,8 @@ run: $(VENV)/embedded.stamp ## the main job on an embedded stack; shows progress
 up: $(VENV)/embedded.stamp ## start the same stack with the UI and leave it running
 	@$(STACK) up
 
-down: $(VENV)/embedded.stamp ## stop what `make up` started
-	@$(STACK) down
+down: ## stop what `make up` started
+	@if [ -e $(VENV)/embedded.stamp ]; then $(STACK) down; else echo 'Nothing is running'; fi
 
 test: lint test-packages ## all checks and all tests, with the servers they need
 	@$(BIN)/pytest
@@ -66,7 +66,7 @@ env: ## write .env with random secrets for docker compose
 	@echo 'Wrote .env; add GITHUB_TOKEN there if you have one'
 
 clean: ## stop the stack; remove the virtual environment, all caches and everything the stack has kept
-	@if [ -e $(VENV)/embedded.stamp ]; then $(STACK) down; fi
+	@$(MAKE) down
 	@rm -rf $(VENV) .stagehouse .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 

@@ -7,28 +7,29 @@ from typing import Self
 import psutil
 from pydantic import BaseModel
 
+from include.local_stack.identity import started
 from include.local_stack.state import write_private
 
 
 class Owner(BaseModel, frozen=True):
-    """A stack's process. started: its creation time, as pids are used again; url: None until it is ready."""
+    """A stack's process. started: as in `identity`, for pids are used again; url: None until it is ready."""
 
     pid: int
-    started: float
+    started: int
     url: str | None = None
 
     @classmethod
     def this_process(cls, url: str | None = None) -> Self:
         """Describe the calling process."""
-        return cls(pid=os.getpid(), started=psutil.Process().create_time(), url=url)
+        return cls(pid=os.getpid(), started=started(os.getpid()) or 0, url=url)
 
     def process(self) -> psutil.Process | None:
         """Return the process if it is still the one that wrote this."""
         try:
             process = psutil.Process(self.pid)
-            return process if process.create_time() == self.started else None
         except psutil.NoSuchProcess:
             return None
+        return process if started(self.pid) == self.started else None
 
 
 def write_owner(path: Path, owner: Owner) -> None:

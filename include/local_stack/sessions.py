@@ -17,6 +17,7 @@ from pathlib import Path
 import psutil
 
 from include.local_stack.errors import ComponentDied
+from include.local_stack.identity import started
 from include.local_stack.state import last_lines, write_private
 
 logger = logging.getLogger(__name__)
@@ -115,9 +116,9 @@ class Sessions:
         """End what a killed predecessor left running; return how many processes that were."""
         if not self._book.exists():
             return 0
-        leaders = {int(pid): float(started) for pid, started in json.loads(self._book.read_text()).items()}
+        leaders = {int(pid): int(at) for pid, at in json.loads(self._book.read_text()).items()}
         # A pid can have been given to a stranger since; one that leads a session with our members cannot.
-        strangers = {pid for pid, started in leaders.items() if _started(pid) not in {None, started}}
+        strangers = {pid for pid, at in leaders.items() if started(pid) not in {None, at}}
         left = list(members(leaders.keys() - strangers, self._territory))
         for process in left:
             _send(process, signal.SIGINT if process.name() == "postgres" else signal.SIGTERM)
@@ -142,7 +143,7 @@ class Sessions:
             running.process.wait()
 
     def _write_book(self) -> None:
-        leaders = {running.process.pid: _started(running.process.pid) for running in self._running}
+        leaders = {running.process.pid: started(running.process.pid) for running in self._running}
         write_private(self._book, json.dumps({pid: at for pid, at in leaders.items() if at is not None}))
 
 
@@ -164,13 +165,6 @@ def _setpriv(command: Command) -> tuple[str, ...]:
     if setpriv is None:
         return ()
     return (setpriv, *command.privileges, "--pdeathsig", command.stop.name.removeprefix("SIG"), "--")
-
-
-def _started(pid: int) -> float | None:
-    try:
-        return psutil.Process(pid).create_time()
-    except psutil.NoSuchProcess:
-        return None
 
 
 def _send(process: psutil.Process, signum: signal.Signals) -> None:

@@ -1,0 +1,162 @@
+"""The real stack with DAGs of its own: green, red, interrupted, broken, in the background."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+ROOT = Path(__file__).resolve().parents[3]
+LIMIT_S = 240
+
+DAGS = """
+import logging
+from airflow.sdk import dag, task
+
+@dag(schedule="@daily", catchup=False)
+def green():
+    @task
+    def count():
+        logging.getLogger("include.demo").info("42 of 100 counted")
+    count()
+
+@dag(schedule=None)
+def red():
+    @task
+    def fail():
+        raise ValueError("no such column: stars")
+    fail()
+
+green()
+red()
+"""
+
+
+class Checkout:
+    """A state directory and a DAG folder; `make run`'s command on them."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        (directory / "dags").mkdir()
+        (directory / "dags" / "both.py").write_text(DAGS)
+
+    def start(self, command: str, *dag_ids: str) -> subprocess.Popen[str]:
+        """Start a command as `make` does, in an environment with nothing in it."""
+        each = [word for dag_id in dag_ids for word in ("--dag", dag_id)]
+        places = ["--state", str(self.directory / "state"), "--dags", str(self.directory / "dags")]
+        return subprocess.Popen(
+            [sys.executable, "-m", "include.local_stack", command, *places, *each],
+            cwd=ROOT,
+            env={"PATH": os.environ["PATH"], "HOME": str(self.directory), "LANG": "C.UTF-8"},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+
+    def finish(self, command: str, *dag_ids: str) -> tuple[int, str]:
+        """Run a command to its end; return its exit code and output."""
+        process = self.start(command, *dag_ids)
+        output, _ = process.communicate(timeout=LIMIT_S)
+        return process.returncode, output
+
+    def alive(self) -> list[psutil.Process]:
+        """All processes that work in or were started for this checkout."""
+        found = []
+        for process in psutil.process_iter():
+            try:
+                words = " ".join(process.cmdline())
+                if process.cwd().startswith(str(self.directory)) or str(self.directory) in words:
+                    found.append(process)
+            except psutil.Error:
+                continue
+        return found
+
+
+@pytest.fixture(scope="module")
+def checkout(tmp_path_factory) -> Iterator[Checkout]:
+    """Share one state directory: its database is migrated once."""
+    made = Checkout(tmp_path_factory.mktemp("checkout"))
+    yield made
+    made.finish("down")
+    for process in made.alive():  # only after a test that failed
+        process.kill()
+
+
+def read_until(process: subprocess.Popen[str], text: str) -> None:
+    """Read output up to the line with this text."""
+    for line in process.stdout:
+        if text in line:
+            return
+    pytest.fail(f"ended without saying {text!r}")
+
+
+def test_runs_green_then_red_and_leaves_nothing(checkout):
+    """The task's own progress is shown; the red run ends all with code 1, the reason and where the log is."""
+    code, output = checkout.finish("run", "green", "red")
+    assert code == 1, output
+    assert "count: 42 of 100 counted" in output
+    assert "green: success" in output
+    assert "task fail: ValueError: no such column: stars" in output
+    assert Path(output.rsplit("log: ", 1)[1].strip()).is_file()
+    assert checkout.alive() == []
+
+
+@pytest.mark.parametrize("said", ["Postgres is up", "Starting Airflow"])
+def test_ctrl_c_leaves_nothing(checkout, said):
+    """Interrupted on the way up it ends with code 130 and no process."""
+    process = checkout.start("run", "green")
+    read_until(process, said)
+    process.send_signal(signal.SIGINT)
+    output, _ = process.communicate(timeout=60)
+    assert (process.returncode, output.splitlines()[-1]) == (130, "Stopped: interrupted by SIGINT")
+    assert checkout.alive() == []
+
+
+def test_a_component_that_dies_is_named_with_its_log(checkout):
+    """When the database server dies, the run ends at once with its last words, and stops the rest."""
+    process = checkout.start("run", "green")
+    read_until(process, "Starting Airflow")
+    server = int((checkout.directory / "state" / "postgres" / "postmaster.pid").read_text().split()[0])
+    os.kill(server, signal.SIGQUIT)
+    output, _ = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert "postgres ended with exit code" in output
+    assert "received immediate shutdown request" in output
+    assert checkout.alive() == []
+
+
+def test_up_and_down_are_safe_to_repeat(checkout):
+    """A second `up` finds the first; `run` refuses and names `make down`; `down` waits and is repeatable."""
+    code, first = checkout.finish("up", "green")
+    assert code == 0, first
+    assert "password:" in first
+    assert checkout.finish("up", "green") == (0, first)
+    code, refused = checkout.finish("run", "green")
+    assert code == 1
+    assert "make down" in refused
+    assert checkout.finish("down") == (0, "Stopped\n")
+    assert checkout.alive() == []
+    assert checkout.finish("down") == (0, "Nothing is running\n")
+
+
+def test_a_start_after_a_kill_finds_no_rest(checkout):
+    """Killed outright in the middle, everything ends all the same, and the next start is not hindered."""
+    process = checkout.start("run", "green")
+    read_until(process, "Starting Airflow")
+    process.kill()
+    process.communicate(timeout=60)
+    deadline = time.monotonic() + 30
+    while checkout.alive() and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert checkout.alive() == []
+    process = checkout.start("run", "green")
+    read_until(process, "Starting Airflow")
+    process.send_signal(signal.SIGTERM)
+    process.communicate(timeout=60)
+    assert process.returncode == 143
