@@ -1,0 +1,33 @@
+"""Errors travel between processes and are read at night."""
+
+import inspect
+import pickle
+from datetime import UTC, datetime
+
+import pytest
+
+from include.github import errors
+from include.github.errors import GitHubError
+
+KINDS = [
+    kind
+    for kind in vars(errors).values()
+    if inspect.isclass(kind) and issubclass(kind, GitHubError) and kind is not GitHubError
+]
+SAMPLES = {
+    "int": 7,
+    "str": "https://api.github.com/x",
+    "datetime": datetime(2026, 8, 20, tzinfo=UTC),
+    "tuple[str, ...]": ("a", "b"),
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_survives_pickling_with_its_facts(kind):
+    """Arguments, attributes and text are the same on the other side."""
+    parameters = list(inspect.signature(kind).parameters.values())
+    error = kind(*(SAMPLES[parameter.annotation] for parameter in parameters))
+    copy = pickle.loads(pickle.dumps(error))  # noqa: S301 - our own bytes
+    assert (type(copy), copy.args, str(copy), vars(copy)) == (kind, error.args, str(error), vars(error))
+    for parameter in parameters:
+        assert str(getattr(copy, parameter.name)) in str(SAMPLES[parameter.annotation])

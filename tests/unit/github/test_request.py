@@ -1,0 +1,110 @@
+"""The parameters of a run: what is taken, and what is refused with which words."""
+
+import pickle
+from datetime import date
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from include.github.errors import BadParam
+from include.github.request import TopRepositoriesRequest, read_request
+
+RUN_DAY, TODAY = date(2026, 8, 20), date(2026, 8, 21)
+
+
+def read(**params):
+    return read_request(params, run_day=RUN_DAY, today=TODAY)
+
+
+def test_the_contract_s_defaults():
+    """Without params: 100 repositories, stars:>1, the run's own day."""
+    assert read() == TopRepositoriesRequest(top=100, query="stars:>1", day=RUN_DAY)
+
+
+@pytest.mark.parametrize("empty", ["", None])
+def test_an_empty_day_is_the_run_s_day(empty):
+    """The form of the UI sends an empty text, a trigger without the param sends null."""
+    assert read(day=empty).day == RUN_DAY
+
+
+@pytest.mark.parametrize("top", [1, 1000])
+@pytest.mark.parametrize("day", ["1970-01-01", "2026-08-21", "2024-02-29"])
+def test_bounds_are_included(top, day):
+    """1 and 1000, the first day and today are taken."""
+    assert (read(top=top, day=day).top, read(day=day).day) == (top, date.fromisoformat(day))
+
+
+@pytest.mark.parametrize(
+    ("param", "value", "told"),
+    [
+        ("top", 0, "0"),
+        ("top", 1001, "1000"),
+        ("top", True, "True"),
+        ("top", "100", "'100'"),
+        ("top", 10.0, "10.0"),
+        ("top", None, "None"),
+        ("query", "", "''"),
+        ("query", "   ", "'   '"),
+        ("query", "x" * 257, "(cut)"),
+        ("query", "stars:>1\n", "\\n"),
+        ("query", "a\x00b", "\\x00"),
+        ("query", "a\ud83db", "\\ud83d"),
+        ("query", 5, "5"),
+        ("day", "2026-08-22", "today is 2026-08-21"),
+        ("day", "2026-02-30", "2026-02-30"),
+        ("day", "2026-08-20\n", "\\n"),
+        ("day", "20260820", "20260820"),
+        ("day", "2026-W34-4", "W34"),
+        ("day", "２０２６-08-20", "\\uff12"),
+        ("day", "1969-12-31", "1970-01-01"),
+        ("day", "../../etc", "../../etc"),
+        ("day", date(2026, 8, 20), "datetime.date"),
+        ("day", 0, "0"),
+        ("days", 3, "top, query, day"),
+        ("x" * 5000, 3, "not known"),
+    ],
+)
+def test_refusals_name_param_value_and_what_is_allowed(param, value, told):
+    """BadParam shows the param, its value on one line and cut, and what is allowed."""
+    with pytest.raises(BadParam) as refusal:
+        read(**{param: value})
+    text = str(refusal.value)
+    assert param[:70] in text
+    assert told in text
+    assert text.isprintable()
+    assert len(text) < 400
+    assert str(pickle.loads(pickle.dumps(refusal.value))) == text  # noqa: S301 - our own bytes
+
+
+def test_a_run_day_in_the_future_is_refused_too():
+    """A timetable that runs early must not ask for a day that has not begun."""
+    with pytest.raises(BadParam, match="2026-08-22"):
+        read_request({}, run_day=date(2026, 8, 22), today=TODAY)
+
+
+@pytest.mark.parametrize(
+    ("day", "current"), [("2026-08-21", True), ("2026-08-20", True), ("2026-08-19", False)]
+)
+def test_only_today_and_yesterday_are_current(day, current):
+    """Stars of now may be stored for these two days only."""
+    assert read(day=day).is_current(TODAY) is current
+
+
+def test_a_request_is_frozen():
+    """Nobody changes a request on its way."""
+    with pytest.raises(ValidationError):
+        read().top = 5
+
+
+@given(st.dictionaries(st.sampled_from(["top", "query", "day", "x"]), st.from_type(object) | st.text()))
+def test_any_params_give_a_request_or_a_named_error(params):
+    """No params whatever raise anything but BadParam."""
+    try:
+        request = read_request(params, run_day=RUN_DAY, today=TODAY)
+    except BadParam as refusal:
+        assert refusal.param in {ascii(name) for name in params} | set(params)  # noqa: PT017
+    else:
+        assert 1 <= request.top <= 1000
+        assert request.day <= TODAY
