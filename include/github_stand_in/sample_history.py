@@ -1,5 +1,6 @@
 """When things happen in the sample: the commits of a repository on a day, as a pure function of the two."""
 
+from bisect import bisect_right
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
@@ -53,13 +54,19 @@ def moment(day: date, second: int) -> datetime:
     return datetime(day.year, day.month, day.day, tzinfo=UTC) + timedelta(seconds=second)
 
 
+def second_of_day(at: datetime) -> float:
+    """Return the seconds from midnight (UTC) to a time."""
+    return (at - moment(at.date(), 0)).total_seconds()
+
+
 def last_moment(rhythm: Rhythm, as_of: datetime) -> datetime | None:
     """Return the time of the latest commit up to `as_of` (included); None before the first."""
     day = as_of.date()
     while day >= rhythm.begins:
-        past = [second for second in seconds_of_day(rhythm, day) if moment(day, second) <= as_of]
+        seconds = seconds_of_day(rhythm, day)
+        past = bisect_right(seconds, second_of_day(as_of)) if day == as_of.date() else len(seconds)
         if past:
-            return moment(day, past[-1])
+            return moment(day, seconds[past - 1])
         day -= ONE_DAY
     return None
 

@@ -1,0 +1,160 @@
+"""`python -m include.github_stand_in` as a process of its own."""
+
+import csv
+import gzip
+import json
+import signal
+import subprocess
+import sys
+import time
+import urllib.request
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[3]
+RECORDING = ROOT.parent / "shared" / "data" / "github"
+COMMAND = [sys.executable, "-m", "include.github_stand_in"]
+
+
+@pytest.fixture
+def start(tmp_path):
+    """Start the command with options; returns the process and the root of its API; killed after the test."""
+    started = []
+
+    def run(*options):
+        port_file = tmp_path / "port"
+        process = subprocess.Popen(
+            [*COMMAND, "--port-file", str(port_file), *options],
+            cwd=ROOT,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        started.append(process)
+        until = time.monotonic() + 30
+        while not port_file.exists():
+            assert process.poll() is None, process.communicate()[1]
+            assert time.monotonic() < until, "no port file after 30 s"
+            time.sleep(0.02)
+        return process, f"http://127.0.0.1:{port_file.read_text().strip()}"
+
+    yield run
+    for process in started:
+        process.kill()
+        process.communicate()
+
+
+def get(url):
+    """Return the body and the headers of an answer."""
+    with urllib.request.urlopen(url, timeout=10) as answer:
+        return json.load(answer), answer.headers
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_stops_cleanly(start, tmp_path, number):
+    """A signal ends it with 0, also while clients keep connections open; nothing is left behind."""
+    process, root = start("--request-log", str(tmp_path / "requests"))
+    body, headers = get(f"{root}/search/repositories?q=stars:%3E1&per_page=1")
+    assert body["total_count"] == 300
+    assert headers["x-ratelimit-limit"] == "10000"
+    process.send_signal(number)
+    out, err = process.communicate(timeout=15)
+    assert (process.returncode, err) == (0, "")
+    assert out == f"GitHub stand-in: {root} (300 repositories, sample)\n"
+    (logged,) = map(json.loads, (tmp_path / "requests").read_text().splitlines())
+    assert (logged["path_qs"], logged["status"]) == ("/search/repositories?q=stars:%3E1&per_page=1", 200)
+    assert [file.name for file in tmp_path.iterdir()] == ["requests"]
+
+
+def test_quotas_are_options(start):
+    """The quotas that are given are the ones that are kept."""
+    _, root = start("--quota", "7", "--search-quota", "5")
+    resources = get(f"{root}/rate_limit")[0]["resources"]
+    assert [resources["core"]["limit"], resources["search"]["limit"]] == [7, 5]
+
+
+@pytest.fixture
+def recording(tmp_path):
+    """A small recording that ends on 2026-08-21."""
+    directory = tmp_path / "recording"
+    directory.mkdir()
+    with (directory / "repositories.csv").open("w", newline="") as file:
+        csv.writer(file).writerows(
+            [
+                ["owner", "name", "stars", "forks", "open_issues", "language", "pushed_at"],
+                ["amber", "kit", 5, 1, 0, "Go", "2026-08-21T10:00:01Z"],
+            ]
+        )
+    with gzip.open(directory / "commits.csv.gz", "wt", newline="") as file:
+        csv.writer(file).writerows(
+            [
+                ["owner", "name", "sha", "committed_at", "author_login", "author_name"],
+                ["amber", "kit", "a" * 40, "2026-08-21T10:00:00Z", "anouk", "Anouk"],
+            ]
+        )
+    return directory
+
+
+def last_commit_day(root):
+    """Return the day of the newest commit that is served."""
+    (commit,) = get(f"{root}/repos/amber/kit/commits")[0]
+    return date.fromisoformat(commit["commit"]["committer"]["date"][:10])
+
+
+def test_recording_ends_yesterday(start, recording):
+    """By default the recording is moved so that its last day is over, but only just."""
+    today = datetime.now(UTC).date()
+    _, root = start("--data", str(recording))
+    # Midnight may pass between the two looks at the clock.
+    assert last_commit_day(root) in {today - timedelta(days=1), today}
+
+
+@pytest.mark.parametrize(
+    ("options", "day"),
+    [(["--no-shift"], date(2026, 8, 21)), (["--last-day", "2026-02-03"], date(2026, 2, 3))],
+)
+def test_recording_ends_where_it_is_told_to(start, recording, options, day):
+    """The days are kept, or moved to a given end."""
+    _, root = start("--data", str(recording), *options)
+    assert last_commit_day(root) == day
+
+
+@pytest.mark.parametrize(
+    ("options", "code", "reason"),
+    [
+        (["--data", "nowhere"], 1, "nowhere/repositories.csv: cannot be read: No such file"),
+        (["--port", "65536"], 2, "not a port"),
+        (["--latency-ms", "-1"], 2, "whole number"),
+        (["--no-shift"], 2, "give its directory with --data"),
+        (["--data", "x", "--no-shift", "--last-day", "2026-01-01"], 2, "not allowed with"),
+        (["--host", "203.0.113.1"], 1, "203.0.113.1"),
+    ],
+)
+def test_says_what_is_wrong_and_stops(options, code, reason):
+    """A mistake on the command line is one clear message and an exit code, no traceback."""
+    ran = subprocess.run(
+        [*COMMAND, *options], cwd=ROOT, capture_output=True, text=True, timeout=30, check=False
+    )
+    assert ran.returncode == code
+    assert reason in ran.stderr
+    assert "Traceback" not in ran.stderr
+
+
+@pytest.mark.skipif(not RECORDING.exists(), reason="the recording is not part of the project")
+def test_real_recording(start):
+    """The top hundred are those of the file, and a day's commits those of its lines."""
+    _, root = start("--data", str(RECORDING), "--no-shift")
+    items = get(f"{root}/search/repositories?q=stars:%3E1&sort=stars&per_page=100")[0]["items"]
+    with (RECORDING / "repositories.csv").open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    assert [item["full_name"] for item in items] == [f"{row['owner']}/{row['name']}" for row in rows[:100]]
+    assert [item["pushed_at"] for item in items] == [row["pushed_at"] for row in rows[:100]]
+    with gzip.open(RECORDING / "commits.csv.gz", "rt", newline="", encoding="utf-8") as file:
+        lines = [row for row in csv.DictReader(file) if row["name"] == "spec-kit"]
+    day = [row["sha"] for row in lines if row["committed_at"].startswith("2026-08-12")]
+    url = f"{root}/repos/github/spec-kit/commits?per_page=100"
+    commits, _ = get(f"{url}&since=2026-08-12T00:00:00Z&until=2026-08-12T23:59:59Z")
+    assert [commit["sha"] for commit in commits] == day
+    assert day
