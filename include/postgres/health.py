@@ -45,7 +45,7 @@ class PostgresHealth(BaseModel):
 
     Attributes: version; latency_ms of one round trip; connections_used (ours included) of connections_max;
     oldest_transaction_s, age of the oldest open or prepared one but ours, None: there is none;
-    replication_lag_s and replication_lag_bytes, of the slowest replica or of this one, None: no replica (trust
+    replication_lag_s and replication_lag_bytes, of the slowest replica or of this, None: no replica (trust
     the bytes on a primary: its seconds stand still while a replica replays nothing); database_bytes;
     in_recovery: the server is a replica and read-only, a fact and not an illness; sees_all: False if the role
     lacks pg_read_all_stats, then oldest_transaction_s knows only its own sessions and the lag is None.
@@ -93,13 +93,17 @@ def find_reasons(health: PostgresHealth, limits: HealthLimits) -> tuple[str, ...
     checks = [
         (
             share >= limits.connections_share,
-            f"{health.connections_used} of {health.connections_max} connections are used "
-            f"(limit {limits.connections_share:.0%})",
+            (
+                f"{health.connections_used} of {health.connections_max} connections are used "
+                f"(limit {limits.connections_share:.0%})"
+            ),
         ),
         (
             oldest_s > limits.oldest_transaction_s,
-            f"a transaction is open for {oldest_s:.0f} s (limit {limits.oldest_transaction_s:.0f} s): "
-            "find it in pg_stat_activity or pg_prepared_xacts",
+            (
+                f"a transaction is open for {oldest_s:.0f} s (limit {limits.oldest_transaction_s:.0f} s): "
+                "find it in pg_stat_activity or pg_prepared_xacts"
+            ),
         ),
         (
             lag_s > limits.replication_lag_s,

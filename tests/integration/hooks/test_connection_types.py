@@ -1,0 +1,86 @@
+"""The connection types `github` and `clickhouse`, as Airflow's own processes see them."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+LIST_TYPES = """
+import json
+from airflow.providers_manager import ProvidersManager
+manager = ProvidersManager()
+print(json.dumps({
+    name: {
+        "class": manager.hooks[name].hook_class_name if manager.hooks[name] else None,
+        "title": manager.hooks[name].hook_name if manager.hooks[name] else None,
+        "behaviour": manager.field_behaviours[name],
+        "fields": sorted(
+            field.removeprefix(f"extra__{name}__")
+            for field in manager.connection_form_widgets if field.startswith(f"extra__{name}__")
+        ),
+    }
+    for name in ("github", "clickhouse")
+}))
+"""
+LOAD_PLUGINS = """
+import json, sys
+from airflow import plugins_manager
+plugins_manager.ensure_plugins_loaded()
+stems = ["github_hook", "clickhouse_hook", "postgres_hook", "connection_types", "connection_fields"]
+print(json.dumps({
+    "errors": plugins_manager.get_import_errors(),
+    "top level": [stem for stem in stems if stem in sys.modules],
+}))
+"""
+
+
+def run(code: str, **environment: str) -> dict:
+    """Run `code` in a fresh Python with the environment of every Airflow process of this project."""
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env=os.environ | environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+@pytest.fixture(scope="module")
+def types() -> dict:
+    """What Airflow's provider manager knows of our types."""
+    return run(LIST_TYPES)
+
+
+def test_github_has_its_form(types: dict):
+    """Offers the API's root, a token and the limits; hides what GitHub has no use for."""
+    assert types["github"]["title"] == "GitHub"
+    assert types["github"]["class"] == "hooks.github_hook.GitHubHook"
+    assert types["github"]["fields"] == ["max_concurrent_requests", "requests_per_second", "timeout_s"]
+    behaviour = types["github"]["behaviour"]
+    assert sorted(behaviour["hidden_fields"]) == ["login", "port", "schema"]
+    assert behaviour["relabeling"]["password"] == "Token"
+
+
+def test_clickhouse_has_its_form(types: dict):
+    """Offers the native port, the database, and the directory of the embedded engine."""
+    assert types["clickhouse"]["title"] == "ClickHouse"
+    assert types["clickhouse"]["class"] == "hooks.clickhouse_hook.ClickHouseHook"
+    assert types["clickhouse"]["fields"] == ["compression", "path", "secure", "verify"]
+    assert types["clickhouse"]["behaviour"]["relabeling"]["schema"] == "Database"
+
+
+def test_hooks_are_not_loaded_as_plugins(root: Path, tmp_path: Path):
+    """Keeps the plugin loader out of hooks/, which it would otherwise run as modules of bare names."""
+    assert run(LOAD_PLUGINS) == {"errors": {}, "top level": []}
+    unprotected = tmp_path / "plugins"
+    shutil.copytree(
+        root / "plugins", unprotected, ignore=shutil.ignore_patterns(".airflowignore", "__pycache__")
+    )
+    loaded = run(LOAD_PLUGINS, AIRFLOW__CORE__PLUGINS_FOLDER=str(unprotected))
+    assert "connection_fields" in loaded["top level"]

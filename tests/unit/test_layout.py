@@ -1,0 +1,84 @@
+"""Who may import whom, and that nobody shadows our generic names."""
+
+import ast
+import sys
+from pathlib import Path
+
+import hooks
+import pytest
+
+import include
+
+ROOT = Path(__file__).resolve().parents[2]
+SOURCES = [*ROOT.glob("dags/**/*.py"), *ROOT.glob("plugins/**/*.py"), *ROOT.glob("include/**/*.py")]
+
+
+def imported_by(path: Path) -> set[str]:
+    """Return the full names of all modules that `path` imports, at its top or inside a function."""
+    names = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            names.add(f"{node.module}" if node.level == 0 else f".{node.module}")
+    return names
+
+
+def test_our_packages_are_not_shadowed():
+    """Imports `include` and `hooks` from this project, wherever Python finds others of that name."""
+    assert Path(include.__file__) == ROOT / "include" / "__init__.py"
+    assert Path(hooks.__file__) == ROOT / "plugins" / "hooks" / "__init__.py"
+
+
+def test_every_package_has_an_init():
+    """Has an __init__.py in every folder of code: a namespace package loses to any other of its name."""
+    folders = {path.parent for path in SOURCES if path.parent not in (ROOT / "dags", ROOT / "plugins")}
+    assert ROOT / "include" / "postgres" in folders
+    assert [folder for folder in sorted(folders) if not (folder / "__init__.py").exists()] == []
+
+
+def test_imports_point_one_way(monkeypatch: pytest.MonkeyPatch):
+    """Keeps the contracts of pyproject.toml (import-linter)."""
+    from importlinter.cli import lint_imports
+
+    monkeypatch.chdir(ROOT)
+    assert lint_imports(config_filename=str(ROOT / "pyproject.toml"), no_cache=True) == 0
+
+
+def test_a_module_has_one_identity():
+    """Imports hooks as `hooks.x`, never as `plugins.hooks.x`, which would be the same file twice."""
+    culprits = [
+        path for path in SOURCES if any(name.split(".")[0] == "plugins" for name in imported_by(path))
+    ]
+    assert SOURCES
+    assert culprits == []
+
+
+def test_dags_are_wiring():
+    """Imports into a DAG file only Airflow, the standard library, our hooks and our plain Python."""
+    allowed = {"airflow", "hooks", "include", "pendulum", *sys.stdlib_module_names}
+    for path in ROOT.glob("dags/*.py"):
+        foreign = {name for name in imported_by(path) if name.split(".")[0] not in allowed}
+        assert foreign == set(), path
+
+
+def test_hooks_have_names_of_their_own():
+    """Names no file of plugins/hooks like a module of Python or of an installed package."""
+    stems = {path.stem for path in ROOT.glob("plugins/hooks/*.py")} - {"__init__"}
+    assert stems
+    assert stems.isdisjoint(sys.stdlib_module_names)
+    for stem in stems:
+        assert stem.endswith("_hook") or stem.startswith("connection_"), stem
+
+
+def test_include_reads_no_environment_and_no_clock():
+    """Takes environment, wall clock and today from its caller."""
+    calls = {"os.environ", "os.getenv", "datetime.now", "datetime.utcnow", "date.today", "time.time"}
+    for path in ROOT.glob("include/**/*.py"):
+        if path.name == "__main__.py" or path.is_relative_to(ROOT / "include" / "local_stack"):
+            continue  # a command line, and what starts processes: there the arguments come from
+        attributes = [
+            node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Attribute)
+        ]
+        used = {f"{node.value.id}.{node.attr}" for node in attributes if isinstance(node.value, ast.Name)}
+        assert used.isdisjoint(calls), path
