@@ -1,0 +1,159 @@
+"""docker-compose.yaml, Dockerfile and .env.example, read as compose would read them (no engine is needed)."""
+
+import json
+import re
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).resolve().parents[3]
+SERVERS = ("postgres", "clickhouse")
+COMPONENTS = ("api-server", "scheduler", "dag-processor")
+SECRETS = {
+    "POSTGRES_PASSWORD",
+    "CLICKHOUSE_PASSWORD",
+    "ADMIN_PASSWORD",
+    "FERNET_KEY",
+    "API_SECRET_KEY",
+    "JWT_SECRET",
+}
+# https://github.com/compose-spec/compose-spec/blob/main/05-services.md, those this file may use
+KEYS = {"image", "build", "command", "environment", "volumes", "ports", "ulimits"} | {
+    "depends_on",
+    "healthcheck",
+    "restart",
+}
+VARIABLE = re.compile(r"(?<!\$)\$\{(?P<name>[A-Z_]+)(?P<rest>[^}]*)\}")
+
+
+@pytest.fixture(scope="module")
+def compose() -> dict[str, Any]:
+    """Parse the file, anchors merged."""
+    return yaml.safe_load((ROOT / "docker-compose.yaml").read_text())
+
+
+@pytest.fixture(scope="module")
+def example() -> dict[str, str]:
+    """Parse .env.example."""
+    lines = (ROOT / ".env.example").read_text().splitlines()
+    return dict(line.split("=", 1) for line in lines if line and not line.startswith("#"))
+
+
+@pytest.fixture(scope="module")
+def environment(compose) -> dict[str, str]:
+    """Read what the scheduler's tasks see."""
+    return compose["services"]["scheduler"]["environment"]
+
+
+def test_has_the_services_of_one_host_and_no_unknown_key(compose):
+    """Every service uses only keys that compose knows; named volumes are declared."""
+    assert set(compose["services"]) == {*SERVERS, "init", *COMPONENTS}
+    for name, service in compose["services"].items():
+        assert service.keys() <= KEYS, name
+        mounts = {mount.split(":")[0] for mount in service.get("volumes", [])}
+        assert mounts <= compose["volumes"].keys(), name
+
+
+@pytest.mark.parametrize("name", [*SERVERS, *COMPONENTS])
+def test_each_lasting_service_is_watched_and_restarted(compose, name):
+    """A health check with limits, and a restart after a crash or a reboot."""
+    service = compose["services"][name]
+    assert service["restart"] == "unless-stopped"
+    assert service["healthcheck"].keys() == {"test", "interval", "timeout", "retries", "start_period"}
+
+
+def test_airflow_waits_for_its_servers_and_the_migration(compose):
+    """No component starts before the database is migrated."""
+    for name in COMPONENTS:
+        conditions = {k: v["condition"] for k, v in compose["services"][name]["depends_on"].items()}
+        assert conditions == {
+            "init": "service_completed_successfully",
+            "postgres": "service_healthy",
+            "clickhouse": "service_healthy",
+        }
+    assert "airflow db migrate" in compose["services"]["init"]["command"][-1]
+
+
+def test_no_secret_has_a_default():
+    """Each secret is demanded, with the command that makes it, and its name tells compose nothing else."""
+    found = list(VARIABLE.finditer((ROOT / "docker-compose.yaml").read_text()))
+    demanded = {match["name"] for match in found if match["rest"] == ":?run make env"}
+    assert demanded == SECRETS
+    assert {match["name"] for match in found} - SECRETS == {"GITHUB_API", "GITHUB_TOKEN", "AIRFLOW_PORT"}
+
+
+def test_the_example_explains_every_variable_and_holds_no_secret(example):
+    """Whoever copies it knows all variables; all secrets are empty."""
+    text = (ROOT / "docker-compose.yaml").read_text()
+    assert example.keys() == {match["name"] for match in VARIABLE.finditer(text)}
+    assert {example[name] for name in SECRETS} == {""}
+
+
+def test_images_are_pinned_and_share_the_lock_s_airflow(compose):
+    """No image floats; the image's Airflow is the one that was locked and tested."""
+    for name in SERVERS:
+        assert re.search(r":\d+\.\d+", compose["services"][name]["image"]), name
+    base = re.search(r"^FROM apache/airflow:(?:slim-)?([\d.]+)-python3\.11$", dockerfile(), re.MULTILINE)
+    assert base is not None
+    assert f"\napache-airflow=={base[1]} " in (ROOT / "requirements.lock").read_text()
+    assert "--require-hashes -r /tmp/requirements.lock" in dockerfile()
+    assert re.findall(r"^USER (\w+)$", dockerfile(), re.MULTILINE) == ["airflow"]
+
+
+def test_only_the_ui_is_reachable_and_only_from_this_host(compose):
+    """One port, on loopback."""
+    published = {
+        name: service["ports"] for name, service in compose["services"].items() if "ports" in service
+    }
+    assert published == {"api-server": ["127.0.0.1:${AIRFLOW_PORT:-8080}:8080"]}
+
+
+def test_holds_the_contract_of_all_ways_to_start(environment):
+    """Folders, import path, variables and connections are those that hooks and DAGs rely on."""
+    assert environment["AIRFLOW__CORE__DAGS_FOLDER"] == "/opt/airflow/dags"
+    assert environment["AIRFLOW__CORE__PLUGINS_FOLDER"] == "/opt/airflow/plugins"
+    assert environment["PYTHONPATH"] == "/opt/airflow:/opt/airflow/plugins"
+    assert environment["AIRFLOW__CORE__LOAD_EXAMPLES"] == "False"
+    assert environment["AIRFLOW_VAR_STAGING_ROOT"] == "/opt/airflow/data/staging"
+    assert environment["AIRFLOW_VAR_REPORTS_ROOT"] == "/opt/airflow/data/reports"
+    types = {
+        name: connection(environment, name)["conn_type"] for name in ("postgres", "github", "clickhouse")
+    }
+    assert types == {"postgres": "postgres", "github": "github", "clickhouse": "clickhouse"}
+    assert connection(environment, "github")["host"] == "${GITHUB_API:-https://api.github.com}"
+    assert connection(environment, "clickhouse")["schema"] == "stagehouse"
+
+
+def test_make_env_fills_every_secret_once(tmp_path, example):
+    """The written file is private, has different secrets of full length, and is never written over."""
+    for name in ("Makefile", ".env.example"):
+        (tmp_path / name).write_bytes((ROOT / name).read_bytes())
+    make = ["make", "--no-print-directory", "env"]
+    subprocess.run(make, cwd=tmp_path, check=True, capture_output=True)
+    written = tmp_path / ".env"
+    filled = dict(
+        line.split("=", 1) for line in written.read_text().splitlines() if "=" in line and line[0] != "#"
+    )
+    assert filled.keys() == example.keys()
+    assert written.stat().st_mode & 0o777 == 0o600
+    assert len({filled[name] for name in SECRETS}) == len(SECRETS)
+    assert min(len(filled[name]) for name in SECRETS) >= 43
+    assert len(filled["JWT_SECRET"]) >= 64
+    before = written.read_bytes()
+    again = subprocess.run(make, cwd=tmp_path, check=False, capture_output=True, text=True)
+    assert again.returncode != 0
+    assert ".env is there already" in again.stderr
+    assert written.read_bytes() == before
+
+
+def connection(environment: dict[str, str], name: str) -> dict[str, Any]:
+    """Read one connection; secrets have no character that would break its JSON."""
+    return json.loads(environment[f"AIRFLOW_CONN_{name.upper()}_DEFAULT"])
+
+
+def dockerfile() -> str:
+    """Read the Dockerfile."""
+    return (ROOT / "Dockerfile").read_text()
