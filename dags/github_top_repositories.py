@@ -1,0 +1,248 @@
+"""
+### The top GitHub repositories, and who committed to them
+
+Every night, for the UTC day before: ranks repositories by stars, counts the day's commits by author, and
+publishes both in ClickHouse, exactly once.
+
+| task | reads | writes | safe to rerun |
+| ---- | ----- | ------ | ------------- |
+| `postgres_health` | params, `postgres_default` | XCom: the facts found | yes |
+| `tables` | `clickhouse_default` | missing tables and columns | yes, does nothing |
+| `rank` | `github_default`: search | `ranking.json` in the run's staging | yes, the saved list is used |
+| `fetch` | `github_default`: commits | parts, then the manifest | yes, asks only for the rest |
+| `load` | one part | a staging table of this try | yes |
+| `publish` | the staging tables | the day in every table, `loads` | yes, replaces the day whole |
+| `check` | ClickHouse, the manifest | the asset `github_top_repositories_day` | yes |
+
+**A day** is [00:00, 24:00) UTC by committer date. **A backfill** of an older day stores commits and outcomes
+only: GitHub tells the stars of now, not of then, so `repositories` and `repositories_positions` of that day
+stay as they are.
+
+**When it is red**: the error of the first red task names what is wrong and the next step. Mended? Clear that
+task with all after it: nothing is fetched twice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from typing import TYPE_CHECKING
+
+from airflow.sdk import (
+    Asset,
+    CronPartitionTimetable,
+    ExceptionRetryPolicy,
+    Param,
+    RetryAction,
+    RetryRule,
+    TriggerRule,
+    chain,
+    dag,
+    get_current_context,
+    task,
+)
+
+from hooks.connection_fields import BadConnection
+from hooks.rescheduling import slot_given_back_while_waiting
+from hooks.staging_root import BadVariable, staging_root
+from include.github.errors import (
+    BadParam,
+    Forbidden,
+    ForeignOrigin,
+    Invalid,
+    MostlyGone,
+    Unauthorized,
+    WrongRanking,
+)
+from include.github.request import DEFAULT_QUERY, DEFAULT_TOP, MAX_QUERY, MAX_TOP, read_request
+from include.run_day import run_day
+from include.staging.files import run_directory
+
+if TYPE_CHECKING:
+    from airflow.sdk.execution_time.context import OutletEventAccessors
+
+    from hooks.github_hook import GitHubHook
+    from include.github.request import TopRepositoriesRequest
+    from include.postgres.lease import Lease
+    from include.staging.files import StagingPath
+
+DAY_PUBLISHED = Asset("github_top_repositories_day")
+TRYING_AGAIN_IS_NO_USE = ExceptionRetryPolicy(
+    [
+        RetryRule(exception=[BadParam, BadConnection, BadVariable, WrongRanking], action=RetryAction.FAIL),
+        RetryRule(
+            exception=[Unauthorized, Forbidden, Invalid, ForeignOrigin, MostlyGone], action=RetryAction.FAIL
+        ),
+    ]
+)
+
+
+@dag(
+    schedule=CronPartitionTimetable("30 0 * * *", timezone="UTC", run_offset=-1, key_format="%Y-%m-%d"),
+    start_date=datetime(2026, 1, 1, tzinfo=UTC),
+    catchup=False,
+    max_active_runs=1,
+    dagrun_timeout=timedelta(hours=23),
+    params={
+        "top": Param(
+            DEFAULT_TOP,
+            type="integer",
+            minimum=1,
+            maximum=MAX_TOP,
+            title="Repositories",
+            description=f"How many of the top repositories, 1 to {MAX_TOP} (the most GitHub's search shows).",
+        ),
+        "query": Param(
+            DEFAULT_QUERY,
+            type="string",
+            minLength=1,
+            maxLength=MAX_QUERY,
+            title="Search",
+            description="Which repositories are ranked, in GitHub's search syntax.",
+        ),
+        "day": Param(
+            "",
+            type=["null", "string"],
+            pattern="^([0-9]{4}-[0-9]{2}-[0-9]{2})?$",
+            title="Day (UTC)",
+            description="YYYY-MM-DD, not in the future. Empty: the run's own day; by hand, yesterday.",
+        ),
+    },
+    default_args={
+        "retries": 3,
+        "retry_delay": timedelta(seconds=30),
+        "retry_exponential_backoff": 2,
+        "max_retry_delay": timedelta(minutes=10),
+        "retry_policy": TRYING_AGAIN_IS_NO_USE,
+        "execution_timeout": timedelta(minutes=15),
+    },
+    tags=["github", "clickhouse"],
+    doc_md=__doc__,
+)
+def github_top_repositories() -> None:
+    """Wire the seven tasks."""
+
+    @task
+    async def postgres_health() -> dict[str, object]:
+        from hooks.postgres_hook import StagehousePostgresHook
+
+        _request()
+        return (await StagehousePostgresHook().check_health()).model_dump(mode="json")
+
+    @task
+    def tables() -> list[int]:
+        from hooks.clickhouse_hook import ClickHouseHook
+        from include.clickhouse.schema import migrate
+
+        with ClickHouseHook().get_client() as clickhouse:
+            return migrate(clickhouse)
+
+    @task(max_active_tis_per_dag=1)
+    async def rank() -> int:
+        from include.github.ranking import rank as rank_repositories
+
+        with _only_one_asking_github() as (hook, _):
+            async with hook.get_conn() as client:
+                ranking = await rank_repositories(client, _request(), _directory(), datetime.now(UTC))
+        return len(ranking.repositories)
+
+    @task(max_active_tis_per_dag=1, execution_timeout=timedelta(hours=12))
+    async def fetch() -> list[dict[str, str]]:
+        from include.github.fetch import fetch as fetch_commits
+        from include.github.ranking import rank as rank_repositories
+
+        request, directory, now = _request(), _directory(), partial(datetime.now, UTC)
+        with _only_one_asking_github() as (hook, lease):
+            async with hook.get_conn() as client:
+                ranking = await rank_repositories(client, request, directory, now())
+                manifest = await fetch_commits(
+                    client, ranking, request, directory, **_run(), now=now, still_allowed=lease.check
+                )
+        return [
+            {"table": table, "file": part.file}
+            for table, parts in manifest.tables.items()
+            for part in parts.parts
+        ]
+
+    @task(map_index_template="{{ task.op_kwargs['part']['file'] }}", execution_timeout=timedelta(hours=1))
+    def load(part: dict[str, str]) -> dict[str, object]:
+        from hooks.clickhouse_hook import ClickHouseHook
+        from include.clickhouse.load import load_part
+        from include.staging.manifest import read_manifest
+
+        directory = _directory()
+        with ClickHouseHook().get_client() as clickhouse:
+            staged = load_part(clickhouse, directory, read_manifest(directory), **part, attempt=_attempt())
+        return staged.model_dump()
+
+    @task(trigger_rule=TriggerRule.NONE_FAILED)
+    def publish(staged: Sequence[dict[str, object]]) -> dict[str, int]:
+        from hooks.clickhouse_hook import ClickHouseHook
+        from hooks.postgres_hook import StagehousePostgresHook
+        from include.clickhouse.load import StagedPart
+        from include.clickhouse.publish import publish_day
+        from include.staging.manifest import read_manifest
+
+        manifest = read_manifest(_directory())
+        parts = [StagedPart.model_validate(part) for part in staged]
+        with (
+            slot_given_back_while_waiting(),
+            StagehousePostgresHook().lease(f"publish {manifest.day}"),
+            ClickHouseHook().get_client() as clickhouse,
+        ):
+            return publish_day(
+                clickhouse, manifest, parts, attempt=_attempt(), now=partial(datetime.now, UTC)
+            )
+
+    @task(outlets=[DAY_PUBLISHED])
+    def check(*, outlet_events: OutletEventAccessors) -> dict[str, int]:
+        from hooks.clickhouse_hook import ClickHouseHook
+        from include.clickhouse.publish import check_day
+        from include.staging.manifest import read_manifest
+
+        manifest = read_manifest(_directory())
+        with ClickHouseHook().get_client() as clickhouse:
+            rows = check_day(clickhouse, manifest)
+        outlet_events[DAY_PUBLISHED].extra = {"day": manifest.day.isoformat(), "rows": rows}
+        return rows
+
+    parts = fetch()
+    published = publish(load.expand(part=parts))
+    chain(postgres_health(), tables(), rank(), parts)
+    chain(published, check())
+
+
+def _request() -> TopRepositoriesRequest:
+    context = get_current_context()
+    day = run_day(context["dag_run"].partition_key, context["dag_run"].run_after)
+    return read_request(context["params"], run_day=day, today=datetime.now(UTC).date())
+
+
+def _run() -> dict[str, str]:
+    context = get_current_context()
+    return {"dag_id": context["dag_run"].dag_id, "run_id": context["dag_run"].run_id}
+
+
+def _directory() -> StagingPath:
+    return run_directory(staging_root(), day=_request().day, **_run())
+
+
+def _attempt() -> str:
+    """Return a text that no other try of this task has, also when the task is cleared and counts anew."""
+    return str(get_current_context()["ti"].id)
+
+
+@contextmanager
+def _only_one_asking_github() -> Iterator[tuple[GitHubHook, Lease]]:
+    """Hold the budget of the GitHub account: one process at a time asks, of all runs and tries."""
+    from hooks.github_hook import GitHubHook
+    from hooks.postgres_hook import StagehousePostgresHook
+
+    hook = GitHubHook(staging_root=staging_root())
+    with slot_given_back_while_waiting(), StagehousePostgresHook().lease(hook.lease_name()) as lease:
+        yield hook, lease
+
+
+github_top_repositories()

@@ -1,0 +1,165 @@
+"""The ClickHouse connection: a server on the native protocol, or the embedded engine where it has a path."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+from urllib.parse import quote
+
+from airflow.providers.common.sql.hooks.sql import DbApiHook
+from airflow.sdk import Connection
+from airflow.sdk.log import mask_secret
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError, field_validator
+
+from hooks.connection_fields import BadConnection, read_connection, read_extra, read_port
+
+if TYPE_CHECKING:
+    from include.clickhouse.client import ClickHouse
+
+NATIVE_PORT, HTTP_PORTS = 9000, (8123, 8443)
+DATABASE = "stagehouse"
+_SECONDS = Field(default=None, gt=0, le=3600, allow_inf_nan=False)
+
+
+class ClickHouseOptions(BaseModel):
+    """`extra` of the connection: `path` for the embedded engine, all else as the driver names it.
+
+    Source: https://clickhouse-driver.readthedocs.io/en/latest/api.html#clickhouse_driver.connection.Connection
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    path: str | None = None
+    secure: bool | None = None
+    verify: bool | None = None
+    compression: bool | Literal["lz4", "lz4hc", "zstd"] | None = None
+    connect_timeout: float | None = _SECONDS
+    send_receive_timeout: float | None = _SECONDS
+    sync_request_timeout: float | None = _SECONDS
+    tcp_keepalive: bool | None = None
+    alt_hosts: str | None = None
+    ca_certs: str | None = None
+    certfile: str | None = None
+    keyfile: str | None = None
+    check_hostname: bool | None = None
+    server_hostname: str | None = None
+    settings: dict[str, JsonValue] | None = None
+
+    @field_validator("path")
+    @classmethod
+    def _absolute(cls, path: str | None) -> str | None:
+        if path is not None and (not Path(path).is_absolute() or ".." in Path(path).parts or "?" in path):
+            raise ValueError("an absolute path without '..' and '?' is needed")
+        return path
+
+
+class ClickHouseHook(DbApiHook):
+    """Makes clients of a connection: host, port (9000), login, password, schema (`stagehouse`), extra.
+
+    With `path` in extra and no host: the engine embedded in this process, same SQL, same tables. Serves
+    Airflow's common-sql operators through get_conn(). No I/O happens before a method is called.
+    """
+
+    conn_name_attr = "clickhouse_conn_id"
+    default_conn_name = "clickhouse_default"
+    conn_type = "clickhouse"
+    hook_name = "ClickHouse"
+    supports_autocommit = False
+    _test_connection_sql = "SELECT version()"
+
+    def get_client(self) -> ClickHouse:
+        """Return a client that connects when first used: `with hook.get_client() as clickhouse: ...`.
+
+        Raises: BadConnection, which names the connection and the field; later, when used,
+            include.clickhouse.errors.ConnectionMistake, which does too.
+        """
+        connection = read_connection(self.get_conn_id())
+        options = _options(connection)
+        where = f"connection {connection.conn_id!r}"
+        database = connection.schema or DATABASE
+        if options.path:
+            return _embedded(connection, where, options.path, database)
+        return _native(connection, where, options, database)
+
+    def get_conn(self) -> Any:
+        """Return a DB-API connection."""
+        from include.clickhouse.dbapi import ClickHouseConnection
+
+        return ClickHouseConnection(self.get_client)
+
+    def test_connection(self) -> tuple[bool, str]:
+        """Ask for the version: what the UI's Test button shows."""
+        try:
+            with self.get_client() as clickhouse:
+                ((version,),) = clickhouse.execute("SELECT version()")
+                return True, f"ClickHouse {version}, database {clickhouse.database}"
+        except Exception as error:  # noqa: BLE001 - whatever it is, the button shows it
+            return False, str(error) or type(error).__name__
+
+    def bulk_insert_rows(
+        self, table: str, rows: Iterable[Sequence[Any]], columns: Sequence[str], batch_rows: int = 50_000
+    ) -> int:
+        """Insert rows by batches, memory bounded by one; return how many.
+
+        An error leaves the batches before it in the table: use a table that can be thrown away.
+        """
+        from include.clickhouse.client import insert_rows
+
+        source = iter(rows)
+        with self.get_client() as clickhouse:
+            return insert_rows(clickhouse, table, columns, iter(lambda: list(islice(source, batch_rows)), []))
+
+    def insert_rows(  # type: ignore[override]
+        self, table: str, rows: Iterable[Sequence[Any]], target_fields: Sequence[str], **_: Any
+    ) -> None:
+        """Insert rows as the common-sql interface asks for it; ClickHouse has no row-wise placeholders."""
+        self.bulk_insert_rows(table, rows, target_fields)
+
+
+def _embedded(connection: Connection, where: str, path: str, database: str) -> ClickHouse:
+    from include.clickhouse.embedded import EmbeddedClient
+
+    if connection.host:
+        reason = f"is set, and so is extra.path ({path}): a server or the embedded engine, not both"
+        raise BadConnection(connection.conn_id, "host", reason)
+    return EmbeddedClient(where, path, database)
+
+
+def _native(connection: Connection, where: str, options: ClickHouseOptions, database: str) -> ClickHouse:
+    from include.clickhouse.client import NativeClient
+
+    if not connection.host:
+        reason = 'is empty; for the embedded engine set extra to {"path": "/an/absolute/directory"}'
+        raise BadConnection(connection.conn_id, "host", reason)
+    port = read_port(connection, NATIVE_PORT)
+    if port in HTTP_PORTS:
+        reason = f"{port} is ClickHouse's HTTP port; the native port is needed, usually 9000 (9440 with TLS)"
+        raise BadConnection(connection.conn_id, "port", reason)
+    if password := connection.password:
+        mask_secret(password)
+        mask_secret(quote(password, safe=""))  # its form in a URI
+    return NativeClient(
+        where,
+        connection.host,
+        port,
+        database,
+        user=connection.login or "default",  # what the server itself takes an empty name for
+        password=connection.password or "",
+        client_name="stagehouse",  # to be found in system.query_log
+        **options.model_dump(exclude_none=True),
+    )
+
+
+def _options(connection: Connection) -> ClickHouseOptions:
+    given = {name: value for name, value in read_extra(connection).items() if value not in (None, "")}
+    try:
+        return ClickHouseOptions.model_validate(given)
+    except ValidationError as error:
+        problem = error.errors(include_url=False, include_context=False)[0]
+        name = str(problem["loc"][0])
+        if problem["type"] == "extra_forbidden":
+            reason = f"not known; known: {', '.join(ClickHouseOptions.model_fields)}"
+        else:
+            reason = f"{problem['input']!r:.80}: {problem['msg'].removeprefix('Value error, ')}"
+        raise BadConnection(connection.conn_id, f"extra.{name[:80]}", reason) from None
