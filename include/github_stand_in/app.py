@@ -6,11 +6,11 @@ from datetime import datetime
 
 from aiohttp import web
 
+from include.github_stand_in.answers import Answer
 from include.github_stand_in.dataset import Dataset
 from include.github_stand_in.desk import Desk, resource_of
 from include.github_stand_in.faults import Fault, Faults
 from include.github_stand_in.quota import ANONYMOUS, WITH_TOKEN, Quota
-from include.github_stand_in.refusals import Answer
 from include.github_stand_in.request_log import LoggedRequest, RequestLog
 
 DESK = web.AppKey("desk", Desk)

@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
+from include.github_stand_in.answers import RefusedError, not_found
 from include.github_stand_in.dataset import Repository
-from include.github_stand_in.refusals import RefusedError, not_found
 
 
 class Catalogue:

@@ -11,9 +11,7 @@ from hashlib import sha256
 
 from aiohttp import hdrs, web
 
-from include.github_stand_in.dataset import Dataset
-from include.github_stand_in.quota import Holder, Quota, QuotaBook, Resource, Window
-from include.github_stand_in.refusals import (
+from include.github_stand_in.answers import (
     API_VERSIONS,
     Answer,
     bad_credentials,
@@ -23,6 +21,8 @@ from include.github_stand_in.refusals import (
     quota_spent,
     unknown_version,
 )
+from include.github_stand_in.dataset import Dataset
+from include.github_stand_in.quota import Holder, Quota, QuotaBook, Resource, Window
 from include.github_stand_in.site import Call, Site
 
 UNNAMED_VERSION = "2022-11-28"  # what a request without X-GitHub-Api-Version gets
@@ -87,11 +87,10 @@ class Desk:
             return not_found()
         base = f"{request.scheme}://{request.host}"
         answer = self._site.answer(Call(request.path, base, now.replace(microsecond=0), dict(request.query)))
-        if answer.status != web.HTTPOk.status_code:
-            return answer
-        etag = f'W/"{sha256(answer.body).hexdigest()}"'
-        known = etag in request.headers.get(hdrs.IF_NONE_MATCH, "")
-        return Answer(304 if known else 200, b"" if known else answer.body, {**answer.headers, "ETag": etag})
+        etag = answer.headers.get("ETag")
+        if etag is not None and etag in request.headers.get(hdrs.IF_NONE_MATCH, ""):
+            return Answer(web.HTTPNotModified.status_code, b"", answer.headers)
+        return answer
 
     def _rate_limit(self, request: web.Request, holder: Holder, version: str, now: datetime) -> Answer | None:
         """Answer what is left of each quota, if that is asked for; asking is free."""

@@ -6,21 +6,22 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from urllib.parse import urlencode
 
+from include.github_stand_in.answers import (
+    Answer,
+    RefusedError,
+    Written,
+    beyond_search_cap,
+    blocked,
+    empty_repository,
+    moved,
+    not_found,
+    validation_failed,
+    write,
+)
 from include.github_stand_in.catalogue import Catalogue
 from include.github_stand_in.commit_json import commit_json
 from include.github_stand_in.dataset import Dataset, Repository, Standing
 from include.github_stand_in.paging import Page, link_header, read_page
-from include.github_stand_in.refusals import (
-    Answer,
-    RefusedError,
-    beyond_search_cap,
-    blocked,
-    empty_repository,
-    json_body,
-    moved,
-    not_found,
-    validation_failed,
-)
 from include.github_stand_in.repository_json import full_repository_json, search_item_json, timestamp
 from include.github_stand_in.root_json import root_json
 from include.github_stand_in.search import QueryError, Search, SearchIndex
@@ -53,8 +54,9 @@ class Site:
         self._dataset = dataset
         self._catalogue = Catalogue(dataset.repositories)
         self._index = SearchIndex(dataset.repositories)
-        # A page of a search costs milliseconds to write, and tests ask for it again within one second.
-        self._search_body = lru_cache(maxsize=32)(self._write_search_body)
+        # Full pages cost milliseconds to write; many requests a second are for the same ones.
+        self._search_page = lru_cache(maxsize=32)(self._write_search_page)
+        self._commits_page = lru_cache(maxsize=256)(self._write_commits_page)
 
     def answer(self, call: Call) -> Answer:
         """Return the answer to a call; refusals are answers too."""
@@ -66,7 +68,7 @@ class Site:
     def _route(self, call: Call) -> Answer:
         match call.path.removeprefix("/").split("/"):
             case [""]:
-                return Answer(200, json_body(root_json(call.base)))
+                return write(root_json(call.base)).answer()
             case ["search", "repositories"]:
                 return self._search(call)
             case ["repos", owner, name, *rest]:
@@ -95,7 +97,7 @@ class Site:
         match rest:
             case []:
                 pushed_at = self._dataset.pushed_at(repository, call.as_of)
-                return Answer(200, json_body(full_repository_json(repository, pushed_at, call.base)))
+                return write(full_repository_json(repository, pushed_at, call.base)).answer()
             case ["commits"]:
                 return self._commits(call, repository)
         raise RefusedError(not_found())
@@ -110,11 +112,16 @@ class Site:
             raise RefusedError(empty_repository())
         page = read_page(call.query)
         until = min(until or call.as_of, call.as_of)
+        written = self._commits_page(repository, since, until, page, call.base)
+        address = f"{call.base}/repositories/{repository.id}/commits"
+        return written.answer(_link(address, call, page, written.total))
+
+    def _write_commits_page(
+        self, repository: Repository, since: datetime | None, until: datetime, page: Page, base: str
+    ) -> Written:
         commits, total = self._dataset.commits(repository, since, until, page.positions)
         full_name = repository.moved_to or repository.full_name
-        body = json_body([commit_json(commit, full_name, call.base) for commit in commits])
-        address = f"{call.base}/repositories/{repository.id}/commits"
-        return Answer(200, body, _link(address, call, page, total))
+        return write([commit_json(commit, full_name, base) for commit in commits], total)
 
     def _search(self, call: Call) -> Answer:
         page = read_page(call.query)
@@ -125,17 +132,17 @@ class Site:
             raise RefusedError(validation_failed("Search", "q", refused.code, refused.reason)) from refused
         if page.positions.start >= SEARCH_CAP:
             raise RefusedError(beyond_search_cap())
-        body = self._search_body(search, page, call.base, call.as_of)
-        reachable = min(len(found), SEARCH_CAP)
-        return Answer(200, body, _link(f"{call.base}/search/repositories", call, page, reachable))
+        written = self._search_page(search, page, call.base, call.as_of)
+        address, reachable = f"{call.base}/search/repositories", min(len(found), SEARCH_CAP)
+        return written.answer(_link(address, call, page, reachable))
 
-    def _write_search_body(self, search: Search, page: Page, base: str, as_of: datetime) -> bytes:
+    def _write_search_page(self, search: Search, page: Page, base: str, as_of: datetime) -> Written:
         found = self._index.find(search)
         items = [
             search_item_json(repository, self._dataset.pushed_at(repository, as_of), base)
             for repository in found[:SEARCH_CAP][page.positions]
         ]
-        return json_body({"total_count": len(found), "incomplete_results": False, "items": items})
+        return write({"total_count": len(found), "incomplete_results": False, "items": items}, len(found))
 
 
 def _link(address: str, call: Call, page: Page, total: int) -> dict[str, str]:

@@ -1,9 +1,10 @@
-"""The answers that are not a success, word for word as GitHub's clients know them."""
+"""Answers before they meet a socket; those that are not a success word for word as clients know them."""
 
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from hashlib import sha256
 
 DOCUMENTATION = "https://docs.github.com/rest"
 API_VERSIONS = ("2026-03-10", "2022-11-28")
@@ -18,6 +19,19 @@ class Answer:
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True)
+class Written:
+    """A success, ready to be sent any number of times. total: entries of the list that it is a page of."""
+
+    body: bytes
+    etag: str
+    total: int = 1
+
+    def answer(self, headers: Mapping[str, str] | None = None) -> Answer:
+        """Return it as an answer, with more headers."""
+        return Answer(200, self.body, {"ETag": self.etag, **(headers or {})})
+
+
 class RefusedError(Exception):
     """A request that ends in anything but success. Attributes: answer."""
 
@@ -29,6 +43,12 @@ class RefusedError(Exception):
 def json_body(content: object) -> bytes:
     """Write JSON as GitHub does: compact, UTF-8."""
     return json.dumps(content, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def write(content: object, total: int = 1) -> Written:
+    """Write a success; equal contents have equal etags."""
+    body = json_body(content)
+    return Written(body, f'W/"{sha256(body).hexdigest()}"', total)
 
 
 def refusal(status: int, message: str, documentation: str = DOCUMENTATION, **more: object) -> Answer:
