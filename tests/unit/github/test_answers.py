@@ -17,11 +17,13 @@ URL = "https://api.github.com/repos/o/n/commits"
 
 
 def answer(status, body=b"", /, **headers):
+    """Make an answer; `_` in a header name is `-`, a body that is no bytes is JSON."""
     body = body if isinstance(body, bytes) else json.dumps(body).encode()
     return Answer(URL, status, {name.replace("_", "-"): str(value) for name, value in headers.items()}, body)
 
 
 def limit(*args, **headers):
+    """Ask whether such an answer is a limit."""
     return read_limit(answer(*args, **headers), "core", NOW)
 
 

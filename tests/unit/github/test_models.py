@@ -24,6 +24,7 @@ REPOSITORY = {
 
 
 def commit(account=None, name="Mona", email="m@x", **changes):
+    """Make a commit as GitHub sends it."""
     signature = {"name": name, "email": email, "date": "2026-08-20T00:00:00Z"}
     return {
         "sha": "a" * 40,

@@ -15,6 +15,7 @@ RUN_DAY, TODAY = date(2026, 8, 20), date(2026, 8, 21)
 
 
 def read(**params):
+    """Read the params of a run for RUN_DAY, on TODAY."""
     return read_request(params, run_day=RUN_DAY, today=TODAY)
 
 
@@ -57,7 +58,7 @@ def test_bounds_are_included(top, day):
         ("day", "2026-08-20\n", "\\n"),
         ("day", "20260820", "20260820"),
         ("day", "2026-W34-4", "W34"),
-        ("day", "２０２６-08-20", "\\uff12"),
+        ("day", "\uff12026-08-20", "\\uff12"),
         ("day", "1969-12-31", "1970-01-01"),
         ("day", "../../etc", "../../etc"),
         ("day", date(2026, 8, 20), "datetime.date"),

@@ -1,0 +1,86 @@
+"""Servers and clients for the tests of the GitHub client."""
+
+from datetime import UTC, date, datetime, timedelta
+
+import pytest
+from aiohttp.test_utils import TestServer
+
+from include.github.client import GitHubClient
+from include.github.limits import Bounds, LimitMemory
+from include.github.request import TopRepositoriesRequest
+from include.github_stand_in.app import create_app
+from include.github_stand_in.sample import Sample
+from tests.integration.github.server import RecordingServer, answers, now, ok
+
+# Quick, but of the same shape as in production.
+BOUNDS = {
+    "retry_first_s": 0.01,
+    "retry_most_s": 0.05,
+    "retry_jitter_s": 0.01,
+    "gone_delay_s": 0.02,
+    "secondary_wait_s": 0.2,
+}
+
+
+@pytest.fixture
+def make_client(tmp_path):
+    """Make a client of a URL: fast, with short waits, its limits remembered in this test's directory."""
+
+    def make(url, *, rps=500.0, concurrent=5, timeout_s=5.0, token=None, clock=now, base="", **bounds):
+        return GitHubClient(
+            f"{url}".rstrip("/") + base,
+            token=token,
+            requests_per_second=rps,
+            max_concurrent_requests=concurrent,
+            timeout_s=timeout_s,
+            limits=LimitMemory(tmp_path / "limits.json"),
+            now=clock,
+            bounds=Bounds(**BOUNDS | bounds),
+        )
+
+    return make
+
+
+@pytest.fixture
+async def serve():
+    """Start servers that answer as told; all stop at the end of the test."""
+    servers = []
+
+    async def start(handler=None):
+        server = RecordingServer(handler or answers(ok()))
+        await server.start()
+        servers.append(server)
+        return server
+
+    yield start
+    for server in servers:
+        await server.stop()
+
+
+@pytest.fixture
+async def stand_in():
+    """Start the project's stand-in of the API, over its own sample; returns its application and URL."""
+    servers = []
+
+    async def start(**options):
+        app = create_app(Sample(), now=options.pop("clock", now), **options)
+        server = TestServer(app)
+        await server.start_server()
+        servers.append(server)
+        return app, server.make_url("/")
+
+    yield start
+    for server in servers:
+        await server.close()
+
+
+@pytest.fixture
+def yesterday() -> date:
+    """The day a scheduled run is for."""
+    return (datetime.now(UTC) - timedelta(days=1)).date()
+
+
+@pytest.fixture
+def top20(yesterday) -> TopRepositoriesRequest:
+    """A small run."""
+    return TopRepositoriesRequest(top=20, query="stars:>1", day=yesterday)
