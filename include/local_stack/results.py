@@ -9,11 +9,12 @@ from rich.console import Group
 from rich.table import Table
 
 from include.clickhouse.embedded import EmbeddedClient
+from include.local_stack.errors import StackError
 
 SHOWN = 10
 
 LOADS = "SELECT table, date, rows, published_at FROM loads FINAL WHERE date = %(day)s ORDER BY table"
-LAST_DAY = "SELECT max(date) FROM loads FINAL WHERE run_id = %(run_id)s"
+DAY = "SELECT DISTINCT date FROM loads FINAL WHERE run_id = %(run_id)s"
 TOP = """
     SELECT position, repo, stars FROM repositories_positions
     WHERE date = %(day)s ORDER BY position LIMIT %(shown)s
@@ -38,12 +39,22 @@ def stored(path: Path, database: str, run_id: str) -> Group:
 
 
 def read_back(clickhouse: Reader, run_id: str) -> Iterator[Table]:
-    """Yield the rows published, the top repositories and the most active authors of the run's day."""
-    ((day,),) = clickhouse.execute(LAST_DAY, {"run_id": run_id})
+    """Yield the rows published, the top repositories and the most active authors of the run's day.
+
+    Raises: StackError: `loads` knows nothing of the run.
+    """
+    days = clickhouse.execute(DAY, {"run_id": run_id})
+    if len(days) != 1:
+        raise StackError(
+            f"run {run_id} was green, but the table loads has {len(days)} days of it instead of 1"
+        )
+    ((day,),) = days
     bound = {"day": day, "shown": SHOWN}
     loads = clickhouse.execute(LOADS, {"day": day})
     yield _table("Stored", day, ("table", "date", "rows", "published at (UTC)"), loads)
-    yield _table("Top repositories", day, ("#", "repository", "stars"), clickhouse.execute(TOP, bound))
+    # A backfilled day has none: GitHub tells only today's stars.
+    if top := clickhouse.execute(TOP, bound):
+        yield _table("Top repositories", day, ("#", "repository", "stars"), top)
     authors = clickhouse.execute(AUTHORS, bound)
     yield _table("Most active authors", day, ("author", "commits", "repositories"), authors)
 

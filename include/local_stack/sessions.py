@@ -22,7 +22,8 @@ from include.local_stack.state import last_lines, write_private
 
 logger = logging.getLogger(__name__)
 
-GRACE_S = 12.0
+GRACE_S = 5.0  # an Airflow task that does not heed SIGTERM must be able to bear SIGKILL anyway
+ORDERLY_GRACE_S = 30.0  # a database writes its checkpoint
 POLL_S = 0.05
 
 
@@ -104,11 +105,11 @@ class Sessions:
         for running in reversed(together):
             for process in members({running.process.pid}, self._territory):
                 _send(process, running.command.stop)
-        self._await_end(together)
+        self._await_end(together, GRACE_S)
         for running in reversed(self._running):
             if running.command.only_leader and running.process.poll() is None:
                 running.process.send_signal(running.command.stop)
-                self._await_end([running])
+                self._await_end([running], ORDERLY_GRACE_S)
         self._running.clear()
         self._book.unlink(missing_ok=True)
 
@@ -129,15 +130,15 @@ class Sessions:
         self._book.unlink()
         return len(left)
 
-    def _await_end(self, stopping: list[Running]) -> None:
+    def _await_end(self, stopping: list[Running], grace_s: float) -> None:
         leaders = {running.process.pid for running in stopping}
-        deadline = time.monotonic() + GRACE_S
+        deadline = time.monotonic() + grace_s
         while (left := list(members(leaders, self._territory))) and time.monotonic() < deadline:
             for running in stopping:
                 running.process.poll()  # reaps, so that the leader leaves the list
             time.sleep(POLL_S)
         for process in left:
-            logger.warning("%s did not end within %.0f s and was killed", process, GRACE_S)
+            logger.info("%s did not end within %.0f s and was killed", process, grace_s)
             _send(process, signal.SIGKILL)
         for running in stopping:
             running.process.wait()

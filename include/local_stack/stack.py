@@ -61,9 +61,12 @@ class Stack:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._sessions.stop()
-        self.state.owner.unlink(missing_ok=True)
-        self._lock.release()
+        try:
+            self._say("Stopping")
+        finally:  # also where the terminal is gone
+            self._sessions.stop()
+            self.state.owner.unlink(missing_ok=True)
+            self._lock.release()
 
     def start(self, dag_ids: Sequence[str]) -> AirflowApi:
         """Start all and return a logged-in client as soon as Airflow is healthy and has read these DAGs.
