@@ -1,7 +1,8 @@
 """The connection types `github` and `clickhouse` for Airflow's UI: their forms and their Test buttons.
 
 Airflow finds this through the entry point in plugins/stagehouse_connections-0.1.dist-info, as it finds
-that of an installed provider; PYTHONPATH must name plugins/. Nothing of a hook is imported until somebody presses Test.
+that of an installed provider; PYTHONPATH must name plugins/. Nothing of a hook is imported until somebody
+presses Test.
 """
 
 from __future__ import annotations
@@ -39,9 +40,15 @@ def _github() -> dict[str, Any]:
             },
         },
         "conn-fields": {
-            "requests_per_second": _field("Requests per second", "number", default=10, exclusiveMinimum=0),
-            "max_concurrent_requests": _field("Requests at the same time", "integer", default=5, minimum=1),
-            "timeout_s": _field("Seconds to wait for an answer", "number", default=60, exclusiveMinimum=0),
+            "requests_per_second": _field(
+                "Requests per second", "number", default=10, minimum=0.01, maximum=1000
+            ),
+            "max_concurrent_requests": _field(
+                "Requests at the same time", "integer", default=5, minimum=1, maximum=100
+            ),
+            "timeout_s": _field(
+                "Seconds to wait for an answer", "number", default=60, minimum=0.1, maximum=3600
+            ),
         },
     }
 
@@ -63,7 +70,7 @@ def _clickhouse() -> dict[str, Any]:
             "path": _field("Directory of the embedded engine (instead of a host)", "string"),
             "secure": _field("TLS", "boolean"),
             "verify": _field("Verify the server's certificate", "boolean"),
-            "compression": _field("Compression: lz4, zstd, or empty", "string"),
+            "compression": _field("Compression", "string", enum=["lz4", "lz4hc", "zstd"]),
         },
     }
 

@@ -9,6 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from hooks.clickhouse_hook import ClickHouseOptions
+from hooks.connection_types import get_provider_info
+from hooks.github_hook import GitHubOptions
+
 LIST_TYPES = """
 import json
 from airflow.providers_manager import ProvidersManager
@@ -73,6 +77,17 @@ def test_clickhouse_has_its_form(types: dict):
     assert types["clickhouse"]["class"] == "hooks.clickhouse_hook.ClickHouseHook"
     assert types["clickhouse"]["fields"] == ["compression", "path", "secure", "verify"]
     assert types["clickhouse"]["behaviour"]["relabeling"]["schema"] == "Database"
+
+
+def test_the_forms_offer_what_the_hooks_take():
+    """Has only fields that the hooks know, and GitHub's with the defaults and bounds of its hook."""
+    github, clickhouse = (kind["conn-fields"] for kind in get_provider_info()["connection-types"])
+    assert set(clickhouse) <= set(ClickHouseOptions.model_fields)
+    properties = GitHubOptions.model_json_schema()["properties"]
+    assert sorted(github) == sorted(properties)
+    for name, field in github.items():
+        bounds = {key: field["schema"][key] for key in ("default", "minimum", "maximum")}
+        assert bounds == {key: properties[name][key] for key in bounds}, name
 
 
 def test_hooks_are_not_loaded_as_plugins(root: Path, tmp_path: Path):
