@@ -1,12 +1,14 @@
 """The Postgres hook: from an Airflow connection to a healthy server, a lease, or one clear line."""
 
 import json
+from types import SimpleNamespace
 from urllib.parse import quote
 
 import pytest
+from airflow.sdk.execution_time.context import set_current_context
+
 from hooks.connection_fields import BadConnection
 from hooks.postgres_hook import StagehousePostgresHook
-
 from include.postgres.errors import LeaseTaken, PostgresUnreachable, PostgresUnwell
 from include.postgres.health import HealthLimits
 from tests.servers.postgres import PostgresServer
@@ -140,3 +142,16 @@ def test_an_unreadable_variable_is_one_line(monkeypatch: pytest.MonkeyPatch, tex
     assert str(mistake.value).startswith(f"connection 'postgres_default', {line}")
     assert "pa55" not in str(mistake.value)
     assert mistake.value.__suppress_context__
+
+
+def test_a_task_holds_a_lease_by_its_own_name(hook: StagehousePostgresHook):
+    """Shows task, try and as much of the run as PostgreSQL keeps to those who come too late."""
+    task = SimpleNamespace(
+        dag_id="github_top_repositories",
+        task_id="fetch",
+        try_number=2,
+        run_id="scheduled__2026-11-20T00:30:00+00:00",
+    )
+    with set_current_context({"ti": task}), hook.lease("github:api"), pytest.raises(LeaseTaken) as taken:
+        hook.lease("github:api").__enter__()
+    assert taken.value.holder == "github_top_repositories.fetch try 2 scheduled__2026-11-20T00:30"
