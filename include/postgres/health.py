@@ -25,6 +25,8 @@ NEXT_STEPS = {
     "refused": ADDRESS,
     "no such file": ADDRESS,
     "unreachable": ADDRESS,
+    "timeout expired": ADDRESS,
+    "name or service not known": "check host",
     "password authentication failed": "check login and password",
     "no password supplied": "fill in password",
     "starting up": "wait until the server is up",
@@ -146,8 +148,8 @@ async def check_health(
     return health
 
 
-def explain(error: psycopg.Error) -> tuple[str, str]:
-    """Return the first line of what the driver or server said, and the next step it calls for."""
+def explain(error: Exception) -> tuple[str, str]:
+    """Return the first line of what psycopg, psycopg2 or the server said, and the next step it calls for."""
     lines = str(error).strip().splitlines() or [type(error).__name__]
     line = lines[0].removeprefix("connection failed: ")
     said = line.rpartition("failed: ")[2].lower()  # without the address, which may hold any word

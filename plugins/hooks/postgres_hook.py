@@ -16,7 +16,8 @@ from psycopg import pq
 from psycopg_pool import AsyncConnectionPool, AsyncNullConnectionPool
 
 from hooks.connection_fields import BadConnection, read_connection, read_extra, read_port
-from include.postgres.health import HealthLimits, PostgresHealth, check_health
+from include.postgres.errors import PostgresUnreachable
+from include.postgres.health import HealthLimits, PostgresHealth, check_health, explain
 from include.postgres.lease import Lease, lease
 
 PORT = 5432
@@ -83,11 +84,16 @@ class StagehousePostgresHook(PostgresHook):
         """Return the lease `name` of this database, to be entered with `with`; see include.postgres.lease.
 
         Args: holder: who we are; the task, its try and run unless given.
+        Raises, when entered: LeaseTaken; BadConnection and PostgresUnreachable as check_health() does.
         """
         return lease(self._connect_for_lease, name, holder or _this_task())
 
     def _connect_for_lease(self) -> psycopg2.extensions.connection:
-        return psycopg2.connect(**(LEASE_NETWORK | self.parameters()))
+        parameters = LEASE_NETWORK | self.parameters()
+        try:
+            return psycopg2.connect(**parameters)
+        except psycopg2.OperationalError as error:
+            raise PostgresUnreachable(self.get_conn_id(), *explain(error)) from error
 
     def _options(self, connection: Connection) -> dict[str, Any]:
         extra = read_extra(connection)

@@ -155,3 +155,26 @@ def test_a_task_holds_a_lease_by_its_own_name(hook: StagehousePostgresHook):
     with set_current_context({"ti": task}), hook.lease("github:api"), pytest.raises(LeaseTaken) as taken:
         hook.lease("github:api").__enter__()
     assert taken.value.holder == "github_top_repositories.fetch try 2 scheduled__2026-11-20T00:30"
+
+
+@pytest.mark.parametrize(
+    ("change", "line"),
+    [
+        (
+            {"password": "wr0ng-s3cret"},
+            "password authentication failed for user .*; check login and password",
+        ),
+        ({"schema": "nowhere"}, 'database "nowhere" does not exist; check schema'),
+        ({"host": "no-such-host.invalid"}, "check host$"),
+        ({"port": 1}, "refused; check host and port"),
+    ],
+)
+def test_a_lease_that_cannot_be_asked_for(
+    postgres_server: PostgresServer, monkeypatch: pytest.MonkeyPatch, change: dict, line: str
+):
+    """Names connection and field in one line when the server does not let the holder in."""
+    monkeypatch.setenv(VARIABLE, postgres_server.airflow_connection(**change))
+    with pytest.raises(PostgresUnreachable, match=line) as refusal:
+        StagehousePostgresHook().lease("github:api").__enter__()
+    assert str(refusal.value).startswith("connection 'postgres_default': ")
+    assert "s3cret" not in str(refusal.value)
