@@ -1,0 +1,137 @@
+"""The main job through a real scheduler on recorded answers, against an independent reading of them."""
+
+import os
+import signal
+import time
+from collections import Counter
+from datetime import timedelta
+
+import psutil
+import pytest
+
+from include.local_stack.errors import StackError
+from tests.e2e.conftest import RATE, RECORDED
+from tests.e2e.recorded_truth import Truth, read_truth
+
+pytestmark = pytest.mark.e2e
+TOP = 300
+
+
+def stored(stack, day) -> dict[str, list[tuple]]:
+    """Everything of a day that readers see, and the repositories."""
+    of_day = f"WHERE date = '{day}'"
+    queries = {
+        "positions": f"SELECT date, repo, position, stars FROM repositories_positions {of_day}",
+        "commits": f"SELECT date, repo, author, commits_num FROM repositories_authors_commits {of_day}",
+        "outcomes": f"SELECT date, repo, outcome, commits, requests FROM repositories_outcomes {of_day}",
+        "repositories": (
+            "SELECT owner, name, stars, watchers, forks, language, pushed_at FROM repositories FINAL"
+        ),
+    }
+    return {name: sorted(stack.rows(sql)) for name, sql in queries.items()}
+
+
+def assert_is(found: dict[str, list[tuple]], truth: Truth) -> None:
+    """Row by row, and no row twice."""
+    assert Counter(found["positions"]) == Counter(truth.positions)
+    assert Counter(found["commits"]) == Counter(truth.commits)
+    assert Counter(found["outcomes"]) == Counter(truth.outcomes)
+
+
+def most_in_a_second(requests: list[dict]) -> int:
+    """By the server's own clock."""
+    arrivals = sorted(request["at_s"] for request in requests)
+    return max(sum(begin <= at < begin + 1 for at in arrivals) for begin in arrivals)
+
+
+def test_unpausing_runs_the_day_that_was_due(running_stack, recorded_github):
+    """The schedule makes one run, for yesterday's partition, and asks the fewest requests within the rate."""
+    day = recorded_github.last_day
+    run = running_stack.scheduled_run()
+    assert run["partition_key"].startswith(day.isoformat())
+    assert running_stack.wait(run["dag_run_id"]) == "success", running_stack.states(run["dag_run_id"])
+    truth, found = read_truth(RECORDED, top=100, day=day, last_day=day), stored(running_stack, day)
+    assert_is(found, truth)
+    assert Counter(found["repositories"]) == Counter(truth.repositories)
+    requests = recorded_github.requests()
+    assert len(requests) == truth.requests
+    assert {request["status"] for request in requests} == {200}
+    assert most_in_a_second(requests) <= RATE
+    assert max(request["in_flight"] for request in requests) <= 5
+
+
+def test_a_run_by_hand_stores_the_day_row_by_row(running_stack, recorded_github):
+    """More repositories than before: the day is replaced whole, and `loads` says what is published."""
+    day = recorded_github.last_day
+    running_stack.run(top=TOP)
+    truth = read_truth(RECORDED, top=TOP, day=day, last_day=day)
+    assert len(truth.commits) > 10
+    assert_is(stored(running_stack, day), truth)
+    loads = running_stack.rows(f"SELECT table, rows FROM loads FINAL WHERE date = '{day}' ORDER BY table")
+    assert loads == [
+        ("repositories_authors_commits", len(truth.commits)),
+        ("repositories_outcomes", TOP),
+        ("repositories_positions", TOP),
+    ]
+
+
+def test_a_killed_fetch_goes_on_where_it_was(running_stack, recorded_github):
+    """SIGKILL in the middle: the retry asks only for what was not finished, and the rows are exact."""
+    day, before = recorded_github.last_day, len(recorded_github.requests())
+    run_id = running_stack.airflow.trigger("github_top_repositories", {"top": TOP - 50})
+    while len(recorded_github.requests(before)) < 40:
+        time.sleep(0.05)
+    connections = psutil.net_connections("tcp")
+    for pid in {c.pid for c in connections if c.pid and c.raddr and c.raddr.port == recorded_github.port}:
+        os.kill(pid, signal.SIGKILL)
+    assert running_stack.wait(run_id) == "success", running_stack.states(run_id)
+    truth = read_truth(RECORDED, top=TOP - 50, day=day, last_day=day)
+    assert_is(stored(running_stack, day), truth)
+    asked = Counter(request["path_qs"] for request in recorded_github.requests(before))
+    again = [path for path, times in asked.items() if times > 1]
+    assert len(again) <= 5, "only requests in flight at the kill may be asked again"
+    assert sum(asked.values()) <= truth.requests + 5
+
+
+def test_the_same_day_again_gives_the_same_rows(running_stack, recorded_github):
+    """A longer list replaces the shorter one of before, and again, whole."""
+    day = recorded_github.last_day
+    for _ in range(2):
+        running_stack.run(top=TOP, day=day.isoformat())
+        assert_is(stored(running_stack, day), read_truth(RECORDED, top=TOP, day=day, last_day=day))
+
+
+def test_a_backfilled_day_gets_its_commits_and_no_stars_of_today(running_stack, recorded_github):
+    """Commits of then are facts; positions of then are not to be had."""
+    day, yesterday = recorded_github.last_day - timedelta(days=7), recorded_github.last_day
+    before = stored(running_stack, yesterday)
+    running_stack.run(top=TOP, day=day.isoformat())
+    found, truth = stored(running_stack, day), read_truth(RECORDED, top=TOP, day=day, last_day=yesterday)
+    assert found["positions"] == []
+    assert Counter(found["commits"]) == Counter(truth.commits)
+    assert Counter(found["outcomes"]) == Counter(truth.outcomes)
+    assert stored(running_stack, yesterday) == before
+
+
+@pytest.mark.parametrize(
+    ("params", "word"), [({"top": 1001}, "1000"), ({"top": 0}, "1"), ({"query": "x" * 257}, "query")]
+)
+def test_params_out_of_range_are_refused_at_the_trigger(running_stack, recorded_github, params, word):
+    """Airflow answers 400 with the limit in it; nothing starts."""
+    before = len(recorded_github.requests())
+    with pytest.raises(StackError, match=f"400.*{word}"):
+        running_stack.airflow.trigger("github_top_repositories", params)
+    assert len(recorded_github.requests()) == before
+
+
+@pytest.mark.parametrize("params", [{"day": "2999-01-01"}, {"tpo": 5}, {"day": "2026-02-30"}])
+def test_what_a_form_cannot_refuse_the_first_task_does(running_stack, recorded_github, params):
+    """The run is red at its first task, without retries, before a request, a file or a statement."""
+    before, staged = len(recorded_github.requests()), sorted(running_stack.stack.state.staging.rglob("*"))
+    run_id = running_stack.airflow.trigger("github_top_repositories", params)
+    assert running_stack.wait(run_id) == "failed"
+    states = running_stack.states(run_id)
+    assert states["postgres_health"] == "failed"
+    assert set(states.values()) == {"failed", "upstream_failed"}
+    assert len(recorded_github.requests()) == before
+    assert sorted(running_stack.stack.state.staging.rglob("*")) == staged
