@@ -40,7 +40,7 @@ def main(argv: Sequence[str]) -> int:
             case "up":
                 serve = ("-m", "include.local_stack", "serve", "--state", str(state), "--dags", str(dags))
                 each = (word for dag_id in dag_ids for word in ("--dag", dag_id))
-                console.print(background.up(settings, (*serve, *each), interruption.sleep))
+                console.print(background.up(settings, (*serve, *each), os.environ, interruption.sleep))
             case "serve":
                 _serve(settings, dag_ids, interruption, console)
             case "down":

@@ -1,10 +1,9 @@
 """`make up` and `make down`: the same stack in a process of its own that outlives the terminal."""
 
-import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import psutil
@@ -21,10 +20,13 @@ STOPPED_WITHIN_S = 60.0
 POLL_S = 0.25
 
 
-def up(settings: Settings, serve: tuple[str, ...], sleep: Callable[[float], None]) -> str:
+def up(
+    settings: Settings, serve: tuple[str, ...], environ: Mapping[str, str], sleep: Callable[[float], None]
+) -> str:
     """Start the stack in the background and return what to tell the user; one that is up already is kept.
 
-    serve: arguments of the Python interpreter that run the stack until it is told to stop.
+    serve: arguments of the Python interpreter that run the stack until it is told to stop; environ: from
+    which that process reads its settings.
     """
     state = StateDirectory(settings.state)
     state.create()
@@ -38,7 +40,7 @@ def up(settings: Settings, serve: tuple[str, ...], sleep: Callable[[float], None
         process = subprocess.Popen(  # noqa: S603 - our own command, no shell
             (sys.executable, *serve),
             cwd=settings.root,
-            env=os.environ | {"PYTHONPATH": str(settings.root)},
+            env={**environ, "PYTHONPATH": str(settings.root)},
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,

@@ -66,8 +66,8 @@ class Sessions:
         self._running: list[Running] = []
 
     def start(self, command: Command) -> Running:
-        """Start a component with its output in its log."""
-        with command.log.open("ab") as log:
+        """Start a component with its output in its log, which then holds nothing of earlier starts."""
+        with command.log.open("wb") as log:
             process = subprocess.Popen(  # noqa: S603 - our own commands, no shell
                 (*_setpriv(command), *command.argv),
                 cwd=command.cwd,
