@@ -59,10 +59,14 @@ class NativeClient(Client):  # type: ignore[misc]
             raise OutcomeUnknown(self.where, " ".join(query.split())[:80], _reason(error)) from error
 
     def _connect(self) -> None:
-        if self.connection.connected:
+        connection = self.connection
+        if connection.connected:
             return
+        patience_s = connection.send_receive_timeout
+        connection.send_receive_timeout = connection.connect_timeout  # what is no ClickHouse may stay mute
         try:
-            self.connection.connect()
+            connection.connect()
+            connection.socket.settimeout(patience_s)
         except errors.ServerException as error:
             field = _FIELD_OF_CODE.get(error.code, "host")
             reason = f"the server at {self.address} refused: code {error.code}: {first_line(error.message)}"
@@ -75,6 +79,8 @@ class NativeClient(Client):  # type: ignore[misc]
                 "the native port is usually 9000 (9440 with TLS), 8123 is HTTP"
             )
             raise ConnectionMistake(self.where, "port", reason) from None
+        finally:
+            connection.send_receive_timeout = patience_s
 
 
 def insert_rows(

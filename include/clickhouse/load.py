@@ -6,7 +6,8 @@ import logging
 
 from pydantic import BaseModel, ConfigDict
 
-from include.clickhouse.client import ClickHouse, insert_rows, quoted
+from include.clickhouse.client import ClickHouse, insert_rows
+from include.clickhouse.contents import Contents, contents
 from include.clickhouse.errors import DayMismatch
 from include.clickhouse.staging_tables import create_staging_table, staging_table_name
 from include.staging.files import StagingPath
@@ -28,16 +29,6 @@ class StagedPart(BaseModel):
     rows: int
 
 
-class Contents(BaseModel):
-    """What a table holds. Attributes: rows; keys, distinct ones; checksum; outside, rows of other days."""
-
-    model_config = ConfigDict(frozen=True)
-    rows: int
-    keys: int
-    checksum: int
-    outside: int = 0
-
-
 def load_part(
     clickhouse: ClickHouse, directory: StagingPath, manifest: Manifest, *, table: str, file: str, attempt: str
 ) -> StagedPart:
@@ -56,22 +47,6 @@ def load_part(
     _prove(clickhouse, manifest, staged.table, part, name)
     log.info("%s: %d rows of %s are in %s", clickhouse.where, rows, part.file, name)
     return StagedPart(table=table, file=file, staging_table=name, rows=rows)
-
-
-def contents(clickhouse: ClickHouse, table: StagedTable, day: str, source: str | None = None) -> Contents:
-    """Count and hash the rows of a day in `table`, or all rows of the staging table `source`."""
-    texts = ", '\\0', ".join(f"toString({quoted(column)})" for column in table.columns)
-    outside, where = "0", ""
-    if table.day_column:
-        belongs = f"{quoted(table.day_column)} = %(day)s"
-        outside, where = (f"countIf(NOT ({belongs}))", "") if source else ("0", f"WHERE {belongs}")
-    keys = ", ".join(map(quoted, table.key))
-    rows, distinct, checksum, strangers = clickhouse.execute(
-        f"SELECT count(), uniqExact({keys}), sum(halfMD5(concat({texts}))), {outside} "
-        f"FROM {quoted(source or table.name)} {where}",
-        {"day": day},
-    )[0]
-    return Contents(rows=rows, keys=distinct, checksum=checksum, outside=strangers)
 
 
 def _prove(clickhouse: ClickHouse, manifest: Manifest, table: StagedTable, part: Part, name: str) -> None:

@@ -1,0 +1,37 @@
+"""What a table holds, in four numbers that tell lost, doubled, changed and misplaced rows."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, ConfigDict
+
+from include.clickhouse.client import ClickHouse, quoted
+from include.staging.tables import StagedTable
+
+
+class Contents(BaseModel):
+    """What a table holds. Attributes: rows; keys, distinct ones; checksum; outside, rows of other days."""
+
+    model_config = ConfigDict(frozen=True)
+    rows: int
+    keys: int
+    checksum: int
+    outside: int = 0
+
+
+def contents(clickhouse: ClickHouse, table: StagedTable, day: str, source: str | None = None) -> Contents:
+    """Count and hash the rows of a day in `table`, or all rows of the staging table `source`.
+
+    The checksum is that of include.staging.tables.row_checksum, summed.
+    """
+    texts = ", '\\0', ".join(f"toString({quoted(column)})" for column in table.columns)
+    outside, where = "0", ""
+    if table.day_column:
+        belongs = f"{quoted(table.day_column)} = %(day)s"
+        outside, where = (f"countIf(NOT ({belongs}))", "") if source else ("0", f"WHERE {belongs}")
+    keys = ", ".join(map(quoted, table.key))
+    rows, distinct, checksum, strangers = clickhouse.execute(
+        f"SELECT count(), uniqExact({keys}), sum(halfMD5(concat({texts}))), {outside} "
+        f"FROM {quoted(source or table.name)} {where}",
+        {"day": day},
+    )[0]
+    return Contents(rows=rows, keys=distinct, checksum=checksum, outside=strangers)

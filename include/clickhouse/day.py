@@ -1,0 +1,137 @@
+"""Replaces a day of a table: readers see the old day or the new one, never a part of it.
+
+Why this way and no other (tested on 18.16 and 26.9): DROP PARTITION and INSERT shows readers an empty day;
+ATTACH PARTITION FROM doubles the day when it is repeated; REPLACE PARTITION is atomic and may be repeated.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Iterable
+from datetime import date, datetime
+
+import stamina
+
+from include.clickhouse.client import ClickHouse, insert_rows, quoted
+from include.clickhouse.contents import Contents, contents
+from include.clickhouse.errors import ConnectionMistake, DayMismatch, OutcomeUnknown
+from include.staging.tables import StagedTable
+
+log = logging.getLogger(__name__)
+
+OLD_PARTS_WAIT_S = 60.0  # 10 s were measured on 18.16
+ANSWER_WAIT_S = 120.0  # long enough for a server to restart
+_LOADS = ("table", "date", "rows", "checksum", "run_id", "published_at")
+
+
+def replace_day(
+    clickhouse: ClickHouse,
+    table: StagedTable,
+    day: date,
+    source: str | None,
+    expected: Contents,
+    next_step: str,
+) -> None:
+    """Put the rows of the staging table `source` in the place of the day; `source` keeps its rows.
+
+    Args: expected, what `source` holds: proved before and after; with 0 rows, `source` may be None and the
+        day is emptied. next_step, for the error.
+    Raises: DayMismatch; ClickHouseError.
+    """
+    partition = day.isoformat()
+    if expected.rows and source:
+        _require(clickhouse, table, partition, expected, next_step, source=source)
+        # One part, so that a crash inside REPLACE leaves all of the day or nothing of it.
+        clickhouse.execute(f"OPTIMIZE TABLE {quoted(source)} PARTITION '{partition}' FINAL")
+        change = f"REPLACE PARTITION '{partition}' FROM {quoted(source)}"
+    else:  # REPLACE from a table without the partition wipes the day on 18.16 and is refused on 26.9
+        change = f"DROP PARTITION '{partition}'"
+    settle(clickhouse, f"ALTER TABLE {quoted(table.name)} {change}")
+    _require(clickhouse, table, partition, expected, next_step)
+    log.info("%s: table %s, day %s: %d rows published", clickhouse.where, table.name, day, expected.rows)
+
+
+@stamina.retry(on=(OutcomeUnknown, ConnectionMistake), attempts=None, timeout=ANSWER_WAIT_S, wait_max=10.0)
+def settle(clickhouse: ClickHouse, idempotent_statement: str) -> None:
+    """Run a statement until the server says that it is done: after a lost answer, once more."""
+    clickhouse.execute(idempotent_statement)
+
+
+def check_published_day(
+    clickhouse: ClickHouse, table: StagedTable, day: date, expected: Contents, run_id: str, next_step: str
+) -> int:
+    """Compare what readers see of the day, and its row in `loads`, with what this run published.
+
+    A day that another run has published since must be what that run recorded. Returns the rows.
+
+    Raises: DayMismatch.
+    """
+    published = (expected.rows, expected.checksum)
+    recorded = recorded_load(clickhouse, table.name, day)
+    if recorded and recorded[2] != run_id:
+        log.warning("table %s, day %s: run %s has published it since", table.name, day, recorded[2])
+        published = recorded[:2]
+    elif recorded is None or recorded[:2] != published:
+        reason = f"loads says {recorded}, this run published {published}"
+        raise DayMismatch(clickhouse.where, table.name, day.isoformat(), reason, next_step)
+    now_there = Contents(rows=published[0], keys=published[0], checksum=published[1])
+    _require(clickhouse, table, day.isoformat(), now_there, next_step)
+    return published[0]
+
+
+def record_load(
+    clickhouse: ClickHouse, table: str, day: date, published: Contents, run_id: str, published_at: datetime
+) -> None:
+    """Write the day's row in `loads`; written twice, it counts once."""
+    row = (table, day, published.rows, published.checksum, run_id, published_at)
+    insert_rows(clickhouse, "loads", _LOADS, [[row]])
+
+
+def recorded_load(clickhouse: ClickHouse, table: str, day: date) -> tuple[int, int, str] | None:
+    """Return (rows, checksum, run_id) of what `loads` says is published, None where nothing is."""
+    found = clickhouse.execute(
+        "SELECT rows, checksum, run_id FROM loads FINAL WHERE `table` = %(table)s AND date = %(day)s",
+        {"table": table, "day": day},
+    )
+    return found[0] if found else None
+
+
+def await_removal_of_old_parts(
+    clickhouse: ClickHouse, tables: Iterable[str], wait_s: float = OLD_PARTS_WAIT_S
+) -> None:
+    """Wait until replaced parts are off the disk: a server that restarts before brings them back.
+
+    Source: https://github.com/ClickHouse/ClickHouse/issues/107605
+    """
+    if not clickhouse.is_server:
+        return
+    old_parts = (
+        "SELECT count() FROM system.parts "
+        "WHERE database = %(database)s AND table IN %(tables)s AND NOT active"
+    )
+    bound = {"database": clickhouse.database, "tables": tuple(tables)}
+    until = time.monotonic() + wait_s
+    while left := clickhouse.execute(old_parts, bound)[0][0]:
+        if time.monotonic() > until:
+            log.warning(
+                "%s: %d replaced parts are still on disk; after a restart of the server run task check again",
+                clickhouse.where,
+                left,
+            )
+            return
+        time.sleep(0.5)
+
+
+def _require(
+    clickhouse: ClickHouse,
+    table: StagedTable,
+    day: str,
+    expected: Contents,
+    next_step: str,
+    source: str | None = None,
+) -> None:
+    found = contents(clickhouse, table, day, source=source)
+    if found != expected:
+        reason = f"{source or 'it'} holds {found}, expected {expected}"
+        raise DayMismatch(clickhouse.where, table.name, day, reason, next_step)
