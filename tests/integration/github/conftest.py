@@ -9,6 +9,7 @@ from include.github.client import GitHubClient
 from include.github.limits import Bounds, LimitMemory
 from include.github.request import TopRepositoriesRequest
 from include.github_stand_in.app import create_app
+from include.github_stand_in.quota import Quota
 from include.github_stand_in.sample import Sample
 from tests.integration.github.server import RecordingServer, answers, now, ok
 
@@ -63,6 +64,7 @@ async def stand_in():
     servers = []
 
     async def start(**options):
+        options = {"anonymous": Quota(5000, 1000)} | options  # more than any test needs by chance
         app = create_app(Sample(), now=options.pop("clock", now), **options)
         server = TestServer(app)
         await server.start_server()

@@ -1,0 +1,35 @@
+"""A process of its own that ranks and fetches: `python -m ... URL DIRECTORY DAY`. Tests kill it."""
+
+import asyncio
+import sys
+from datetime import UTC, date, datetime
+from functools import partial
+from pathlib import Path
+
+from include.github.client import GitHubClient
+from include.github.fetch import fetch
+from include.github.limits import LimitMemory
+from include.github.ranking import rank
+from include.github.request import TopRepositoriesRequest
+
+
+async def main(url: str, directory: Path, day: date) -> None:
+    """Do what the DAG's tasks rank and fetch do."""
+    now = partial(datetime.now, UTC)
+    request = TopRepositoriesRequest(top=60, query="stars:>1", day=day)
+    client = GitHubClient(
+        url,
+        token=None,
+        requests_per_second=100,
+        max_concurrent_requests=5,
+        timeout_s=5,
+        limits=LimitMemory(directory / "limits.json"),
+        now=now,
+    )
+    async with client:
+        ranking = await rank(client, request, directory, now())
+        await fetch(client, ranking, request, directory, dag_id="d", run_id="r", now=now)
+
+
+if __name__ == "__main__":
+    asyncio.run(main(sys.argv[1], Path(sys.argv[2]), date.fromisoformat(sys.argv[3])))

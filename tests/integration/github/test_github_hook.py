@@ -1,0 +1,166 @@
+"""The GitHub connection: every mistake is one line that names connection and field."""
+
+import asyncio
+import json
+
+import pytest
+from airflow.sdk import Connection
+
+from hooks.connection_fields import BadConnection
+from hooks.github_hook import GitHubHook
+from include.github.budget import Tally
+from include.github_stand_in.app import REQUEST_LOG
+
+TOKEN = "ghp_0123456789abcdef"
+
+
+@pytest.fixture
+def connect(monkeypatch, tmp_path):
+    """Define github_default, as JSON in the environment, and return its hook."""
+
+    def define(**fields):
+        text = json.dumps({"conn_type": "github"} | fields)
+        monkeypatch.setenv("AIRFLOW_CONN_GITHUB_DEFAULT", text)
+        return GitHubHook(staging_root=tmp_path)
+
+    return define
+
+
+def test_the_defaults_of_the_contract(connect):
+    """Ten requests a second, five at a time, a minute each; nothing is opened or written."""
+    client = connect(host="https://api.github.com/").get_conn()
+    assert str(client.base_url) == "https://api.github.com"
+    assert (client._requests_per_second, client.max_concurrent_requests, client._timeout_s) == (10, 5, 60)
+    assert client._token is None
+
+
+def test_a_connection_as_uri_carries_numbers_as_text(monkeypatch, tmp_path):
+    """The URI form knows only text: it is read as numbers."""
+    connection = Connection(
+        conn_id="x",
+        conn_type="github",
+        host="http://127.0.0.1:81/api/v3",
+        password="p/w@d",
+        extra='{"timeout_s": "7.5"}',
+    )
+    monkeypatch.setenv("AIRFLOW_CONN_OTHER", connection.get_uri())
+    client = GitHubHook("other", staging_root=tmp_path).get_conn()
+    assert (str(client.base_url), client._token, client._timeout_s) == (
+        "http://127.0.0.1:81/api/v3",
+        "p/w@d",
+        7.5,
+    )
+
+
+def test_null_and_absent_options_are_the_defaults(connect):
+    """The form of the UI saves an empty field as null."""
+    extra = {"requests_per_second": None, "max_concurrent_requests": 3}
+    client = connect(host="https://api.github.com", extra=extra).get_conn()
+    assert (client._requests_per_second, client.max_concurrent_requests) == (10, 3)
+
+
+@pytest.mark.parametrize(
+    ("fields", "named"),
+    [
+        ({}, "host"),
+        ({"host": "  "}, "host"),
+        ({"host": "api.github.com"}, "host"),
+        ({"host": "ftp://api.github.com"}, "host"),
+        ({"host": "https://"}, "host"),
+        ({"host": "https://a b"}, "host"),
+        ({"host": "https://x:99999"}, "host"),
+        ({"host": f"https://me:{TOKEN}@api.github.com"}, "host"),
+        ({"host": "https://api.github.com?x=1"}, "host"),
+        ({"host": "https://api.github.com", "port": 443}, "port"),
+        ({"host": "https://api.github.com", "password": f"{TOKEN}\n"}, "password"),
+        ({"host": "https://api.github.com", "password": f"{TOKEN} é"}, "password"),
+        ({"host": "https://api.github.com", "extra": "{rps: 5"}, "extra"),
+        ({"host": "https://api.github.com", "extra": "[1]"}, "extra"),
+        ({"host": "https://api.github.com", "extra": {"rps": TOKEN}}, "extra.rps"),
+        *(
+            ({"host": "https://api.github.com", "extra": {name: value}}, f"extra.{name}")
+            for name, value in [
+                ("requests_per_second", 0),
+                ("requests_per_second", -1),
+                ("requests_per_second", True),
+                ("requests_per_second", "fast"),
+                ("requests_per_second", 1e9),
+                ("requests_per_second", float("inf")),
+                ("requests_per_second", float("nan")),
+                ("max_concurrent_requests", 0),
+                ("max_concurrent_requests", 2.5),
+                ("max_concurrent_requests", 101),
+                ("timeout_s", 0),
+                ("timeout_s", []),
+            ]
+        ),
+    ],
+)
+def test_a_mistake_is_one_line_with_connection_and_field(connect, fields, named):
+    """BadConnection, before anything is opened, without the token."""
+    with pytest.raises(BadConnection) as mistake:
+        connect(**fields).get_conn()
+    text = str(mistake.value)
+    assert mistake.value.field == named
+    assert text.startswith(f"connection 'github_default', {named}")
+    assert text.isprintable()
+    assert TOKEN not in text
+
+
+def test_a_missing_connection_is_named(monkeypatch):
+    """Without a connection the error says how to make one."""
+    monkeypatch.delenv("AIRFLOW_CONN_GITHUB_DEFAULT", raising=False)
+    with pytest.raises(BadConnection, match="github_default"):
+        GitHubHook().lease_name()
+
+
+def test_the_lease_is_of_the_account(connect):
+    """One name for one host and token; the token itself is not in it; host in any case."""
+    mine = connect(host="https://API.github.com", password=TOKEN).lease_name()
+    assert mine == connect(host="https://api.github.com/", password=TOKEN).lease_name()
+    assert mine.startswith("github:api.github.com:")
+    assert TOKEN not in mine
+    assert mine != connect(host="https://api.github.com").lease_name()
+    assert mine != connect(host="https://ghe.example/api/v3", password=TOKEN).lease_name()
+
+
+def test_without_a_staging_root_there_is_no_client(connect):
+    """Closed limits must be remembered somewhere."""
+    connect(host="https://api.github.com")
+    with pytest.raises(ValueError, match="staging_root"):
+        GitHubHook().get_conn()
+
+
+def test_the_token_is_masked_in_the_log(connect):
+    """Also in the form it has in a URI."""
+    from airflow.sdk._shared.secrets_masker import redact
+
+    connect(host="https://api.github.com", password="s3cret/with+signs").get_conn()
+    assert redact("a s3cret/with+signs b s3cret%2Fwith%2Bsigns c") == "a *** b *** c"
+
+
+async def test_the_client_works(connect, stand_in):
+    """A client of the hook talks to the API with the token."""
+    app, url = await stand_in()
+    async with connect(host=str(url), password=TOKEN).get_conn() as client:
+        await client.get(client.url("rate_limit"), bool, Tally())
+    assert [request.status for request in app[REQUEST_LOG].requests] == [200]
+
+
+async def test_the_test_button(connect, stand_in):
+    """Green for the root of an API with a good token; red, in one line without the token, for the rest."""
+    _, url = await stand_in(revoked_tokens=[TOKEN])
+    press = lambda **fields: asyncio.to_thread(connect(**fields).test_connection)  # noqa: E731
+    well, message = await press(host=str(url))
+    assert (well, "without a token" in message) == (True, True)
+    well, message = await press(host=str(url), password="ghp_another_token")
+    assert (well, "token is accepted" in message) == (True, True)
+    well, message = await press(host=str(url), password=TOKEN)
+    assert (well, "the token was rejected" in message, TOKEN in message) == (False, True, False)
+    well, message = await press(host=f"{url}rate_limit")
+    assert (well, "not the root of a GitHub API" in message) == (False, True)
+    well, message = await press(host="http://127.0.0.1:9")
+    assert (well, "Connect" in message) == (False, True)
+    well, message = await press(host="")
+    assert (well, message) == (False, message)
+    assert "host" in message
