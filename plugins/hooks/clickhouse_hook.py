@@ -88,7 +88,7 @@ class ClickHouseHook(DbApiHook):
 
         return ClickHouseConnection(self.get_client)
 
-    def test_connection(self) -> tuple[bool, str]:
+    def test_connection(self) -> tuple[bool, str]:  # type: ignore[override]
         """Ask for the version: what the UI's Test button shows."""
         try:
             with self.get_client() as clickhouse:

@@ -27,7 +27,8 @@ def slot_given_back_while_waiting() -> Iterator[None]:
         yield
     except RateLimitedUntil as limit:
         log.warning("%s; the slot is given back until then", limit)
-        raise AirflowRescheduleException(limit.until) from limit
+        raise AirflowRescheduleException(limit.until) from limit  # type: ignore[no-untyped-call]
     except LeaseTaken as taken:
         log.info("%s; looking again in %d s", taken, LEASE_RETRY.total_seconds())
-        raise AirflowRescheduleException(datetime.now(UTC) + LEASE_RETRY) from taken
+        again = datetime.now(UTC) + LEASE_RETRY
+        raise AirflowRescheduleException(again) from taken  # type: ignore[no-untyped-call]
