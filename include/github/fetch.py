@@ -89,6 +89,7 @@ class _Fetching:
         self._queue = deque(item for item in ranked if item[0] not in self._records)
         self._asked += len(self._queue)
         self._limited: RateLimitedUntil | None = None
+        self._saves: set[asyncio.Task[None]] = set()
         spent = sum(record.retries for record in self._records.values())
         client.retries = RetryBudget.of_run(len(ranked), spent)
         self._progress = Progress(client, len(self._records), len(ranked))
@@ -102,11 +103,11 @@ class _Fetching:
                     for _ in range(self._client.max_concurrent_requests):
                         workers.create_task(self._work())
                 watch.cancel()
+            self._refuse_mostly_gone()
         except BaseExceptionGroup as failures:
             raise _first(failures) from None
         finally:
-            self._progress.tell()
-        self._refuse_mostly_gone()
+            await self._end()
         if self._limited:
             raise self._limited
         return [self._records[position] for position in sorted(self._records)]
@@ -124,22 +125,34 @@ class _Fetching:
                 log.error("%s failed, the fetch stops: %s", repository.full_name, error)  # noqa: TRY400
                 error.add_note(f"repository {repository.full_name}, position {position}")
                 raise
-            await asyncio.to_thread(save_record, self._directory, record)
             self._records[position] = record
+            await self._save(record)
             self._progress.done += 1
             self._refuse_mostly_gone()
 
-    def _refuse_mostly_gone(self) -> None:
-        """Fail if most repositories are not found: that is the token or the URL.
+    async def _save(self, record: FetchedRepository) -> None:
+        # In a thread, so that a slow disk delays no request; a thread cannot be cancelled, so it is kept.
+        saving = asyncio.create_task(asyncio.to_thread(save_record, self._directory, record))
+        self._saves.add(saving)
+        saving.add_done_callback(self._saves.discard)
+        await asyncio.shield(saving)
 
-        Their records go, or the next try, with a better token, would believe them.
-        """
+    def _mostly_gone(self) -> list[FetchedRepository]:
+        """Return the repositories not found, if they are most of those asked for: not their fault."""
         gone = [record for record in self._records.values() if record.outcome == "gone"]
-        if len(gone) < FEWEST_GONE or len(gone) * 2 <= self._asked:
-            return
-        for record in gone:
+        return gone if len(gone) >= FEWEST_GONE and len(gone) * 2 > self._asked else []
+
+    def _refuse_mostly_gone(self) -> None:
+        if gone := self._mostly_gone():
+            raise MostlyGone(len(gone), self._asked, gone[0].repo)
+
+    async def _end(self) -> None:
+        if self._saves:
+            await asyncio.wait(self._saves)
+        # Or the next try, with a better token, would believe them.
+        for record in self._mostly_gone():
             remove_record(self._directory, record)
-        raise MostlyGone(len(gone), self._asked, gone[0].repo)
+        self._progress.tell()
 
 
 def is_unpushed(repository: Repository, day: date) -> bool:

@@ -53,9 +53,7 @@ def request_for(top, day, query="stars:>1"):
 
 
 @pytest.mark.parametrize(("top", "requests"), [(1, 1), (100, 1), (101, 2), (250, 3)])
-async def test_as_few_requests_as_possible(  # noqa: PLR0917 - fixtures
-    stand_in, make_client, tmp_path, yesterday, top, requests
-):
+async def test_as_few_requests_as_possible(stand_in, make_client, tmp_path, yesterday, top, requests):
     """A hundred a page, the Link header only, and exactly `top` of them, best first."""
     app, url = await stand_in()
     async with make_client(url) as client:
