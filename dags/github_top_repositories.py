@@ -166,7 +166,10 @@ def github_top_repositories() -> None:
             for part in parts.parts
         ]
 
-    @task(map_index_template="{{ task.op_kwargs['part']['file'] }}", execution_timeout=timedelta(hours=1))
+    @task(
+        map_index_template="{{ task.op_kwargs['part']['file'].rsplit('-', 1)[0] }}",
+        execution_timeout=timedelta(hours=1),
+    )
     def load(part: dict[str, str]) -> dict[str, object]:
         from hooks.clickhouse_hook import ClickHouseHook
         from include.clickhouse.load import load_part
