@@ -53,6 +53,9 @@ from include.github.errors import (
     ForeignOrigin,
     Invalid,
     MostlyGone,
+    NothingRanked,
+    TooManyPages,
+    TooManyRedirects,
     Unauthorized,
     WrongRanking,
 )
@@ -73,8 +76,9 @@ TRYING_AGAIN_IS_NO_USE = ExceptionRetryPolicy(
     [
         RetryRule(exception=[BadParam, BadConnection, BadVariable, WrongRanking], action=RetryAction.FAIL),
         RetryRule(
-            exception=[Unauthorized, Forbidden, Invalid, ForeignOrigin, MostlyGone], action=RetryAction.FAIL
+            exception=[Unauthorized, Forbidden, Invalid, MostlyGone, NothingRanked], action=RetryAction.FAIL
         ),
+        RetryRule(exception=[ForeignOrigin, TooManyPages, TooManyRedirects], action=RetryAction.FAIL),
     ]
 )
 

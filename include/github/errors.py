@@ -206,6 +206,17 @@ class WrongRanking(GitHubError):
         )
 
 
+class NothingRanked(GitHubError):
+    """No repository matches: an empty list would empty the day. Attributes: query."""
+
+    def __init__(self, query: str) -> None:
+        super().__init__(query)
+        self.query = query
+
+    def __str__(self) -> str:
+        return f"no repository matches the param query {self.query!r}; the day stays as it is"
+
+
 class MostlyGone(GitHubError):
     """Most of the repositories are "not found": hardly their fault. Attributes: gone; asked; example."""
 

@@ -12,7 +12,7 @@ from yarl import URL
 
 from include.github.budget import Tally
 from include.github.client import GitHubClient
-from include.github.errors import TooManyPages, WrongRanking
+from include.github.errors import NothingRanked, TooManyPages, WrongRanking
 from include.github.models import Repository, read_search_page
 from include.github.request import TopRepositoriesRequest
 from include.staging.files import StagingPath, write_atomically
@@ -42,7 +42,7 @@ async def rank(
 ) -> Ranking:
     """Return the ranking of this run: the saved one, else read it from GitHub and save it.
 
-    Raises: WrongRanking where the saved one is of another request; whatever GitHubClient.get raises.
+    Raises: WrongRanking where the saved one is of another request; NothingRanked; and as GitHubClient.get.
     """
     path = directory / RANKING
     if saved := _read_saved(path):
@@ -51,6 +51,8 @@ async def rank(
         return saved
     tally = Tally()
     repositories = in_order(await _read_list(client, request, tally))[: request.top]
+    if not repositories:
+        raise NothingRanked(request.query)
     if len(repositories) < request.top:
         log.warning(
             "only %d repositories match %r, asked for %d", len(repositories), request.query, request.top

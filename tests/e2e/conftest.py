@@ -1,19 +1,23 @@
 """The whole stack as a user starts it, in front of the recorded answers of GitHub."""
 
-import json
+import asyncio
 import os
-import signal
-import subprocess
-import sys
+import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, date, datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 import pytest
+from aiohttp import web
 
 from include.clickhouse.embedded import EmbeddedClient
-from include.local_stack.airflow_api import AirflowApi
+from include.github_stand_in.app import FAULTS, REQUEST_LOG, create_app
+from include.github_stand_in.quota import Quota
+from include.github_stand_in.recorded import read_recording
+from include.github_stand_in.request_log import LoggedRequest
+from include.local_stack.airflow_api import AirflowApi, TaskInstance
 from include.local_stack.settings import read_settings
 from include.local_stack.stack import Stack
 
@@ -24,36 +28,47 @@ RATE = 40
 
 
 class RecordedGitHub:
-    """The stand-in as a process of its own, with its log of requests. Attributes: url; port; last_day."""
+    """The stand-in with recorded answers, in a thread. Attributes: url; port; last_day; faults."""
 
-    def __init__(self, directory: Path, last_day: date) -> None:
-        self.last_day, self._log = last_day, directory / "requests.ndjson"
-        port_file = directory / "port"
-        command = [sys.executable, "-m", "include.github_stand_in", "--data", RECORDED, "--latency-ms", "20"]
-        options = ["--port-file", port_file, "--request-log", self._log, "--last-day", last_day.isoformat()]
-        self._process = subprocess.Popen([*map(str, command + options)], cwd=ROOT, stdout=subprocess.DEVNULL)
-        while not port_file.exists():
-            assert self._process.poll() is None, "the stand-in did not start"
-            time.sleep(0.05)
-        self.port = int(port_file.read_text())
+    def __init__(self, last_day: date) -> None:
+        quota = Quota(core_per_hour=1_000_000, search_per_minute=10_000)
+        dataset = read_recording(RECORDED).shift_to(last_day)
+        clock = partial(datetime.now, UTC)
+        app = create_app(dataset, now=clock, anonymous=quota, with_token=quota, latency_s=0.02)
+        self.last_day, self.faults, self._log = last_day, app[FAULTS], app[REQUEST_LOG]
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever)
+        self._thread.start()
+        self._runner = web.AppRunner(app, access_log=None)
+        self.port = self._wait(self._serve())
         self.url = f"http://127.0.0.1:{self.port}"
 
-    def requests(self, since: int = 0) -> list[dict]:
+    async def _serve(self) -> int:
+        await self._runner.setup()
+        await web.TCPSite(self._runner, "127.0.0.1", 0).start()
+        return self._runner.addresses[0][1]
+
+    def _wait(self, work):
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result(timeout=30)
+
+    def requests(self, since: int = 0) -> list[LoggedRequest]:
         """Requests answered, after the first `since` of them."""
-        return [json.loads(line) for line in self._log.read_text().splitlines()[since:]]
+        return list(self._log.requests)[since:]
 
     def stop(self) -> None:
-        """End the process."""
-        self._process.send_signal(signal.SIGTERM)
-        self._process.wait(timeout=30)
+        """End the server and its thread."""
+        self._wait(self._runner.cleanup())
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
 
 
 @pytest.fixture(scope="session")
-def recorded_github(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RecordedGitHub]:
+def recorded_github() -> Iterator[RecordedGitHub]:
     """GitHub as recorded, its last day moved onto yesterday."""
     if not RECORDED.is_dir():
         pytest.skip(f"no recorded answers at {RECORDED}")
-    server = RecordedGitHub(tmp_path_factory.mktemp("github"), datetime.now(UTC).date() - timedelta(days=1))
+    server = RecordedGitHub(datetime.now(UTC).date() - timedelta(days=1))
     yield server
     server.stop()
 
@@ -73,9 +88,13 @@ class RunningStack:
             self.stack.watch(0.2)
         return state
 
+    def tasks(self, run_id: str) -> Sequence[TaskInstance]:
+        """The tasks of a run."""
+        return self.airflow.task_instances(DAGS[1], run_id)
+
     def states(self, run_id: str) -> dict[str, str | None]:
         """The state of each task of a run."""
-        return {task.label: task.state for task in self.airflow.task_instances(DAGS[1], run_id)}
+        return {task.label: task.state for task in self.tasks(run_id)}
 
     def scheduled_run(self) -> dict:
         """The run that the timetable made when the DAG was unpaused."""

@@ -9,6 +9,8 @@ from datetime import timedelta
 import psutil
 import pytest
 
+from include.github_stand_in.faults import Fault
+from include.github_stand_in.request_log import LoggedRequest
 from include.local_stack.errors import StackError
 from tests.e2e.conftest import RATE, RECORDED
 from tests.e2e.recorded_truth import Truth, read_truth
@@ -38,9 +40,9 @@ def assert_is(found: dict[str, list[tuple]], truth: Truth) -> None:
     assert Counter(found["outcomes"]) == Counter(truth.outcomes)
 
 
-def most_in_a_second(requests: list[dict]) -> int:
+def most_in_a_second(requests: list[LoggedRequest]) -> int:
     """By the server's own clock."""
-    arrivals = sorted(request["at_s"] for request in requests)
+    arrivals = sorted(request.at_s for request in requests)
     return max(sum(begin <= at < begin + 1 for at in arrivals) for begin in arrivals)
 
 
@@ -55,9 +57,9 @@ def test_unpausing_runs_the_day_that_was_due(running_stack, recorded_github):
     assert Counter(found["repositories"]) == Counter(truth.repositories)
     requests = recorded_github.requests()
     assert len(requests) == truth.requests
-    assert {request["status"] for request in requests} == {200}
+    assert {request.status for request in requests} == {200}
     assert most_in_a_second(requests) <= RATE
-    assert max(request["in_flight"] for request in requests) <= 5
+    assert max(request.in_flight for request in requests) <= 5
 
 
 def test_a_run_by_hand_stores_the_day_row_by_row(running_stack, recorded_github):
@@ -87,10 +89,31 @@ def test_a_killed_fetch_goes_on_where_it_was(running_stack, recorded_github):
     assert running_stack.wait(run_id) == "success", running_stack.states(run_id)
     truth = read_truth(RECORDED, top=TOP - 50, day=day, last_day=day)
     assert_is(stored(running_stack, day), truth)
-    asked = Counter(request["path_qs"] for request in recorded_github.requests(before))
+    asked = Counter(request.path_qs for request in recorded_github.requests(before))
     again = [path for path, times in asked.items() if times > 1]
     assert len(again) <= 5, "only requests in flight at the kill may be asked again"
     assert sum(asked.values()) <= truth.requests + 5
+
+
+def test_a_long_limit_gives_the_slot_back_and_the_fetch_goes_on_after_it(running_stack, recorded_github):
+    """Told to come back in 35 s, the task leaves its slot, spends no try, asks nothing before, ends well."""
+    day, before = recorded_github.last_day, len(recorded_github.requests())
+    message = b'{"message": "You have exceeded a secondary rate limit. Please wait a few minutes."}'
+    refusal = Fault(r"/commits", after=20, status=403, headers={"Retry-After": "35"}, body=message)
+    recorded_github.faults.add(refusal)
+    run_id = running_stack.airflow.trigger("github_top_repositories", {"top": TOP - 150})
+    while running_stack.states(run_id).get("fetch") != "up_for_reschedule":
+        running_stack.stack.watch(0.2)
+    assert running_stack.wait(run_id) == "success", running_stack.states(run_id)
+    recorded_github.faults.clear()
+    assert {t.task_id: t.try_number for t in running_stack.tasks(run_id)}["fetch"] == 1
+    truth = read_truth(RECORDED, top=TOP - 150, day=day, last_day=day)
+    assert_is(stored(running_stack, day), truth)
+    requests = sorted(recorded_github.requests(before), key=lambda request: request.at_s)
+    refused_at = next(request.at_s for request in requests if request.status == 403)
+    later = [r.at_s for r in requests if r.at_s > refused_at + 1]
+    assert min(later) >= refused_at + 35
+    assert len(requests) == truth.requests + 1
 
 
 def test_the_same_day_again_gives_the_same_rows(running_stack, recorded_github):

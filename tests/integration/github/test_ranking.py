@@ -5,7 +5,7 @@ import logging
 import pytest
 from aiohttp import web
 
-from include.github.errors import RequestFailed, WrongRanking
+from include.github.errors import NothingRanked, RequestFailed, WrongRanking
 from include.github.ranking import rank
 from include.github.request import TopRepositoriesRequest
 from include.github_stand_in.app import REQUEST_LOG
@@ -135,6 +135,15 @@ async def test_a_list_that_never_stands_still_is_filled_up(serve, make_client, t
     assert [repository.id for repository in ranking.repositories] == [*range(1, 101), 200]
     assert server.seen.count == 2 + 2 + 3
     assert "the list moved" in caplog.text
+
+
+async def test_an_empty_list_is_refused(serve, make_client, tmp_path, yesterday):
+    """A typing mistake in the query must not empty a day: nothing is saved, the error shows the query."""
+    server = await serve(Search([[]]))
+    async with make_client(server.url) as client:
+        with pytest.raises(NothingRanked, match="stars:>900000000"):
+            await rank(client, request_for(10, yesterday, "stars:>900000000"), tmp_path, now())
+    assert list(tmp_path.iterdir()) == []
 
 
 async def test_fewer_than_asked_for_is_no_error(serve, make_client, tmp_path, yesterday, caplog):
