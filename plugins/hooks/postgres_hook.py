@@ -91,9 +91,10 @@ class StagehousePostgresHook(PostgresHook):
     def _connect_for_lease(self) -> psycopg2.extensions.connection:
         parameters = LEASE_NETWORK | self.parameters()
         try:
-            return psycopg2.connect(**parameters)
+            connection: psycopg2.extensions.connection = psycopg2.connect(**parameters)
         except psycopg2.OperationalError as error:
             raise PostgresUnreachable(self.get_conn_id(), *explain(error)) from error
+        return connection
 
     def _options(self, connection: Connection) -> dict[str, Any]:
         extra = read_extra(connection)
