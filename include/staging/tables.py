@@ -8,21 +8,37 @@ A part reads like this, one row a line, columns in the order of the table:
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, date, datetime
 from functools import cached_property
 from itertools import islice
-from typing import IO, Annotated, Any
+from typing import Annotated, Any, TypeVar
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    FailFast,
+    Field,
+    TypeAdapter,
+    ValidationError,
+)
 
 from include.staging.errors import BadRow, StagingFileDamaged, StagingFileMissing
 from include.staging.files import StagingPath, write_atomically
 
 ROWS_PER_PART = 500_000  # a part is built in memory: about 30 MB of text for the widest of our tables
+_ROWS_CHECKED_AT_ONCE = 1_000  # few enough to stay in the processor's cache
 
 Row = tuple[object, ...]
+T = TypeVar("T")
+
+
+def _as_kept(moment: datetime) -> datetime:
+    moment = moment.astimezone(UTC)
+    return moment.replace(microsecond=0) if moment.microsecond else moment  # replace() is slow
+
 
 _COLUMN_KINDS: dict[str, Any] = {
     # Outside these bounds a server of 2018 stores 0000-00-00 or wraps around, without a word.
@@ -30,8 +46,9 @@ _COLUMN_KINDS: dict[str, Any] = {
     "DateTime('UTC')": Annotated[
         AwareDatetime,
         Field(ge=datetime(1970, 1, 1, tzinfo=UTC), lt=datetime(2106, 1, 1, tzinfo=UTC)),
+        AfterValidator(_as_kept),
     ],
-    "String": str,
+    "String": Annotated[str, Field(min_length=0)],  # measuring it, pydantic finds text that is no UTF-8
     **{
         f"{sign}Int{bits}": Annotated[
             int,
@@ -65,20 +82,20 @@ class StagedTable(BaseModel):
 
     @cached_property
     def row_adapter(self) -> TypeAdapter[Row]:
-        """Checks one row given as Python values; nothing is converted."""
-        return TypeAdapter(self._row_kind, config=ConfigDict(strict=True))
+        """Writes one row as JSON."""
+        return TypeAdapter(self._row_kind)
 
     @cached_property
     def rows_adapter(self) -> TypeAdapter[list[Row]]:
-        """Reads a JSON array of rows; in JSON, strict still reads dates from text."""
-        return TypeAdapter(list[self._row_kind], config=ConfigDict(strict=True))  # type: ignore[name-defined]
+        """Checks rows, Python values or JSON up to the first bad one; only in JSON is text read as a date."""
+        rows_kind = Annotated[list[self._row_kind], FailFast()]  # type: ignore[name-defined]
+        return TypeAdapter(rows_kind, config=ConfigDict(strict=True))
 
-    def bad_row(self, error: ValidationError, *, row: int | None = None) -> BadRow:
-        """Say in our words what pydantic found; `row` (from 1) where only one row was checked."""
+    def bad_row(self, error: ValidationError, rows_before: int) -> BadRow:
+        """Say in our words what pydantic found in the rows that follow the first `rows_before`."""
         first = error.errors(include_url=False)[0]
         place = list(first["loc"])
-        if row is None:
-            row = int(place.pop(0)) + 1 if place else 0
+        row = rows_before + 1 + (int(place.pop(0)) if place else 0)
         column = list(self.columns)[int(place[0])] if place else "(all)"
         return BadRow(self.name, row, column, f"{first['msg']}, got {str(first['input'])[:100]!r}")
 
@@ -116,7 +133,8 @@ def write_table(
 ) -> TableParts:
     """Write `rows` as parts of at most `rows_per_part` rows; memory is bounded by one part.
 
-    The name of a part holds a hash of its content: two tries that write at once cannot mix.
+    The name of a part holds a hash of its content: two tries that write at once cannot mix. Instants are
+    kept as their columns keep them: UTC, whole seconds, the fraction cut.
 
     Raises: BadRow for a value that does not fit its column, before the part it is in exists.
     """
@@ -139,39 +157,39 @@ def read_batches(
         raise StagingFileMissing(str(path), "clear the task that wrote it and run it again")
     digest, count = hashlib.sha256(), 0
     with path.open("rb") as file:
-        for lines in _line_batches(file, batch_rows):
+        for lines in _batches(file, batch_rows):
             for line in lines:
                 digest.update(line)
             try:
                 rows = table.rows_adapter.validate_json(b"[" + b",".join(lines) + b"]")
             except ValidationError as error:
-                raise StagingFileDamaged(str(path), f"{table.bad_row(error)}, after {count} rows") from error
+                raise StagingFileDamaged(str(path), str(table.bad_row(error, count))) from error
             count += len(rows)
             yield rows
     if count != part.rows or digest.hexdigest() != part.sha256:
         raise StagingFileDamaged(str(path), f"{count} rows, expected {part.rows} with sha256 {part.sha256}")
 
 
-def _line_batches(file: IO[bytes], batch_rows: int) -> Iterator[list[bytes]]:
-    while lines := list(islice(file, batch_rows)):
-        yield lines
+def _batches(items: Iterable[T], size: int) -> Iterator[list[T]]:
+    source = iter(items)
+    return iter(lambda: list(islice(source, size)), [])
 
 
 def _write_part(
     directory: StagingPath, table: StagedTable, rows: Iterable[Row], rows_before: int
 ) -> Part | None:
-    lines, checksum = [], 0
-    as_text = [_TEXTS.get(kind, str) for kind in table.columns.values()]
-    for number, row in enumerate(rows, start=rows_before + 1):
+    lines: list[bytes] = []
+    checksum = 0
+    for batch in _batches(rows, _ROWS_CHECKED_AT_ONCE):
         try:
-            values = table.row_adapter.validate_python(row)
+            checked = table.rows_adapter.validate_python(batch)
         except ValidationError as error:
-            raise table.bad_row(error, row=number) from error
-        checksum += row_checksum([text(value) for text, value in zip(as_text, values, strict=True)])
-        lines.append(json.dumps(values, default=_json_value, ensure_ascii=False, separators=(",", ":")))
+            raise table.bad_row(error, rows_before + len(lines)) from error
+        checksum += sum(map(row_checksum, _texts(table, checked)))
+        lines += map(table.row_adapter.dump_json, checked)
     if not lines:
         return None
-    data = ("\n".join(lines) + "\n").encode()
+    data = b"\n".join(lines) + b"\n"
     sha256 = hashlib.sha256(data).hexdigest()
     file = f"{table.name}-{rows_before:010d}-{sha256[:8]}.ndjson"
     write_atomically(directory / file, data)
@@ -188,17 +206,14 @@ def row_checksum(texts: Sequence[str]) -> int:
     return int.from_bytes(digest[:8], "big")
 
 
-def _datetime_text(value: object) -> str:
-    assert isinstance(value, datetime)  # noqa: S101 - checked by the column's kind
-    return value.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S")
+def _texts(table: StagedTable, rows: list[Row]) -> Iterator[tuple[str, ...]]:
+    values = table.rows_adapter.dump_python(rows, mode="json")  # dates and instants as text
+    columns = zip(table.columns.values(), zip(*values, strict=True), strict=True)
+    return zip(*(map(_TEXTS.get(kind, str), column) for kind, column in columns), strict=True)
 
 
-_TEXTS: dict[str, Callable[[object], str]] = {"DateTime('UTC')": _datetime_text}
+def _datetime_text(moment: str) -> str:
+    return moment.replace("T", " ")[:19]
 
 
-def _json_value(value: object) -> str:
-    if isinstance(value, datetime):
-        return value.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-    if isinstance(value, date):
-        return value.isoformat()
-    raise TypeError(f"no JSON form for {type(value)}")
+_TEXTS: dict[str, Callable[[Any], str]] = {"DateTime('UTC')": _datetime_text}
