@@ -7,6 +7,9 @@ from pydantic import BaseModel, ConfigDict
 from include.clickhouse.client import ClickHouse, quoted
 from include.staging.tables import StagedTable
 
+# Not as text: 18.16 shows the first day and the first second of 1970 as 0000-00-00.
+_NUMBERS = {"Date": "toUInt16", "DateTime('UTC')": "toUInt32"}
+
 
 class Contents(BaseModel):
     """What a table holds. Attributes: rows; keys, distinct ones; checksum; outside, rows of other days."""
@@ -23,7 +26,9 @@ def contents(clickhouse: ClickHouse, table: StagedTable, day: str, source: str |
 
     The checksum is that of include.staging.tables.row_checksum, summed.
     """
-    texts = ", '\\0', ".join(f"toString({quoted(column)})" for column in table.columns)
+    texts = ", '\\0', ".join(
+        f"toString({_NUMBERS.get(kind, '')}({quoted(column)}))" for column, kind in table.columns.items()
+    )
     outside, where = "0", ""
     if table.day_column:
         belongs = f"{quoted(table.day_column)} = %(day)s"
