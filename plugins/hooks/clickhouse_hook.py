@@ -11,9 +11,9 @@ from urllib.parse import quote
 from airflow.providers.common.sql.hooks.sql import DbApiHook
 from airflow.sdk import Connection
 from airflow.sdk.log import mask_secret
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, field_validator
 
-from hooks.connection_fields import BadConnection, read_connection, read_extra, read_port
+from hooks.connection_fields import BadConnection, read_connection, read_options, read_port
 
 if TYPE_CHECKING:
     from include.clickhouse.client import ClickHouse
@@ -75,7 +75,7 @@ class ClickHouseHook(DbApiHook):
             include.clickhouse.errors.ConnectionMistake, which does too.
         """
         connection = read_connection(self.get_conn_id())
-        options = _options(connection)
+        options = read_options(connection, ClickHouseOptions)
         where = f"connection {connection.conn_id!r}"
         database = connection.schema or DATABASE
         if options.path:
@@ -149,17 +149,3 @@ def _native(connection: Connection, where: str, options: ClickHouseOptions, data
         client_name="stagehouse",  # to be found in system.query_log
         **options.model_dump(exclude_none=True),
     )
-
-
-def _options(connection: Connection) -> ClickHouseOptions:
-    given = {name: value for name, value in read_extra(connection).items() if value not in (None, "")}
-    try:
-        return ClickHouseOptions.model_validate(given)
-    except ValidationError as error:
-        problem = error.errors(include_url=False, include_context=False)[0]
-        name = str(problem["loc"][0])
-        if problem["type"] == "extra_forbidden":
-            reason = f"not known; known: {', '.join(ClickHouseOptions.model_fields)}"
-        else:
-            reason = f"{problem['input']!r:.80}: {problem['msg'].removeprefix('Value error, ')}"
-        raise BadConnection(connection.conn_id, f"extra.{name[:80]}", reason) from None

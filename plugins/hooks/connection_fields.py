@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+from typing import TypeVar
 
 from airflow.sdk import BaseHook, Connection
 from airflow.sdk.exceptions import AirflowNotFoundException
+from pydantic import BaseModel, ValidationError
 
+Options = TypeVar("Options", bound=BaseModel)
 FIELDS = {"conn_type", "description", "host", "login", "password", "schema", "port", "extra"}
 
 
@@ -50,6 +53,23 @@ def read_extra(connection: Connection) -> dict[str, object]:
     if not isinstance(extra, dict):
         raise BadConnection(connection.conn_id, "extra", 'not a JSON object like {"name": "value"}')
     return extra
+
+
+def read_options(connection: Connection, model: type[Options]) -> Options:
+    """Return `extra` as `model`; an empty field, which the UI's form saves as null or "", is its default.
+
+    Raises: BadConnection: not known to the model, or not what it allows.
+    """
+    given = {name: value for name, value in read_extra(connection).items() if value not in (None, "")}
+    try:
+        return model.model_validate(given)
+    except ValidationError as error:
+        problem = error.errors(include_url=False, include_context=False)[0]
+        if problem["type"] == "extra_forbidden":
+            reason = f"not known; known: {', '.join(model.model_fields)}"
+        else:
+            reason = f"{problem['input']!r:.80}: {problem['msg'].removeprefix('Value error, ')}"
+        raise BadConnection(connection.conn_id, f"extra.{str(problem['loc'][0])[:80]}", reason) from None
 
 
 def read_port(connection: Connection, default: int) -> int:

@@ -13,9 +13,9 @@ from urllib.parse import quote, urlsplit
 
 from airflow.sdk import BaseHook, Connection
 from airflow.sdk.log import mask_secret
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-from hooks.connection_fields import BadConnection, read_connection, read_extra
+from hooks.connection_fields import BadConnection, read_connection, read_options
 
 if TYPE_CHECKING:
     from include.github.client import GitHubClient
@@ -113,7 +113,7 @@ class GitHubHook(BaseHook):
         return GitHubClient(
             _host(connection),
             token=_token(connection) or None,
-            **_options(connection).model_dump(),
+            **read_options(connection, GitHubOptions).model_dump(),
             limits=LimitMemory(staging_root / LIMITS / f"github-{account}.json"),
             now=partial(datetime.now, UTC),
             **options,
@@ -159,20 +159,6 @@ def _token(connection: Connection) -> str:
             connection.conn_id, "password", "holds a space, a line end or no ASCII: no token does"
         )
     return token
-
-
-def _options(connection: Connection) -> GitHubOptions:
-    given = {name: value for name, value in read_extra(connection).items() if value is not None}
-    try:
-        return GitHubOptions.model_validate(given)
-    except ValidationError as error:
-        problem = error.errors(include_url=False, include_context=False)[0]
-        name = str(problem["loc"][0])
-        if problem["type"] == "extra_forbidden":
-            reason = f"not known; known: {', '.join(GitHubOptions.model_fields)}"
-        else:
-            reason = f"{problem['input']!r:.80}: {problem['msg'].removeprefix('Value error, ')}"
-        raise BadConnection(connection.conn_id, f"extra.{name[:80]}", reason) from None
 
 
 def _require_root(value: object) -> None:
