@@ -37,7 +37,16 @@ def staging_root() -> StagingPath:
         raise BadVariable(VARIABLE, reason)
     path = text.removeprefix("file://")
     if "://" in path:
-        return cast("StagingPath", ObjectStoragePath(path))
+        return _object_store(path)
     if not Path(path).is_absolute():
         raise BadVariable(VARIABLE, f"{text!r} is no absolute path: tasks have no common working directory")
     return Path(path)
+
+
+def _object_store(url: str) -> StagingPath:
+    try:
+        store = ObjectStoragePath(url)
+        store.fs  # noqa: B018 - a store whose provider is not installed is found here, not by the first file
+    except (ValueError, ImportError) as error:
+        raise BadVariable(VARIABLE, f"{url!r} cannot be opened: {error}") from error
+    return cast("StagingPath", store)
