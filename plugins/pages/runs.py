@@ -1,0 +1,27 @@
+"""From a run to its page: what the tab *Page* of a run and of a task shows."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter, Request, Response
+from fastapi.responses import RedirectResponse
+
+from pages.access import may_read_the_dag_asked_for
+from pages.answers import page
+from pages.archive import Archive, RenderedDay
+from pages.reports_root import reports_root
+from pages.sections import SECTIONS
+
+router = APIRouter(prefix="/runs", dependencies=[may_read_the_dag_asked_for()])
+
+
+@router.get("/")
+def run(request: Request, dag_id: str, run_id: str) -> Response:
+    """Lead to the page that the run rendered, or say why there is none."""
+    section = SECTIONS.get(dag_id)
+    if section is None:
+        return page(request, "message.html", title="No page", text=f"The DAG {dag_id} makes no page.")
+    rendered = Archive(reports_root(), section.folder).indexes(RenderedDay)
+    day = next((index.day for index in rendered if index.run_id == run_id), None)
+    if day is not None:
+        return RedirectResponse(f"../{section.slug}/?day={day}", 303)
+    return page(request, "run_without_page.html", section=section, run_id=run_id)

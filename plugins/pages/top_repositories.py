@@ -1,0 +1,44 @@
+"""Top repositories: a day to choose, the ranking in place."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter, Request, Response
+
+from pages.access import may_read
+from pages.answers import download, page, rendered_page
+from pages.archive import Archive, RenderedRanking, read_day
+from pages.days import neighbours
+from pages.reports_root import reports_root
+from pages.sections import TOP_REPOSITORIES
+
+router = APIRouter(prefix=f"/{TOP_REPOSITORIES.slug}", dependencies=[may_read(TOP_REPOSITORIES.dag_id)])
+
+
+@router.get("/")
+def show(request: Request, day: str = "") -> Response:
+    """Return the page of a day, the newest unless told."""
+    archive = _archive()
+    index = archive.index(read_day(day), RenderedRanking) if day else archive.newest(RenderedRanking)
+    if index is None:
+        return page(request, "empty.html", section=TOP_REPOSITORIES)
+    days = archive.days()
+    return page(
+        request,
+        "top_repositories.html",
+        section=TOP_REPOSITORIES,
+        index=index,
+        days=days,
+        neighbours=neighbours(days, index.day),
+    )
+
+
+@router.get("/{day}/index.html")
+def html(day: str, *, keep: bool = False) -> Response:
+    """Return a day's rendered page, to be shown or, with `keep`, as a download."""
+    wanted = read_day(day)
+    file = _archive().open(wanted, "index.html")
+    return download(file, f"top-repositories-{wanted}.html") if keep else rendered_page(file)
+
+
+def _archive() -> Archive:
+    return Archive(reports_root(), TOP_REPOSITORIES.folder)

@@ -1,0 +1,51 @@
+"""Pages for people in Airflow's UI: *Phrase views*, *Top repositories*, and the page of each run.
+
+Every Airflow process, every task's too, runs this file, so it imports nothing but what it subclasses. The app
+behind it (plugins/pages) is made when somebody reads `fastapi_apps`, which only the API server does.
+"""
+# ruff: noqa: INP001 - plugins/ is no package, Airflow loads each of its files by itself
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import Any
+
+from airflow.plugins_manager import AirflowPlugin
+
+URL_PREFIX = "/stagehouse"
+RUN_PAGE = "stagehouse/runs/?dag_id={DAG_ID}&run_id={RUN_ID}"  # the UI fills in and encodes the names
+
+
+class StagehousePages(AirflowPlugin):
+    """Mounts the app and tells the UI where to show it.
+
+    Source: https://airflow.apache.org/docs/apache-airflow/stable/administration-and-deployment/plugins.html
+    """
+
+    name = "stagehouse_pages"
+
+    @cached_property
+    def fastapi_apps(self) -> list[dict[str, Any]]:  # type: ignore[override]
+        """The app itself, not a shim around it: Airflow runs the lifespan of mounted FastAPI objects only."""
+        from pages.app import create_app
+
+        return [{"app": create_app(), "url_prefix": URL_PREFIX, "name": "Stagehouse pages"}]
+
+    external_views = [  # noqa: RUF012 - the attribute as Airflow defines it
+        {
+            "name": "Phrase views",
+            "href": "stagehouse/phrase-views/",
+            "destination": "nav",
+            "url_route": "phrase-views",
+            "nav_top_level": True,
+        },
+        {
+            "name": "Top repositories",
+            "href": "stagehouse/top-repositories/",
+            "destination": "nav",
+            "url_route": "top-repositories",
+            "nav_top_level": True,
+        },
+        {"name": "Page", "href": RUN_PAGE, "destination": "dag_run", "url_route": "run-page"},
+        {"name": "Page", "href": RUN_PAGE, "destination": "task_instance", "url_route": "task-page"},
+    ]

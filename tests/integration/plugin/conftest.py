@@ -1,0 +1,31 @@
+"""One API server for all tests of the pages, over files as the renderers leave them."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.integration.plugin.api_server import ApiServer
+from tests.integration.plugin.reports import write_reports
+from tests.servers.postgres import PostgresServer
+
+
+@pytest.fixture(scope="session")
+def reports(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The directory that `reports_root` names."""
+    return write_reports(tmp_path_factory.mktemp("reports"))
+
+
+@pytest.fixture(scope="session")
+def server(
+    metadb: None, reports: Path, postgres_server: PostgresServer, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[ApiServer]:
+    """The API server (8 s), with users admin, op, user and viewer."""
+    environment = {
+        "AIRFLOW_VAR_REPORTS_ROOT": str(reports),
+        "AIRFLOW_CONN_POSTGRES_DEFAULT": postgres_server.airflow_connection(),
+    }
+    server = ApiServer(tmp_path_factory.mktemp("api-server"), **environment)
+    server.start()
+    yield server
+    server.stop()

@@ -1,0 +1,108 @@
+"""Who may see what: every route, asked of a real API server by everybody."""
+
+from collections.abc import Iterator
+
+import httpx
+import pytest
+from fastapi import FastAPI
+from fastapi.testclient import TestClient
+
+from tests.integration.plugin.api_server import USERS, ApiServer
+
+ROUTES = {  # as the app names it: as somebody asks for it
+    "/static/frame.css": "/static/frame.css",
+    "/static/frame.js": "/static/frame.js",
+    "/phrase-views/": "/phrase-views/?day=2026-11-20&campaign=1111111",
+    "/phrase-views/{day}/rows.csv": "/phrase-views/2026-11-20/rows.csv",
+    "/phrase-views/{day}/{campaign}.tsv": "/phrase-views/2026-11-20/1111111.tsv",
+    "/phrase-views/{day}/{campaign}.html": "/phrase-views/2026-11-20/1111111.html",
+    "/top-repositories/": "/top-repositories/",
+    "/top-repositories/{day}/index.html": "/top-repositories/2026-11-20/index.html",
+    "/runs/": "/runs/?dag_id=github_top_repositories&run_id=ranked__2026-11-20T00%3A30%3A00%2B00%3A00",
+    "/db/version": "/db/version",
+}
+OPEN_TO_ALL_SIGNED_IN = {"/static/frame.css", "/static/frame.js"}
+EVERY_ROUTE = pytest.mark.parametrize("route", ROUTES)
+
+
+@pytest.fixture(scope="module")
+def app(metadb: None) -> FastAPI:
+    """The app alone, in this process."""
+    from pages.app import create_app
+
+    return create_app()
+
+
+@pytest.fixture(scope="module")
+def clients(server: ApiServer) -> Iterator[dict[str, httpx.Client]]:
+    """A client of each user's."""
+    opened = {name: server.client(name) for name in USERS}
+    yield opened
+    for client in opened.values():
+        client.close()
+
+
+def test_no_route_is_forgotten(app: FastAPI):
+    """Tries below every route that the app has, and no method but GET is among them."""
+    assert {route.path for route in app.routes} == set(ROUTES)
+    assert {method for route in app.routes for method in route.methods} == {"GET"}
+
+
+@EVERY_ROUTE
+def test_nobody_sees_nothing(server: ApiServer, route: str):
+    """Answers 401 to somebody without a token, also where the file does not exist."""
+    for path in (ROUTES[route], ROUTES[route].replace("2026-11-20", "2001-01-01")):
+        answer = httpx.get(f"{server.url}/stagehouse{path}")
+        assert answer.status_code == 401
+        assert answer.json() == {
+            "detail": "Not signed in, or the session has ended: sign in to Airflow again"
+        }
+
+
+@EVERY_ROUTE
+def test_a_forged_token_opens_nothing(server: ApiServer, route: str):
+    """Answers 403 to a token, or a cookie, that Airflow did not sign."""
+    forged = server.token("admin")[:-4] + "AAAA"
+    url = f"{server.url}/stagehouse{ROUTES[route]}"
+    assert httpx.get(url, headers={"Authorization": f"Bearer {forged}"}).status_code == 403
+    assert httpx.get(url, cookies={"_token": forged}).status_code in (401, 403)
+
+
+@EVERY_ROUTE
+@pytest.mark.parametrize("user", USERS)
+def test_who_may_read_the_dag_sees_its_pages(clients: dict[str, httpx.Client], user: str, route: str):
+    """Shows every page to every role of Airflow that may read DAGs."""
+    answer = clients[user].get(f"/stagehouse{ROUTES[route]}")
+    assert answer.status_code == (303 if route == "/runs/" else 200), answer.text
+
+
+@EVERY_ROUTE
+def test_nothing_can_be_changed(clients: dict[str, httpx.Client], route: str):
+    """Refuses every method that writes, from an admin too."""
+    for method in ("POST", "PUT", "PATCH", "DELETE"):
+        assert clients["admin"].request(method, f"/stagehouse{ROUTES[route]}").status_code == 405
+
+
+@EVERY_ROUTE
+def test_who_may_not_read_the_dag_sees_nothing(app: FastAPI, monkeypatch: pytest.MonkeyPatch, route: str):
+    """Answers 403 to a signed-in user whom Airflow's auth manager refuses that very DAG."""
+    from airflow.api_fastapi.core_api import security
+
+    asked = set()
+
+    class Refusing:
+        def is_authorized_dag(self, *, method, details, **_: object) -> bool:
+            asked.add((method, details.id))
+            return False
+
+    monkeypatch.setattr(security, "get_auth_manager", Refusing)
+    monkeypatch.setitem(app.dependency_overrides, security.get_user, lambda: "somebody")
+    answer = TestClient(app).get(ROUTES[route], headers={"accept": "text/html"})
+    if route in OPEN_TO_ALL_SIGNED_IN:
+        assert answer.status_code == 200
+        return
+    section = {"phrase-views": "phrase_views_report", "db": "postgres_health"}.get(
+        route.split("/")[1], "github_top_repositories"
+    )
+    assert (answer.status_code, asked) == (403, {("GET", section)})
+    assert "Your role in Airflow may not see this" in answer.text

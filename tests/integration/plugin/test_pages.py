@@ -1,0 +1,229 @@
+"""What a reader gets: pages of days and campaigns, downloads, and clear words where there is nothing."""
+
+import re
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.integration.plugin.api_server import ApiServer
+from tests.integration.plugin.reports import (
+    CSV,
+    DAYS,
+    RUN,
+    TSV,
+    UNFINISHED,
+    write_index,
+    write_phrase_views,
+    write_ranking,
+)
+
+PHRASES, RANKING = "/stagehouse/phrase-views/", "/stagehouse/top-repositories/"
+
+
+@pytest.fixture(scope="module")
+def reader(server: ApiServer) -> Iterator[httpx.Client]:
+    """A client with the least rights: the role viewer."""
+    with server.client("viewer") as client:
+        client.headers["accept"] = "text/html"
+        yield client
+
+
+@pytest.fixture
+def hidden(reports: Path, tmp_path: Path) -> Iterator[Path]:
+    """The reports, moved away for the time of a test; reports_root is empty then."""
+    moved = [folder.rename(tmp_path / folder.name) for folder in list(reports.iterdir())]
+    yield reports
+    for written in list(reports.iterdir()):
+        shutil.rmtree(written)
+    for folder in moved:
+        folder.rename(reports / folder.name)
+
+
+def options(html: str, name: str) -> list[str]:
+    """Return the values of a select, in order."""
+    (select,) = re.findall(rf'<select name="{name}">(.*?)</select>', html, re.DOTALL)
+    return re.findall(r'<option value="([^"]*)"', select)
+
+
+def chosen(html: str) -> list[str]:
+    """Return the values that are selected."""
+    return re.findall(r'<option value="([^"]*)" selected>', html)
+
+
+def test_the_newest_day_comes_first(reader: httpx.Client):
+    """Opens on the newest finished day and its first campaign, and lists days newest first."""
+    html = reader.get(PHRASES).text
+    assert options(html, "day") == [UNFINISHED, *reversed(DAYS)]
+    assert options(html, "campaign") == ["1111111", "2222222"]
+    assert chosen(html) == ["2026-11-20", "1111111"]
+    assert 'src="2026-11-20/1111111.html"' in html
+
+
+def test_a_day_and_a_campaign_are_chosen(reader: httpx.Client):
+    """Shows the day and the campaign asked for, by whom it was rendered, and the ways on."""
+    html = reader.get(PHRASES, params={"day": "2026-11-19", "campaign": "2222222"}).text
+    assert chosen(html) == ["2026-11-19", "2222222"]
+    assert 'src="2026-11-19/2222222.html"' in html
+    assert f"{RUN[:-1]}1" in html
+    assert re.findall(r'href="\./\?day=([^"]*)" rel="(\w+)"', html) == [
+        ("2026-11-18", "prev"),
+        ("2026-11-20", "next"),
+    ]
+
+
+def test_the_ranking_of_a_day(reader: httpx.Client):
+    """Shows the newest ranking, or that of the day asked for."""
+    assert 'src="2026-11-20/index.html"' in reader.get(RANKING).text
+    assert 'src="2026-11-19/index.html"' in reader.get(RANKING, params={"day": "2026-11-19"}).text
+
+
+def test_a_page_is_shown_as_rendered(reader: httpx.Client):
+    """Sends the page as rendered, its script and style allowed by hash, in an origin of its own."""
+    answer = reader.get(f"{PHRASES}2026-11-20/1111111.html")
+    assert "<h1>Campaign 1111111, 2026-11-20</h1>" in answer.text
+    assert answer.headers["content-type"] == "text/html; charset=utf-8"
+    assert "content-disposition" not in answer.headers
+    policy = answer.headers["content-security-policy"]
+    assert "default-src 'none'" in policy
+    assert "frame-ancestors 'self'" in policy
+    assert policy.count("'sha256-") == 2
+    assert policy.endswith("sandbox allow-scripts")
+    assert "unsafe" not in policy
+
+
+@pytest.mark.parametrize(
+    ("path", "name", "kind", "text"),
+    [
+        ("2026-11-20/1111111.tsv", "phrase-views-2026-11-20-1111111.tsv", "text/tab-separated-values", TSV),
+        ("2026-11-20/rows.csv", "phrase-views-2026-11-20.csv", "text/csv", CSV),
+        ("2026-11-20/2222222.html?keep=true", "phrase-views-2026-11-20-2222222.html", "text/html", None),
+    ],
+)
+def test_downloads(reader: httpx.Client, path: str, name: str, kind: str, text: str | None):
+    """Sends files byte for byte, to be saved under a name that says what they are."""
+    answer = reader.get(PHRASES + path)
+    assert answer.headers["content-disposition"] == f'attachment; filename="{name}"'
+    assert answer.headers["content-type"] == f"{kind}; charset=utf-8"
+    assert text is None or answer.content == text.encode()
+
+
+def test_the_ranking_is_a_download_too(reader: httpx.Client):
+    """Sends the ranking to be saved."""
+    answer = reader.get(f"{RANKING}2026-11-20/index.html?keep=true")
+    assert answer.headers["content-disposition"] == 'attachment; filename="top-repositories-2026-11-20.html"'
+
+
+@pytest.mark.parametrize("path", [PHRASES, f"{PHRASES}2026-11-20/1111111.tsv", "/stagehouse/nowhere"])
+def test_every_answer_is_fenced_in(reader: httpx.Client, server: ApiServer, path: str):
+    """Sends a strict policy, nosniff, no-store and no-referrer with answers, refusals and downloads."""
+    for answer in (reader.get(path), httpx.get(server.url + path)):
+        assert answer.headers["content-security-policy"].startswith("default-src 'none'; style-src 'self'")
+        assert "unsafe" not in answer.headers["content-security-policy"]
+        assert "frame-ancestors 'self'" in answer.headers["content-security-policy"]
+        assert answer.headers["x-content-type-options"] == "nosniff"
+        assert answer.headers["referrer-policy"] == "no-referrer"
+        assert answer.headers["cache-control"] == "private, no-store"
+
+
+@pytest.mark.parametrize(
+    ("query", "said"),
+    [
+        ("?day=2026-11-17", "No report for 2026-11-17, or it is not finished"),
+        (f"?day={UNFINISHED}", f"No report for {UNFINISHED}, or it is not finished"),
+        ("?day=yesterday", "days are written YYYY-MM-DD"),
+        ("?day=2026-02-30", "days are written YYYY-MM-DD"),
+        ("?day=2026-11-20%0A", "days are written YYYY-MM-DD"),
+        ("?day=%D9%A2%D9%A0%D9%A2%D9%A6-11-20", "days are written YYYY-MM-DD"),  # arabic digits
+        ("?day=2026-11-20&campaign=3333333", "Campaign 3333333 has no report for 2026-11-20"),
+        ("?day=2026-11-20&campaign=-1", "a campaign is a number"),
+        ("?day=2026-11-20&campaign=1111111%0A", "a campaign is a number"),
+        ("?day=2026-11-20&campaign=%3Cscript%3E", "a campaign is a number"),
+    ],
+)
+def test_what_is_not_there(reader: httpx.Client, query: str, said: str):
+    """Answers 404 with the reason to a day and a campaign that have no report, or are none."""
+    answer = reader.get(PHRASES + query)
+    assert (answer.status_code, said in answer.text) == (404, True), answer.text
+
+
+def test_a_campaign_without_report_leaves_a_choice(reader: httpx.Client):
+    """Keeps the choice of days and campaigns where the chosen pair has no report."""
+    html = reader.get(PHRASES, params={"day": "2026-11-19", "campaign": "3333333"}).text
+    assert options(html, "campaign") == ["1111111", "2222222"]
+
+
+@pytest.mark.parametrize("path", [PHRASES, RANKING])
+def test_no_report_yet(reader: httpx.Client, hidden: Path, path: str):
+    """Says which DAG to trigger where nothing was rendered yet."""
+    answer = reader.get(path)
+    assert answer.status_code == 200
+    dag_id = {PHRASES: "phrase_views_report", RANKING: "github_top_repositories"}[path]
+    assert "No report yet: trigger the DAG" in answer.text
+    assert dag_id in answer.text
+
+
+def test_an_empty_day_says_so(reader: httpx.Client, hidden: Path):
+    """Shows a day whose report has no campaign as what it is."""
+    write_phrase_views(hidden, "2026-11-20", RUN, ())
+    assert "the report of this day is empty" in reader.get(PHRASES).text
+
+
+def test_an_index_cannot_smuggle_markup(reader: httpx.Client, hidden: Path):
+    """Escapes everything that index.json says."""
+    evil = "<img src=x onerror=alert(1)>"
+    directory = hidden / "phrase_views" / "2026-11-20"
+    directory.mkdir(parents=True)
+    write_index(directory, "2026-11-20", evil, time_zone=evil, hour_rule=f'"{evil}', campaigns=[])
+    html = reader.get(PHRASES).text
+    assert "<img" not in html
+    assert html.count("&lt;img src=x onerror=alert(1)&gt;") == 3
+    ranking = hidden / "top_repositories" / "2026-11-20"
+    ranking.mkdir(parents=True)
+    write_index(ranking, "2026-11-20", evil, repositories=1)
+    assert "<img" not in reader.get(RANKING).text
+
+
+def test_an_index_with_a_campaign_that_is_none(reader: httpx.Client, hidden: Path):
+    """Names the file and the field of an index that the renderer did not write, and the next step."""
+    write_phrase_views(hidden, "2026-11-20", RUN, ("<script>",))
+    answer = reader.get(PHRASES)
+    assert answer.status_code == 503
+    assert "phrase_views/2026-11-20/index.json: campaigns.0.campaign_id" in answer.text
+    assert "Clear the task `render`" in answer.text
+    assert "<script>" not in answer.text.replace('<script src="/stagehouse/static/frame.js" defer>', "")
+
+
+def test_the_page_of_a_run(reader: httpx.Client):
+    """Leads a run of either DAG to the day that it rendered."""
+    ranked = "ranked__2026-11-20T00:30:00+00:00"
+    for dag_id, run_id, page in [
+        ("phrase_views_report", f"{RUN[:-1]}1", "/stagehouse/phrase-views/?day=2026-11-19"),
+        ("github_top_repositories", ranked, "/stagehouse/top-repositories/?day=2026-11-20"),
+    ]:
+        answer = reader.get(
+            "/stagehouse/runs/", params={"dag_id": dag_id, "run_id": run_id}, follow_redirects=True
+        )
+        assert (answer.status_code, answer.url.raw_path.decode()) == (200, page)
+
+
+def test_a_run_without_page(reader: httpx.Client):
+    """Says why a run has no page: not rendered yet, rendered anew, or a DAG that makes none."""
+    params = {"dag_id": "phrase_views_report", "run_id": "manual__<b>"}
+    html = reader.get("/stagehouse/runs/", params=params).text
+    assert "<code>manual__&lt;b&gt;</code> has not rendered its page yet" in html
+    assert 'href="/stagehouse/phrase-views/"' in html
+    html = reader.get("/stagehouse/runs/", params={"dag_id": "postgres_health", "run_id": "x"}).text
+    assert "The DAG postgres_health makes no page" in html
+
+
+def test_a_day_rendered_anew(reader: httpx.Client, hidden: Path):
+    """Shows what is there now, without a restart."""
+    write_ranking(hidden, "2026-11-19", "first")
+    assert "first" in reader.get(RANKING).text
+    write_ranking(hidden, "2026-11-20", "second")
+    write_ranking(hidden, "2026-11-19", "third")
+    assert chosen(reader.get(RANKING).text) == ["2026-11-20"]
+    assert "third" in reader.get(RANKING, params={"day": "2026-11-19"}).text
