@@ -158,8 +158,7 @@ def read_batches(
     digest, count = hashlib.sha256(), 0
     with path.open("rb") as file:
         for lines in _batches(file, batch_rows):
-            for line in lines:
-                digest.update(line)
+            digest.update(b"".join(lines))
             try:
                 rows = table.rows_adapter.validate_json(b"[" + b",".join(lines) + b"]")
             except ValidationError as error:

@@ -1,0 +1,83 @@
+"""A staged day of invented commits for the benchmarks of the load, and the server it goes to.
+
+`python -m tests.bench.staged_day ROWS DIRECTORY` writes one; a process of its own, for it takes memory.
+"""
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+from include.clickhouse.client import NativeClient
+from include.clickhouse.schema import migrate
+from include.github.tables import AUTHORS_COMMITS
+from include.staging.manifest import Manifest, read_manifest, save_manifest
+from include.staging.tables import Part, Row, write_table
+from tests.servers.clickhouse import PASSWORD, ClickHouseServer, running_clickhouse
+
+DAY = date(2026, 8, 20)
+TABLE = AUTHORS_COMMITS
+DATABASE = "bench"
+
+
+def rows(count: int) -> Iterator[Row]:
+    """Yield rows as varied as real ones: some 150 authors a repository, names of different lengths."""
+    for number in range(count):
+        project = number // 150
+        author = number * 7919 % 1_000_003
+        repo = f"owner-{project % 911}/{'large-' * (project % 3)}project-{project}"
+        yield DAY, repo, f"{'someone-' * (author % 2)}{author:x}", 1 + author % 23
+
+
+def stage(directory: Path, count: int) -> Manifest:
+    """Have a child process write `count` rows as one part; return the manifest."""
+    subprocess.run([sys.executable, "-m", "tests.bench.staged_day", str(count), str(directory)], check=True)
+    return read_manifest(directory)
+
+
+def only_part(manifest: Manifest) -> Part:
+    """Return the one part."""
+    (part,) = manifest.tables[TABLE.name].parts
+    return part
+
+
+@contextmanager
+def migrated_server() -> Iterator[ClickHouseServer]:
+    """A real clickhouse-server with the project's tables in DATABASE."""
+    with running_clickhouse() as server:
+        server.execute(f"CREATE DATABASE {DATABASE}")
+        with connect(server.port) as clickhouse:
+            migrate(clickhouse)
+        yield server
+
+
+def connect(port: int) -> NativeClient:
+    """Return the project's client of the server."""
+    return NativeClient(
+        "the benchmark's server",
+        ClickHouseServer.host,
+        port,
+        DATABASE,
+        user=ClickHouseServer.user,
+        password=PASSWORD,
+    )
+
+
+def main(count: int, directory: Path) -> None:
+    """Write the staging files of a run: one part and the manifest."""
+    parts = write_table(directory, TABLE, rows(count), rows_per_part=count)
+    manifest = Manifest(
+        dag_id="bench",
+        run_id="bench",
+        day=DAY,
+        host="here",
+        written_at=datetime.now(UTC),
+        tables={TABLE.name: parts},
+    )
+    save_manifest(directory, manifest)
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]), Path(sys.argv[2]))
