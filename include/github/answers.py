@@ -32,7 +32,7 @@ EMPTY_REPOSITORY = "Git Repository is empty."
 SECONDARY_LIMIT_WORDS = ("secondary rate", "abuse detection", "abuse-rate-limits", "secondary-rate-limits")
 RESET_MARGIN_S = 1.0  # waiting exactly to the reset meets the limit again (octokit adds a second too)
 MAX_WAIT_S = 7 * 86_400  # no limit of GitHub lasts a day; more is a broken header
-EXCERPT_BYTES = 200
+EXCERPT_CHARACTERS = 200
 SHORTEST_SECRET = 8  # a shorter one is no token, and hiding it would garble every text
 REDIRECTS = (301, 302, 307, 308)
 _KINDS: dict[int, type[AnswerError]] = {
@@ -110,7 +110,7 @@ def read_limit(answer: Answer, resource: str, now: datetime) -> Limited | None:
     """
     if answer.status == 200 or answer.status in REDIRECTS:  # noqa: PLR2004
         return None
-    headers, message = answer.headers, answer.without_secret(f"{answer.status} {_message(answer)}")
+    headers, message = answer.headers, f"{answer.status} {_message(answer)}"
     if "retry-after" in headers:
         return Limited(EVERYTHING, _retry_after_s(headers, now), f"retry-after, {message}")
     if answer.status not in (403, 429):
@@ -141,9 +141,9 @@ def named_resource(headers: Mapping[str, str], by_path: str) -> str:
     return named if named in RESOURCES else by_path
 
 
-def excerpt(body: bytes) -> str:
-    """The first bytes of a body, on one line."""
-    return ascii(body[:EXCERPT_BYTES].decode("utf-8", "replace"))
+def excerpt(answer: Answer) -> str:
+    """The start of a body, on one line. The secret goes first: a cut one would not be found any more."""
+    return ascii(answer.without_secret(answer.body.decode("utf-8", "replace"))[:EXCERPT_CHARACTERS])
 
 
 def error_of(kind: type[AnswerError], answer: Answer, detail: str) -> AnswerError:
@@ -160,7 +160,7 @@ def _read_json(answer: Answer) -> JsonValue:
     try:
         value: JsonValue = json.loads(answer.body)
     except (ValueError, RecursionError) as error:
-        raise error_of(Transient, answer, f"no whole JSON ({error}), body {excerpt(answer.body)}") from error
+        raise error_of(Transient, answer, f"no whole JSON ({error}), body {excerpt(answer)}") from error
     if value is None:
         raise error_of(Transient, answer, "the body is null")
     return value
@@ -177,6 +177,8 @@ def _status_error(answer: Answer) -> AnswerError:
     message = _message(answer)
     if answer.status == 409 and _field(answer.body, "message") == EMPTY_REPOSITORY:  # noqa: PLR2004
         return error_of(Empty, answer, message)
+    if answer.status == 403 and _object(answer.body).get("block"):  # noqa: PLR2004 - terms of service
+        return error_of(Blocked, answer, message)
     # 204 and its kin carry no page, 408 is a slow network, any other 409 passes by itself.
     passing = answer.status in (408, 409) or answer.status >= 500 or 200 < answer.status < 300  # noqa: PLR2004
     return error_of(Transient if passing else _KINDS.get(answer.status, Unexpected), answer, message)
@@ -186,7 +188,8 @@ def _message(answer: Answer) -> str:
     """What GitHub says, with the `errors` of a 422 and the reason of a 451; else the start of the body."""
     body = _object(answer.body)
     parts = [body[key] for key in ("message", "errors", "block") if body.get(key)]
-    return "; ".join(ascii(part)[:300] for part in parts) or f"body {excerpt(answer.body)}"
+    texts = [ascii(answer.without_secret(str(part)))[:300] for part in parts]
+    return "; ".join(texts) or f"body {excerpt(answer)}"
 
 
 def _field(body: bytes, name: str) -> str:

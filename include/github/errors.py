@@ -152,7 +152,7 @@ class RetryBudgetSpent(GitHubError):
 
     def __str__(self) -> str:
         return (
-            f"all {self.budget} retries of this run are spent: the API or the network is unwell. Run the "
+            f"all {self.budget} retries of this try are spent: the API or the network is unwell. Run the "
             f"task again later, what is finished is kept. Last causes: {'; '.join(self.causes) or 'none'}"
         )
 
@@ -203,6 +203,20 @@ class WrongRanking(GitHubError):
     def __str__(self) -> str:
         return (
             f"{self.path} holds the ranking for {self.saved}, this run asks for {self.asked}: start a new run"
+        )
+
+
+class ListCutShort(GitHubError):
+    """The list ends before all of it was seen. Attributes: url of the last page; found; promised."""
+
+    def __init__(self, url: str, found: int, promised: int) -> None:
+        super().__init__(url, found, promised)
+        self.url, self.found, self.promised = url, found, promised
+
+    def __str__(self) -> str:
+        return (
+            f"{self.url}: the list ends after {self.found} repositories of the {self.promised} it has. Run "
+            "the task again; if it repeats, a proxy on the way may drop the Link header"
         )
 
 

@@ -90,8 +90,7 @@ class _Fetching:
         self._asked += len(self._queue)
         self._limited: RateLimitedUntil | None = None
         self._saves: set[asyncio.Task[None]] = set()
-        spent = sum(record.retries for record in self._records.values())
-        client.retries = RetryBudget.of_run(len(ranked), spent)
+        client.retries = RetryBudget.for_repositories(len(ranked))
         self._progress = Progress(client, len(self._records), len(ranked))
 
     async def run(self, still_allowed: Callable[[], None], tick_s: float) -> list[FetchedRepository]:

@@ -58,7 +58,7 @@ _CLOSURES = TypeAdapter(dict[str, Closure])
 class LimitMemory:
     """Which resources are closed, in one small JSON file: the next try, run or process does not ask either.
 
-    The file belongs to one account on one API (see GitHubHook.limit_memory), and only the holder of the
+    The file belongs to one account on one API (see GitHubHook), and only the holder of the
     lease of that account writes it.
     """
 

@@ -12,8 +12,8 @@ from yarl import URL
 
 from include.github.budget import Tally
 from include.github.client import GitHubClient
-from include.github.errors import NothingRanked, TooManyPages, WrongRanking
-from include.github.models import Repository, read_search_page
+from include.github.errors import ListCutShort, NothingRanked, TooManyPages, WrongRanking
+from include.github.models import Repository, SearchPage, read_search_page
 from include.github.request import TopRepositoriesRequest
 from include.staging.files import StagingPath, write_atomically
 
@@ -112,11 +112,21 @@ async def _read_pages(
         found += items
         ids |= {repository.id for repository in items}
         names |= {repository.full_name.lower() for repository in items}
-        if page.next_url is None or len(names) >= request.top or (drifted and not fill_up):
+        if len(names) >= request.top or (drifted and not fill_up):
+            return found, drifted
+        if page.next_url is None:
+            _require_all(page.value, len(ids), request, url)
             return found, drifted
         if page.next_url in asked or len(asked) >= client.bounds.pages:
             raise TooManyPages(str(page.next_url), len(asked))
         url = page.next_url
+
+
+def _require_all(page: SearchPage, found: int, request: TopRepositoriesRequest, url: URL) -> None:
+    """Refuse a list that ends before what it promised: a page without Link is no proof of the end."""
+    promised = min(request.top, page.total_count)
+    if found < promised:
+        raise ListCutShort(str(url), found, promised)
 
 
 def _first_page(client: GitHubClient, request: TopRepositoriesRequest) -> URL:

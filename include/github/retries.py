@@ -1,4 +1,4 @@
-"""The retries of a whole run: one bad hour must not become a thousand patient ones."""
+"""The retries of a whole try of a run: one bad hour must not become a thousand patient ones."""
 
 from __future__ import annotations
 
@@ -12,16 +12,19 @@ CAUSES_KEPT = 3
 
 
 class RetryBudget:
-    """Counts retries. Attributes: limit; spent, with those of earlier tries of the run."""
+    """Counts retries of one try of a task; how many tries a run gets is Airflow's to bound.
 
-    def __init__(self, limit: int = FEWEST_RETRIES, spent: int = 0) -> None:
-        self.limit, self.spent = limit, spent
+    Attributes: limit; spent.
+    """
+
+    def __init__(self, limit: int = FEWEST_RETRIES) -> None:
+        self.limit, self.spent = limit, 0
         self._causes: deque[str] = deque(maxlen=CAUSES_KEPT)
 
     @classmethod
-    def of_run(cls, repositories: int, spent: int) -> RetryBudget:
-        """Make the budget of a run over so many repositories, `spent` of it by earlier tries."""
-        return cls(max(FEWEST_RETRIES, round(RETRIES_PER_REPOSITORY * repositories)), spent)
+    def for_repositories(cls, count: int) -> RetryBudget:
+        """Make the budget of a try that asks for so many repositories."""
+        return cls(max(FEWEST_RETRIES, round(RETRIES_PER_REPOSITORY * count)))
 
     def spend(self, cause: str) -> None:
         """Take one retry. Raises: RetryBudgetSpent."""

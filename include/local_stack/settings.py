@@ -8,10 +8,10 @@ from urllib.parse import urlsplit
 
 from pydantic import BaseModel, SecretStr
 
+from include.github.request import MAX_TOP
 from include.local_stack.errors import BadSetting
 
 GITHUB = "https://api.github.com"
-MAX_TOP = 1000  # https://docs.github.com/en/rest/search/search#about-search : no query shows more
 
 # What a child needs of the developer's environment; nothing of AIRFLOW_* may leak in.
 INHERITED = (

@@ -133,8 +133,8 @@ async def test_what_no_retry_changes_is_not_retried(serve, make_client, status, 
     assert server.seen.count == 1
 
 
-async def test_the_run_s_retries_are_bounded(serve, make_client):
-    """When all retries of a run are spent, the error says so, with the last causes."""
+async def test_the_retries_of_a_try_are_bounded(serve, make_client):
+    """When all retries of a try are spent, the error says so, with the last causes."""
     server = await serve(BROKEN["502 page"])
     async with make_client(server.url) as client:
         client.retries = RetryBudget(limit=6)
@@ -145,10 +145,9 @@ async def test_the_run_s_retries_are_bounded(serve, make_client):
     assert server.seen.count == 5 + 3
 
 
-def test_the_budget_grows_with_the_run():
-    """Twenty, or a tenth of the repositories; what earlier tries spent counts."""
-    assert (RetryBudget.of_run(100, 0).limit, RetryBudget.of_run(1000, 5).limit) == (20, 100)
-    assert RetryBudget.of_run(1000, 5).spent == 5
+def test_the_budget_grows_with_the_number_of_repositories():
+    """Twenty, or a tenth of the repositories."""
+    assert [RetryBudget.for_repositories(count).limit for count in (100, 1000)] == [20, 100]
 
 
 @pytest.mark.parametrize("status", [301, 302, 307, 308])

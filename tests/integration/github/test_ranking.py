@@ -5,7 +5,7 @@ import logging
 import pytest
 from aiohttp import web
 
-from include.github.errors import NothingRanked, RequestFailed, WrongRanking
+from include.github.errors import ListCutShort, NothingRanked, RequestFailed, WrongRanking
 from include.github.ranking import rank
 from include.github.request import TopRepositoriesRequest
 from include.github_stand_in.app import REQUEST_LOG
@@ -43,7 +43,7 @@ class Search:
         next_url = request.url.update_query(page=number + 1)
         headers = {"Link": f'<{next_url}>; rel="next"'} if number < len(self.pages) else {}
         incomplete, self.incomplete = self.incomplete > 0, self.incomplete - 1
-        body = {"total_count": 9_999_999, "incomplete_results": incomplete, "items": items}
+        body = {"total_count": sum(map(len, self.pages)), "incomplete_results": incomplete, "items": items}
         return web.json_response(body, headers=headers)
 
 
@@ -135,6 +135,20 @@ async def test_a_list_that_never_stands_still_is_filled_up(serve, make_client, t
     assert [repository.id for repository in ranking.repositories] == [*range(1, 101), 200]
     assert server.seen.count == 2 + 2 + 3
     assert "the list moved" in caplog.text
+
+
+async def test_a_list_that_ends_too_early_is_refused(serve, make_client, tmp_path, yesterday):
+    """A proxy that drops the Link header must not make a short list of a long one."""
+
+    async def one_page(request):
+        items = [item(n, 1000 - n) for n in range(1, 101)]
+        return web.json_response({"total_count": 5000, "incomplete_results": False, "items": items})
+
+    server = await serve(one_page)
+    async with make_client(server.url) as client:
+        with pytest.raises(ListCutShort, match="100 repositories of the 300"):
+            await rank(client, request_for(300, yesterday), tmp_path, now())
+    assert list(tmp_path.iterdir()) == []
 
 
 async def test_an_empty_list_is_refused(serve, make_client, tmp_path, yesterday):

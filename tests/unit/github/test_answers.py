@@ -102,6 +102,7 @@ def test_429_alone_is_a_limit_and_403_alone_is_not():
     [
         (401, {"message": "Bad credentials"}, errors.Unauthorized),
         (403, {"message": "Resource not accessible"}, errors.Forbidden),
+        (403, {"message": "Repository access blocked", "block": {"reason": "tos"}}, errors.Blocked),
         (404, {"message": "Not Found"}, errors.NotFound),
         (409, {"message": "Git Repository is empty."}, errors.Empty),
         (409, {"message": "Git Repository is empty. "}, errors.Transient),
@@ -143,6 +144,15 @@ def test_an_error_quotes_the_answer_but_no_secret():
     assert "AB:12" in text
     assert "<h1>502</h1> Authorization: Bearer ***" in text
     assert len(text) < 450
+
+
+@pytest.mark.parametrize("before", range(180, 210, 5))
+def test_no_part_of_a_secret_is_left_where_the_text_is_cut(before):
+    """A token across the cut is hidden whole: the start of it would not be recognised any more."""
+    page = b"x" * before + b" ghp_abcdefgh " + b"y" * 500
+    with pytest.raises(errors.Transient) as error:
+        read_value(Answer(URL, 502, {}, page, "ghp_abcdefgh"))
+    assert "ghp" not in str(error.value)
 
 
 def test_a_422_prints_its_errors():
