@@ -196,11 +196,12 @@ def github_top_repositories() -> None:
         parts = [StagedPart.model_validate(part) for part in staged]
         with (
             slot_given_back_while_waiting(),
-            StagehousePostgresHook().lease(f"publish {manifest.day}"),
+            StagehousePostgresHook().lease(f"publish {manifest.day}") as lease,
             ClickHouseHook().get_client() as clickhouse,
         ):
+            now, allowed = partial(datetime.now, UTC), lease.check
             return publish_day(
-                clickhouse, manifest, parts, attempt=_attempt(), now=partial(datetime.now, UTC)
+                clickhouse, manifest, parts, attempt=_attempt(), now=now, still_allowed=allowed
             )
 
     @task(outlets=[DAY_PUBLISHED])
@@ -209,9 +210,10 @@ def github_top_repositories() -> None:
         from include.clickhouse.publish import check_day
         from include.staging.manifest import read_manifest
 
-        manifest = read_manifest(_directory())
+        directory = _directory()
+        manifest = read_manifest(directory)
         with ClickHouseHook().get_client() as clickhouse:
-            rows = check_day(clickhouse, manifest)
+            rows = check_day(clickhouse, directory, manifest, _attempt())
         outlet_events[DAY_PUBLISHED].extra = {"day": manifest.day.isoformat(), "rows": rows}
         return rows
 
@@ -223,8 +225,12 @@ def github_top_repositories() -> None:
 
 def _request() -> TopRepositoriesRequest:
     context = get_current_context()
-    day = run_day(context["dag_run"].partition_key, context["dag_run"].run_after)
-    return read_request(context["params"], run_day=day, today=datetime.now(UTC).date())
+    partition, due = context["dag_run"].partition_key, context["dag_run"].run_after
+    today = datetime.now(UTC).date()
+    request = read_request(context["params"], run_day=run_day(partition, due), today=today)
+    if partition and request.day.isoformat() != partition:
+        raise BadParam("day", str(request.day), f"empty or {partition}, the partition of this run")
+    return request
 
 
 def _run() -> dict[str, str]:

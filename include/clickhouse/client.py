@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Iterable, Sequence
 from typing import Any, Protocol, Self
@@ -9,6 +10,9 @@ from typing import Any, Protocol, Self
 from clickhouse_driver import Client, errors
 
 from include.clickhouse.errors import ConnectionMistake, OutcomeUnknown, Refused, first_line
+
+# The driver logs a refused connection with its stack; our error says it in one line.
+logging.getLogger("clickhouse_driver.connection").setLevel(logging.ERROR)
 
 NO_ANSWER = (EOFError, OSError, errors.NetworkError, errors.SocketTimeoutError)
 _FIELD_OF_CODE = {81: "schema", 192: "login", 193: "password", 194: "password", 516: "login or password"}

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Iterable
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 
 import stamina
 
@@ -83,8 +83,16 @@ def check_published_day(
 def record_load(
     clickhouse: ClickHouse, table: str, day: date, published: Contents, run_id: str, published_at: datetime
 ) -> None:
-    """Write the day's row in `loads`; written twice, it counts once."""
-    row = (table, day, published.rows, published.checksum, run_id, published_at)
+    """Write the day's row in `loads`; written twice, it counts once.
+
+    The newest `published_at` counts, so it is made later than the one that is there: clocks differ.
+    """
+    ((newest,),) = clickhouse.execute(
+        "SELECT toUnixTimestamp(max(published_at)) FROM loads WHERE `table` = %(table)s AND date = %(day)s",
+        {"table": table, "day": day},
+    )
+    later = max(published_at, datetime.fromtimestamp(newest + 1, UTC))
+    row = (table, day, published.rows, published.checksum, run_id, later)
     insert_rows(clickhouse, "loads", _LOADS, [[row]])
 
 
@@ -104,13 +112,13 @@ def await_removal_of_old_parts(
 
     Source: https://github.com/ClickHouse/ClickHouse/issues/107605
     """
-    if not clickhouse.is_server:
+    bound = {"database": clickhouse.database, "tables": tuple(tables)}
+    if not clickhouse.is_server or not bound["tables"]:
         return
     old_parts = (
         "SELECT count() FROM system.parts "
         "WHERE database = %(database)s AND table IN %(tables)s AND NOT active"
     )
-    bound = {"database": clickhouse.database, "tables": tuple(tables)}
     until = time.monotonic() + wait_s
     while left := clickhouse.execute(old_parts, bound)[0][0]:
         if time.monotonic() > until:

@@ -22,7 +22,8 @@ from clickhouse_driver.streams.native import BlockInputStream, BlockOutputStream
 from clickhouse_driver.util.escape import escape_params
 from filelock import FileLock, Timeout
 
-from include.clickhouse.errors import EngineBusy, Refused, first_line
+from include.clickhouse.client import quoted
+from include.clickhouse.errors import ConnectionMistake, EngineBusy, Refused, first_line
 
 if TYPE_CHECKING:
     from chdb.state.sqlitelike import Connection
@@ -97,15 +98,23 @@ class EmbeddedClient:
         if self._engine_connection is None:
             from chdb.state.sqlitelike import Connection  # 500 MB, only where needed
 
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            try:
-                self._lock.acquire(timeout=self._wait_s)
-            except Timeout:
-                raise EngineBusy(self.where, str(self.path), self._wait_s) from None
+            self._acquire_directory()
             self._engine_connection = Connection(str(self.path))
-            self._engine_connection.query(f"CREATE DATABASE IF NOT EXISTS `{self.database}`")
-            self._engine_connection.query(f"USE `{self.database}`")
+            self._engine_connection.query(f"CREATE DATABASE IF NOT EXISTS {quoted(self.database)}")
+            self._engine_connection.query(f"USE {quoted(self.database)}")
         return self._engine_connection
+
+    def _acquire_directory(self) -> None:
+        try:
+            quoted(self.database)
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            self._lock.acquire(timeout=self._wait_s)
+        except ValueError as error:
+            raise ConnectionMistake(self.where, "schema", str(error)) from None
+        except Timeout:
+            raise EngineBusy(self.where, str(self.path), self._wait_s) from None
+        except OSError as error:
+            raise ConnectionMistake(self.where, "extra.path", str(error)) from None
 
     def _select(self, query: str) -> tuple[list[ColumnType], list[Any]]:
         data = self._refusals_named(lambda: self._engine().query(query, "Native").bytes())

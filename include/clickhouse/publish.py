@@ -18,13 +18,14 @@ from include.clickhouse.day import (
     settle,
 )
 from include.clickhouse.errors import DayMismatch
-from include.clickhouse.load import StagedPart
+from include.clickhouse.load import StagedPart, load_part
 from include.clickhouse.staging_tables import (
     create_staging_table,
     drop_abandoned_staging_tables,
     drop_staging_tables,
     staging_table_name,
 )
+from include.staging.files import StagingPath
 from include.staging.manifest import Manifest
 from include.staging.tables import TableParts
 
@@ -40,47 +41,67 @@ def publish_day(
     *,
     attempt: str,
     now: Callable[[], datetime],
+    still_allowed: Callable[[], None] = lambda: None,
     old_parts_wait_s: float = OLD_PARTS_WAIT_S,
 ) -> dict[str, int]:
     """Bring the staged rows of every table of `manifest` into sight; return rows by table.
 
     Safe to repeat at any point, also after its end. Tables without days first, so that the rows of
-    `loads`, written last, stand for all of it.
+    `loads`, written last, stand for all of it. `still_allowed` is called before each change in sight; what
+    it raises (a lost lease) ends the publication.
 
     Raises: DayMismatch; ClickHouseError.
     """
-    if _published_by_this_run(clickhouse, manifest):
+    gone = _missing_staging_table(clickhouse, manifest, staged)
+    if gone and _published_by_this_run(clickhouse, manifest):
         log.info("%s: this run has already published %s", clickhouse.where, manifest.day)
+    elif gone:
+        raise gone
     else:
-        _require_staging_tables(clickhouse, manifest, staged)
         tables = sorted(manifest.tables.values(), key=lambda parts: parts.table.day_column is not None)
         for parts in tables:
             sources = [part.staging_table for part in staged if part.table == parts.table.name]
+            still_allowed()
             if parts.table.day_column:
                 source = _gathered(clickhouse, manifest, parts, sources, attempt)
                 replace_day(clickhouse, parts.table, manifest.day, source, _expected(parts), NEXT_STEP)
             else:
                 _upsert(clickhouse, manifest, parts, sources)
         for parts in _tables_by_day(manifest):
+            still_allowed()
             name, published = parts.table.name, _expected(parts)
             record_load(clickhouse, name, manifest.day, published, manifest.run_id, now())
-    await_removal_of_old_parts(clickhouse, manifest.tables, old_parts_wait_s)
+    replaced = [parts.table.name for parts in _tables_by_day(manifest)]
+    await_removal_of_old_parts(clickhouse, replaced, old_parts_wait_s)
     drop_staging_tables(clickhouse, manifest.run_id)
     drop_abandoned_staging_tables(clickhouse)
     return {table: parts.rows for table, parts in manifest.tables.items()}
 
 
-def check_day(clickhouse: ClickHouse, manifest: Manifest) -> dict[str, int]:
-    """Compare what readers see of the day with the manifest; return rows by table.
+def check_day(
+    clickhouse: ClickHouse, directory: StagingPath, manifest: Manifest, attempt: str
+) -> dict[str, int]:
+    """Compare what readers see with what the run staged; return rows by table.
 
-    Raises: DayMismatch, naming table, day and the next step.
+    Tables by day are compared with the manifest. Of the others, which newer runs may have changed since,
+    every staged key must be there: the parts in `directory` are loaded once more beside it to look.
+
+    Raises: DayMismatch, naming table, day and the next step; as load_part().
     """
-    return {
-        parts.table.name: check_published_day(
-            clickhouse, parts.table, manifest.day, _expected(parts), manifest.run_id, NEXT_STEP
-        )
-        for parts in _tables_by_day(manifest)
-    }
+    rows = {}
+    for name, parts in manifest.tables.items():
+        rows[name] = parts.rows
+        if parts.table.day_column:
+            rows[name] = check_published_day(
+                clickhouse, parts.table, manifest.day, _expected(parts), manifest.run_id, NEXT_STEP
+            )
+            continue
+        for part in parts.parts:
+            again = f"check {attempt}"
+            staged = load_part(clickhouse, directory, manifest, table=name, file=part.file, attempt=again)
+            _require_keys(clickhouse, manifest, parts, staged.staging_table)
+    drop_staging_tables(clickhouse, manifest.run_id)
+    return rows
 
 
 def _tables_by_day(manifest: Manifest) -> list[TableParts]:
@@ -96,16 +117,19 @@ def _published_by_this_run(clickhouse: ClickHouse, manifest: Manifest) -> bool:
     )
 
 
-def _require_staging_tables(clickhouse: ClickHouse, manifest: Manifest, staged: Sequence[StagedPart]) -> None:
+def _missing_staging_table(
+    clickhouse: ClickHouse, manifest: Manifest, staged: Sequence[StagedPart]
+) -> DayMismatch | None:
     loaded = {(part.table, part.file) for part in staged}
     wanted = {(name, part.file) for name, parts in manifest.tables.items() for part in parts.parts}
     if loaded != wanted:
         table, file = min(wanted ^ loaded)
-        raise _mismatch(clickhouse, manifest, table, f"part {file} is loaded or staged, but not both")
+        return _mismatch(clickhouse, manifest, table, f"part {file} is loaded or staged, but not both")
     existing = {name for (name,) in clickhouse.execute("SHOW TABLES")}
     for part in staged:
         if part.staging_table not in existing:
-            raise _mismatch(clickhouse, manifest, part.table, f"staging table {part.staging_table} is gone")
+            return _mismatch(clickhouse, manifest, part.table, f"staging table {part.staging_table} is gone")
+    return None
 
 
 def _gathered(
@@ -122,13 +146,19 @@ def _gathered(
 
 
 def _upsert(clickhouse: ClickHouse, manifest: Manifest, parts: TableParts, sources: Sequence[str]) -> None:
-    table = quoted(parts.table.name)
-    columns, key = (", ".join(map(quoted, names)) for names in (parts.table.columns, parts.table.key))
-    for source in map(quoted, sources):
-        settle(clickhouse, f"INSERT INTO {table} ({columns}) SELECT {columns} FROM {source}")
-        missing = f"SELECT count() FROM {source} WHERE ({key}) NOT IN (SELECT {key} FROM {table} FINAL)"
-        if lost := clickhouse.execute(missing)[0][0]:
-            raise _mismatch(clickhouse, manifest, parts.table.name, f"{lost} rows are missing after INSERT")
+    table, columns = quoted(parts.table.name), ", ".join(map(quoted, parts.table.columns))
+    for source in sources:
+        settle(clickhouse, f"INSERT INTO {table} ({columns}) SELECT {columns} FROM {quoted(source)}")
+        _require_keys(clickhouse, manifest, parts, source)
+
+
+def _require_keys(clickhouse: ClickHouse, manifest: Manifest, parts: TableParts, source: str) -> None:
+    table, key = quoted(parts.table.name), ", ".join(map(quoted, parts.table.key))
+    missing = f"FROM {quoted(source)} WHERE ({key}) NOT IN (SELECT {key} FROM {table} FINAL)"
+    count, example = clickhouse.execute(f"SELECT count(), toString(any(({key}))) {missing}")[0]
+    if count:
+        reason = f"{count} rows of this run are not there, such as {example}"
+        raise _mismatch(clickhouse, manifest, parts.table.name, reason)
 
 
 def _expected(parts: TableParts) -> Contents:

@@ -34,16 +34,16 @@ def drop_staging_tables(clickhouse: ClickHouse, run: str) -> None:
 
 
 def drop_abandoned_staging_tables(clickhouse: ClickHouse) -> None:
-    """Drop staging tables that nobody has changed for ABANDONED_AFTER_DAYS."""
+    """Drop staging tables that were made more than ABANDONED_AFTER_DAYS ago; no run takes that long."""
     old = f"metadata_modification_time < now() - INTERVAL {ABANDONED_AFTER_DAYS} DAY"
     _drop(clickhouse, _names(clickhouse, old))
 
 
-def _names(clickhouse: ClickHouse, condition: str, run_hash: str = "") -> list[str]:
+def _names(clickhouse: ClickHouse, condition: str, run_hash: str = "[0-9a-f]{12}") -> list[str]:
     rows = clickhouse.execute(
-        f"SELECT name FROM system.tables WHERE database = %(database)s AND position(name, %(mark)s) > 0 "
+        f"SELECT name FROM system.tables WHERE database = %(database)s AND match(name, %(ours)s) "
         f"AND {condition} ORDER BY name",
-        {"database": clickhouse.database, "mark": _MARK + run_hash},
+        {"database": clickhouse.database, "ours": f"^.+{_MARK}{run_hash}_[0-9a-f]{{12}}$"},
     )
     return [name for (name,) in rows]
 

@@ -8,7 +8,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, JsonValue, Validation
 
 from include.staging.errors import StagingFileDamaged, StagingFileMissing
 from include.staging.files import StagingPath, write_atomically
-from include.staging.tables import TableParts
+from include.staging.tables import Part, TableParts
 
 MANIFEST = "manifest.json"
 
@@ -28,6 +28,14 @@ class Manifest(BaseModel):
     written_at: AwareDatetime
     tables: dict[str, TableParts]
     facts: dict[str, JsonValue] = {}
+
+    def part(self, table: str, file: str) -> Part:
+        """Return one part. Raises: StagingFileMissing where the manifest does not name it."""
+        parts = self.tables[table].parts if table in self.tables else ()
+        for part in parts:
+            if part.file == file:
+                return part
+        raise StagingFileMissing(file, f"table {table} of this run has no such part: clear task fetch")
 
 
 def save_manifest(directory: StagingPath, manifest: Manifest) -> None:

@@ -104,6 +104,10 @@ class GitHubHook(BaseHook):
         return f"{client.base_url} is a GitHub API; {account}"
 
     def _client(self, staging_root: StagingPath, **options: Any) -> GitHubClient:
+        import stamina
+
+        # Our client logs each retry, with the reason; once is enough.
+        stamina.instrumentation.set_on_retry_hooks([])
         # Imported here: aiohttp would slow down the parsing of every DAG file that names this hook.
         from include.github.client import GitHubClient
         from include.github.limits import LimitMemory

@@ -23,13 +23,14 @@ from include.postgres.lease import Lease, lease
 PORT = 5432
 CONNECT_TIMEOUT_S = 5
 HEALTH_TIMEOUT_S = 20.0
-# A lease's holder must notice a dead network soon: all of libpq, times in seconds, tcp_user_timeout in ms.
+# A lease's holder must notice a dead network before the server, which gives the lease away after 25 s, does:
+# all of libpq, times in seconds, tcp_user_timeout in ms.
 LEASE_NETWORK = {
     "keepalives": 1,
-    "keepalives_idle": 10,
-    "keepalives_interval": 5,
+    "keepalives_idle": 4,
+    "keepalives_interval": 2,
     "keepalives_count": 3,
-    "tcp_user_timeout": 25_000,
+    "tcp_user_timeout": 10_000,
 }
 TOKEN_OPTIONS = ("iam", "azure_conn_id")
 

@@ -84,9 +84,13 @@ def test_a_killed_fetch_goes_on_where_it_was(running_stack, recorded_github):
     while len(recorded_github.requests(before)) < 40:
         time.sleep(0.05)
     connections = psutil.net_connections("tcp")
-    for pid in {c.pid for c in connections if c.pid and c.raddr and c.raddr.port == recorded_github.port}:
+    server = recorded_github.port
+    fetching = {c.pid for c in connections if c.pid and c.raddr and c.raddr.port == server}
+    assert fetching
+    for pid in fetching:
         os.kill(pid, signal.SIGKILL)
     assert running_stack.wait(run_id) == "success", running_stack.states(run_id)
+    assert {t.task_id: t.try_number for t in running_stack.tasks(run_id)}["fetch"] == 2
     truth = read_truth(RECORDED, top=TOP - 50, day=day, last_day=day)
     assert_is(stored(running_stack, day), truth)
     asked = Counter(request.path_qs for request in recorded_github.requests(before))

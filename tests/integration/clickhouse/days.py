@@ -85,7 +85,7 @@ def run(
     """Take a day from rows to readers: stage, load, publish, check."""
     directory, manifest = stage(root, run_id, *rows, **how)
     publish(clickhouse, manifest, load(clickhouse, directory, manifest), wait_s=old_parts_wait_s)
-    check_day(clickhouse, manifest)
+    check_day(clickhouse, directory, manifest, "1")
     return manifest
 
 

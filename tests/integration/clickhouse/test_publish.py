@@ -9,7 +9,7 @@ import pytest
 from include.clickhouse.day import recorded_load
 from include.clickhouse.errors import DayMismatch, Refused
 from include.clickhouse.load import load_part
-from include.clickhouse.publish import check_day
+from include.clickhouse.publish import check_day, publish_day
 from include.staging.errors import StagingFileDamaged, StagingFileMissing
 from tests.integration.clickhouse.days import (
     COMMITS,
@@ -66,7 +66,7 @@ def test_publish_may_be_repeated_after_its_end(clickhouse, tmp_path):
     staged = load(clickhouse, directory, manifest)
     first = publish(clickhouse, manifest, staged, "1")
     assert publish(clickhouse, manifest, staged, "2") == first
-    check_day(clickhouse, manifest)
+    check_day(clickhouse, directory, manifest, "1")
 
 
 def test_publish_of_a_superseded_run_without_staging_says_what_to_clear(clickhouse, tmp_path):
@@ -84,7 +84,7 @@ def test_the_check_of_an_older_run_accepts_what_a_newer_run_published(clickhouse
     """The day is what `loads` says, whoever wrote it last."""
     older = run(clickhouse, tmp_path, "run 1", (COMMITS, commits(9)))
     run(clickhouse, tmp_path, "run 2", (COMMITS, commits(4)))
-    assert check_day(clickhouse, older) == {COMMITS.name: 4}
+    assert check_day(clickhouse, tmp_path, older, "2") == {COMMITS.name: 4}
 
 
 @pytest.mark.parametrize(
@@ -101,7 +101,7 @@ def test_the_check_finds_a_day_that_is_not_what_was_published(clickhouse, tmp_pa
     manifest = run(clickhouse, tmp_path, "run 1", (COMMITS, commits(9)))
     clickhouse.execute(damage)
     with pytest.raises(DayMismatch, match=f"{COMMITS.name}, day {DAY}.*clear task load"):
-        check_day(clickhouse, manifest)
+        check_day(clickhouse, tmp_path, manifest, "2")
 
 
 def test_rows_of_another_day_stop_the_load(clickhouse, tmp_path):
@@ -172,7 +172,7 @@ def test_entities_keep_their_newest_row(clickhouse, tmp_path):
 
 def test_two_tries_loading_at_once_do_not_mix(connect, clickhouse, tmp_path):
     """Each has a staging table of its own, and either may be published."""
-    directory, manifest = stage(tmp_path, "run 1", (COMMITS, commits(3000)))
+    directory, manifest = stage(tmp_path, "run 1", (COMMITS, commits(3000)), rows_per_part=3000)
     file = manifest.tables[COMMITS.name].parts[0].file
     clickhouse.disconnect()
 
@@ -181,15 +181,54 @@ def test_two_tries_loading_at_once_do_not_mix(connect, clickhouse, tmp_path):
             return load_part(own, directory, manifest, table=COMMITS.name, file=file, attempt=str(number))
 
     with ThreadPoolExecutor(3) as pool:
-        one, two, three = (load for load in pool.map(attempt, range(3)))
-    assert len({one.staging_table, two.staging_table, three.staging_table}) == 3
-    manifest_parts = [part.file for part in manifest.tables[COMMITS.name].parts]
-    staged = [two, *load(clickhouse, directory, manifest)[len([file]) :]]
-    assert manifest_parts[0] == file
-    assert len(staged) == len(manifest_parts)
-    publish(clickhouse, manifest, staged, "1")
+        tries = list(pool.map(attempt, range(3)))
+    assert len({each.staging_table for each in tries}) == 3
+    publish(clickhouse, manifest, [tries[1]], "1")
     assert len(stored(clickhouse)) == 3000
     assert staging_tables(clickhouse) == []
+
+
+def test_lost_rows_of_a_table_without_days_are_found_and_mended(clickhouse, tmp_path):
+    """The check is red; loading and publishing the same run again brings them back."""
+    directory, manifest = stage(tmp_path, "run 1", (REPOSITORIES, repositories(5)), (COMMITS, commits(3)))
+    publish(clickhouse, manifest, load(clickhouse, directory, manifest), "1")
+    clickhouse.execute("CREATE TABLE emptied AS repositories")
+    clickhouse.execute("RENAME TABLE repositories TO lost, emptied TO repositories")
+    with pytest.raises(DayMismatch, match=r"table repositories, .*5 rows of this run are not there"):
+        check_day(clickhouse, directory, manifest, "1")
+    publish(clickhouse, manifest, load(clickhouse, directory, manifest, "2"), "2")
+    check_day(clickhouse, directory, manifest, "2")
+    assert staging_tables(clickhouse) == []
+
+
+def test_a_publication_by_a_clock_that_is_behind_counts_as_the_newest(clickhouse, tmp_path):
+    """`loads` says what the table holds, whatever the workers' clocks say."""
+    run(clickhouse, tmp_path, "run 1", (COMMITS, commits(9)))
+    directory, manifest = stage(tmp_path, "run 2", (COMMITS, commits(4)))
+    behind = now() - timedelta(hours=1)
+    staged = load(clickhouse, directory, manifest)
+    publish_day(clickhouse, manifest, staged, attempt="1", now=lambda: behind, old_parts_wait_s=0)
+    assert check_day(clickhouse, directory, manifest, "1") == {COMMITS.name: 4}
+
+
+def test_a_lost_lease_ends_the_publication_before_anything_is_seen(clickhouse, tmp_path):
+    """It is asked for before each change."""
+    directory, manifest = stage(tmp_path, "run 1", (COMMITS, commits(4)))
+
+    def lost() -> None:
+        raise TimeoutError("lease lost")
+
+    staged = load(clickhouse, directory, manifest)
+    with pytest.raises(TimeoutError):
+        publish_day(clickhouse, manifest, staged, attempt="1", now=now, still_allowed=lost)
+    assert stored(clickhouse) == []
+
+
+def test_tables_of_others_are_never_taken_for_staging_tables(clickhouse, tmp_path):
+    """Only names of our own making are dropped, whatever else somebody calls a table."""
+    clickhouse.execute("CREATE TABLE orders__stg_mine (n Int32) ENGINE = MergeTree ORDER BY n")
+    run(clickhouse, tmp_path, "run 1", (COMMITS, commits(4)))
+    assert staging_tables(clickhouse) == ["orders__stg_mine"]
 
 
 def test_an_open_reopened_engine_shows_what_was_published(connect, clickhouse, tmp_path):
