@@ -13,6 +13,11 @@ from typing import Any
 from airflow.plugins_manager import AirflowPlugin
 
 URL_PREFIX = "/stagehouse"
+ICON = (  # the navigation cuts long names short, so each entry has a picture of its own
+    "data:image/svg+xml,<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 16 16' fill='%236b8fc4'>{}</svg>"
+)
+BARS = "<path d='M1 9h3v6H1zM6.5 5h3v10h-3zM12 1h3v14h-3z'/>"
+STAR = "<path d='m8 1 2.2 4.6 5 .7-3.6 3.5.8 5L8 12.4l-4.4 2.4.8-5L.8 6.3l5-.7z'/>"
 RUN_PAGE = "stagehouse/runs/?dag_id={DAG_ID}&run_id={RUN_ID}"  # the UI fills in and encodes the names
 
 
@@ -37,6 +42,7 @@ class StagehousePages(AirflowPlugin):
             "href": "stagehouse/phrase-views/",
             "destination": "nav",
             "url_route": "phrase-views",
+            "icon": ICON.format(BARS),
             "nav_top_level": True,
         },
         {
@@ -44,6 +50,7 @@ class StagehousePages(AirflowPlugin):
             "href": "stagehouse/top-repositories/",
             "destination": "nav",
             "url_route": "top-repositories",
+            "icon": ICON.format(STAR),
             "nav_top_level": True,
         },
         {"name": "Page", "href": RUN_PAGE, "destination": "dag_run", "url_route": "run-page"},

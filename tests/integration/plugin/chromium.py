@@ -1,0 +1,50 @@
+"""Debian's Chromium, headless, as a person at Airflow's UI."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from selenium.common.exceptions import StaleElementReferenceException
+from selenium.webdriver import Chrome, ChromeOptions, ChromeService
+from selenium.webdriver.common.by import By
+from selenium.webdriver.remote.webelement import WebElement
+from selenium.webdriver.support.wait import WebDriverWait
+
+WAITS_S = 15
+QUIET = "headless no-sandbox disable-gpu disable-quic no-first-run disable-background-networking"
+QUIET += " disable-component-update disable-sync window-size=1400,900"
+
+
+@contextmanager
+def chromium(directory: Path) -> Iterator[Chrome]:
+    """A browser with a profile and downloads of its own, below `directory`."""
+    options = ChromeOptions()
+    options.binary_location = "/usr/bin/chromium"
+    for flag in (*QUIET.split(), f"user-data-dir={directory}/profile"):
+        options.add_argument(f"--{flag}")
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    options.add_experimental_option("prefs", {"download.default_directory": str(directory / "downloads")})
+    browser = Chrome(options=options, service=ChromeService("/usr/bin/chromedriver"))
+    try:
+        yield browser
+    finally:
+        browser.quit()
+
+
+def sign_in(browser: Chrome, url: str, user: str) -> None:
+    """Sign in through Airflow's form."""
+    browser.get(url)
+    see(browser, "input[name=username]").send_keys(user)
+    see(browser, "input[name=password]").send_keys(user)
+    see(browser, "button[type=submit]").click()
+    WebDriverWait(browser, WAITS_S).until(lambda browser: "/login" not in browser.current_url)
+
+
+def see(browser: Chrome, selector: str) -> WebElement:
+    """Wait for an element that is shown, and return it."""
+
+    def shown(browser: Chrome) -> list[WebElement]:
+        return [found for found in browser.find_elements(By.CSS_SELECTOR, selector) if found.is_displayed()]
+
+    waiting = WebDriverWait(browser, WAITS_S, ignored_exceptions=[StaleElementReferenceException])
+    return waiting.until(shown, f"no {selector}")[0]

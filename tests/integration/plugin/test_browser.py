@@ -1,0 +1,141 @@
+"""A person in Airflow's UI, in headless Chromium: from the login form to the report and the file saved."""
+
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from selenium.webdriver import Chrome
+from selenium.webdriver.common.by import By
+from selenium.webdriver.support.select import Select
+from selenium.webdriver.support.wait import WebDriverWait
+
+from tests.integration.plugin.api_server import ApiServer
+from tests.integration.plugin.chromium import WAITS_S, chromium, see, sign_in
+from tests.integration.plugin.reports import TSV
+
+RUN_ID = "ranked__2026-11-19T00:30:00+00:00"
+RUN_PATH = f"/dags/github_top_repositories/runs/{RUN_ID}"
+
+
+@pytest.fixture(scope="module")
+def run(server: ApiServer) -> str:
+    """A run of the main DAG whose page is rendered."""
+    airflow = Path(sys.executable).with_name("airflow")
+    subprocess.run([airflow, "dags", "reserialize"], check=True, capture_output=True)
+    with server.client("admin") as client:
+        url = "/api/v2/dags/github_top_repositories/dagRuns"
+        made = client.post(url, json={"logical_date": None, "dag_run_id": RUN_ID})
+        assert made.status_code == 200, made.text
+    return RUN_ID
+
+
+@pytest.fixture(scope="module")
+def downloads(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The browser's own directory; files are saved below downloads/."""
+    return tmp_path_factory.mktemp("browser")
+
+
+@pytest.fixture(scope="module")
+def signed_in(server: ApiServer, downloads: Path) -> Iterator[Chrome]:
+    """A browser in which a viewer has signed in."""
+    with chromium(downloads) as browser:
+        sign_in(browser, server.url, "viewer")
+        browser.get_log("browser")
+        yield browser
+
+
+@pytest.fixture
+def browser(signed_in: Chrome) -> Iterator[Chrome]:
+    """The same, at the top of the page; the console must show no error when the test ends."""
+    signed_in.switch_to.default_content()
+    yield signed_in
+    errors = [entry["message"] for entry in signed_in.get_log("browser") if entry["level"] == "SEVERE"]
+    assert errors == []
+
+
+def enter_frame(browser: Chrome, title: str) -> None:
+    """Go into an iframe, once it is there."""
+    browser.switch_to.frame(see(browser, f'iframe[title^="{title}"]'))
+
+
+def report(browser: Chrome, title: str) -> str:
+    """Return the heading of the report shown in place, after its own script has run."""
+    enter_frame(browser, title)
+    WebDriverWait(browser, WAITS_S).until(lambda _: see(browser, "#said").text == "the script ran")
+    heading = see(browser, "h1").text
+    browser.switch_to.parent_frame()
+    return heading
+
+
+def choose(browser: Chrome, name: str, value: str) -> None:
+    """Choose from a list and wait for the page that follows."""
+    page = browser.find_element(By.TAG_NAME, "html")
+    Select(see(browser, f"select[name={name}]")).select_by_value(value)
+    WebDriverWait(browser, WAITS_S).until(lambda _: is_gone(page))
+
+
+def is_gone(element: object) -> bool:
+    """Whether an element belongs to a page that was left."""
+    from selenium.common.exceptions import StaleElementReferenceException
+
+    try:
+        element.is_enabled()
+    except StaleElementReferenceException:
+        return True
+    return False
+
+
+def test_phrase_views_from_the_navigation(browser: Chrome):
+    """Shows the newest report inside Airflow's UI; another campaign and another day at a choice."""
+    see(browser, 'a[aria-label="Phrase views"]').click()
+    enter_frame(browser, "Phrase views")
+    assert report(browser, "Report") == "Campaign 1111111, 2026-11-20"
+    choose(browser, "campaign", "2222222")
+    assert report(browser, "Report") == "Campaign 2222222, 2026-11-20"
+    choose(browser, "day", "2026-11-18")
+    assert report(browser, "Report") == "Campaign 2222222, 2026-11-18"
+    see(browser, "a[rel=next]").click()
+    assert report(browser, "Report") == "Campaign 1111111, 2026-11-19"
+
+
+def test_a_file_is_saved(browser: Chrome, server: ApiServer, downloads: Path):
+    """Saves the TSV, from inside Airflow's iframe, under its name and byte for byte."""
+    browser.get(f"{server.url}/plugin/phrase-views")
+    enter_frame(browser, "Phrase views")
+    see(browser, 'a[href$=".tsv"]').click()
+    saved = downloads / "downloads" / "phrase-views-2026-11-20-1111111.tsv"
+    deadline = time.monotonic() + WAITS_S
+    while not saved.exists():
+        assert time.monotonic() < deadline, list(downloads.glob("downloads/*"))
+        time.sleep(0.1)
+    assert saved.read_bytes() == TSV.encode()
+
+
+def test_top_repositories_from_the_navigation(browser: Chrome):
+    """Shows the newest ranking inside Airflow's UI, and that of another day at a choice."""
+    see(browser, 'a[aria-label="Top repositories"]').click()
+    enter_frame(browser, "Top repositories")
+    assert report(browser, "Top repositories") == "Ranking of 2026-11-20"
+    choose(browser, "day", "2026-11-19")
+    assert report(browser, "Top repositories") == "Ranking of 2026-11-19"
+
+
+@pytest.mark.parametrize("path", [RUN_PATH, f"{RUN_PATH}/tasks/check"])
+def test_a_run_leads_to_its_page(browser: Chrome, server: ApiServer, run: str, path: str):
+    """Shows, in a tab of the run and of each of its tasks, the page that the run rendered."""
+    browser.get(server.url + path)
+    see(browser, 'a[href$="-page"]').click()
+    enter_frame(browser, "Page")
+    assert report(browser, "Top repositories") == "Ranking of 2026-11-19"
+
+
+def test_a_report_cannot_act_as_its_reader(browser: Chrome, server: ApiServer):
+    """Runs a report in an origin of its own: its script sees no cookie and reaches nothing of Airflow."""
+    browser.get(f"{server.url}/stagehouse/phrase-views/2026-11-20/1111111.html")
+    assert see(browser, "#said").text == "the script ran"
+    assert browser.execute_script("return window.origin") == "null"
+    reached = "try { return document.cookie } catch (refused) { return refused.name }"
+    assert browser.execute_script(reached) == "SecurityError"
