@@ -1,0 +1,1 @@
+"""Views of search phrases by hour, from running counters."""

@@ -1,0 +1,235 @@
+"""A file of counters becomes staged rows and rejects, whatever is in it."""
+
+import csv
+import gzip
+import io
+import json
+import pickle
+import tempfile
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from include.phrase_views.import_errors import (
+    BadHeader,
+    ImportFileDamaged,
+    ImportFileTooLarge,
+    TooManyRejected,
+)
+from include.phrase_views.import_lines import MAX_LINE_BYTES, read_lines
+from include.phrase_views.import_rows import parse_csv, parse_ndjson
+from include.phrase_views.import_staging import PHRASES_VIEWS, REJECTED, stage_counters
+from include.staging.manifest import MANIFEST, read_manifest
+from include.staging.tables import read_batches
+
+HEADER = b"campaign_id,phrase,views,dt\n"
+GOOD = "7,платье,100,2026-08-20 11:50:00".encode()
+ROW = (7, "платье", 100, datetime(2026, 8, 20, 11, 50, tzinfo=UTC))
+
+
+def opened(data: bytes) -> io.BufferedReader:
+    """The bytes as an open file."""
+    return io.BufferedReader(io.BytesIO(data))
+
+
+def stage(directory: Path, data: bytes, **options):
+    """Stage the bytes as the file a.csv."""
+    facts = {"dag_id": "d", "run_id": "r", "day": date(2026, 8, 21), "host": "h"}
+    now = datetime(2026, 8, 21, tzinfo=UTC)
+    return stage_counters(directory, "a.csv", opened(data), **facts, written_at=now, **options)
+
+
+def staged_rows(directory: Path) -> list:
+    """Read all staged rows back."""
+    parts = read_manifest(directory).tables["phrases_views"].parts
+    return [
+        row
+        for part in parts
+        for batch in read_batches(directory / part.file, PHRASES_VIEWS, part, 100)
+        for row in batch
+    ]
+
+
+def rejects(directory: Path) -> list[dict]:
+    """Read the reject file."""
+    return [json.loads(line) for line in (directory / REJECTED).read_text().splitlines()]
+
+
+NDJSON = json.dumps(
+    {"phrase": "платье", "campaign_id": 7, "views": 100, "dt": "2026-08-20 11:50:00"}
+).encode()
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        HEADER + GOOD,
+        HEADER + GOOD + b"\n",
+        b"\xef\xbb\xbf" + HEADER + GOOD,
+        (HEADER + GOOD + b"\n").replace(b"\n", b"\r\n"),
+        gzip.compress(HEADER + GOOD),
+        HEADER + b"\n\n" + GOOD + b"\n  \n",
+        'dt,views,phrase,campaign_id\n2026-08-20T13:50:00+02:00,100,"платье",7'.encode(),
+        NDJSON,
+        b"\xef\xbb\xbf" + NDJSON + b"\n\n",
+        gzip.compress(NDJSON),
+    ],
+)
+def test_every_way_to_write_a_row(tmp_path: Path, data: bytes):
+    """CSV or NDJSON, packed or not, any line ends, order of columns and zone: the same row."""
+    stage(tmp_path, data)
+    assert staged_rows(tmp_path) == [ROW]
+    assert rejects(tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    ("line", "reason"),
+    [
+        ("0,a,1,2026-08-20 11:50:00", "campaign_id"),
+        ("2147483648,a,1,2026-08-20 11:50:00", "campaign_id"),
+        ("1_0,a,1,2026-08-20 11:50:00", "campaign_id"),
+        ("1,a,1.0,2026-08-20 11:50:00", "views"),
+        ("1,a,-1,2026-08-20 11:50:00", "views"),
+        ("1,a,,2026-08-20 11:50:00", "views"),
+        ("1, ,1,2026-08-20 11:50:00", "phrase"),
+        ("1,,1,2026-08-20 11:50:00", "phrase"),
+        ("1,a\0b,1,2026-08-20 11:50:00", "phrase"),
+        ("1,a\tb,1,2026-08-20 11:50:00", "phrase"),
+        ("1," + "a" * 1001 + ",1,2026-08-20 11:50:00", "phrase"),
+        ("1,a,1,1969-12-31 23:59:59", "dt"),
+        ("1,a,1,2106-01-01 00:00:00", "dt"),
+        ("1,a,1,2026-02-30 00:00:00", "dt"),
+        ("1,a,1,1750000000", "dt"),
+        ("1,a,1,2026-08-20 11:50:00.5", "dt"),
+        ("1,a,1", "3 values"),
+        ("1,a,1,2026-08-20 11:50:00,x", "5 values"),
+        ('1,"a,1,2026-08-20 11:50:00', "unexpected end of data"),
+        ("x" * (MAX_LINE_BYTES + 1), "longer than"),
+        (b"1,\xff,1,2026-08-20 11:50:00", "utf-8"),
+    ],
+)
+def test_a_bad_line_harms_no_other(tmp_path: Path, line: str | bytes, reason: str):
+    """Is rejected with its number and what is wrong; the lines around it are kept."""
+    bad = line if isinstance(line, bytes) else line.encode()
+    after = GOOD.replace(b"11:50", b"12:00")
+    stage(tmp_path, b"".join([HEADER, GOOD, b"\n", bad, b"\n", after]), max_rejected=1)
+    assert staged_rows(tmp_path) == [ROW, (*ROW[:3], datetime(2026, 8, 20, 12, tzinfo=UTC))]
+    (rejected,) = rejects(tmp_path)
+    assert rejected["line"] == 3
+    assert reason in rejected["reason"]
+
+
+@pytest.mark.parametrize("change", [{"views": True}, {"views": 1.0}, {"views": "1"}, {"dt": 5}, {"more": 1}])
+def test_json_values_are_of_their_kind(tmp_path: Path, change: dict):
+    """Text is no number, true is not 1, and unknown names are not dropped in silence."""
+    stage(tmp_path, json.dumps(json.loads(NDJSON) | change).encode(), max_rejected=1)
+    assert (len(rejects(tmp_path)), staged_rows(tmp_path)) == (1, [])
+
+
+@pytest.mark.parametrize("text", [b'{"phrase": "\\ud800"}', b"{" * 9000, b"{}, {}", b"[]", b"NaN"])
+def test_hostile_json_is_rejected(text: bytes):
+    """Lone surrogates, deep nesting, two objects on a line: rejects, never an exception."""
+    (found,) = parse_ndjson(read_lines("a", opened(text)))
+    assert (len(found.rejects), found.rows) == (1, [])
+
+
+def test_the_first_of_two_samples_counts(tmp_path: Path):
+    """The same again is one row; the same instant with other views is rejected, small numbers too."""
+    one = b"1,a,1,2026-08-20 11:50:00\n"
+    manifest = stage(tmp_path, HEADER + one * 2 + one.replace(b"a,1", b"a,2"), max_rejected=1)
+    assert manifest.facts == {"rows": 1, "repeated": 1, "rejected": 1, "blank": 0}
+    assert [row[2] for row in staged_rows(tmp_path)] == [1]
+    assert rejects(tmp_path)[0]["line"] == 4
+
+
+def test_too_many_rejects_end_the_run_before_a_manifest(tmp_path: Path):
+    """Names the first one and the file that holds all; survives the way between processes."""
+    with pytest.raises(TooManyRejected) as caught:
+        stage(tmp_path, HEADER + GOOD + b"\nbad\nworse\n", max_rejected=1)
+    assert "line 3: 1 values" in str(caught.value)
+    assert str(tmp_path / REJECTED) in str(caught.value)
+    assert str(pickle.loads(pickle.dumps(caught.value))) == str(caught.value)  # noqa: S301
+    assert len(rejects(tmp_path)) == 2
+    assert not (tmp_path / MANIFEST).exists()
+
+
+@pytest.mark.parametrize(
+    ("data", "error"),
+    [
+        (b"", ImportFileDamaged),
+        (gzip.compress(HEADER + GOOD * 99)[:-9], ImportFileDamaged),
+        (b"\x1f\x8bnot a gzip", ImportFileDamaged),
+        ((HEADER + GOOD).decode().encode("utf-16"), ImportFileDamaged),
+        (GOOD, BadHeader),
+        (b"campaign_id,phrase,views,views\n", BadHeader),
+        (b"campaign_id,phrase,views\n", BadHeader),
+        (b"\xff\xff\n", BadHeader),
+    ],
+)
+def test_a_file_that_is_none_is_named(tmp_path: Path, data: bytes, error: type[Exception]):
+    """Fails with the file's name and leaves no manifest."""
+    with pytest.raises(error, match=r"a\.csv"):
+        stage(tmp_path, data)
+    assert not (tmp_path / MANIFEST).exists()
+
+
+@pytest.mark.parametrize("bomb", [b"a" * 1_000_000, b"\n" * 1_000_000])
+def test_a_gzip_bomb_is_cut_off(bomb: bytes):
+    """Ends at the size cap, in one endless line as in many."""
+    with pytest.raises(ImportFileTooLarge):
+        list(read_lines("a.csv", opened(gzip.compress(bomb)), max_bytes=100_000))
+
+
+def test_too_many_rows_are_refused(tmp_path: Path):
+    """The memory for samples seen is bounded by their number."""
+    with pytest.raises(ImportFileTooLarge, match="split it"):
+        stage(tmp_path, HEADER + GOOD, max_rows=0)
+
+
+fields = st.text(st.characters(exclude_characters="\r\n\0", exclude_categories=("Cs",)), max_size=8)
+csv_lines = st.lists(
+    st.one_of(
+        st.just(GOOD),
+        st.binary(max_size=30),
+        st.lists(fields, max_size=5).map(lambda f: ",".join(f).encode()),
+    )
+)
+
+
+@given(csv_lines)
+@example([b'1,"a', b'b",1,2026-08-20 11:50:00', GOOD])
+def test_any_bytes_are_rows_rejects_or_blank(lines: list[bytes]):
+    """Every line is counted once, by both parsers, and a good line is never lost."""
+    data = b"\n".join(lines)
+    for header, parse in ((HEADER, lambda source: parse_csv("a", source)), (b"\n", parse_ndjson)):
+        found = list(parse(read_lines("a", opened(header + data))))
+        total = sum(len(f.rows) + len(f.rejects) + f.blank for f in found)
+        expected = data.count(b"\n") + (not data.endswith(b"\n") and bool(data)) + (header == b"\n")
+        assert total == expected
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.integers(1, 2**31 - 1),
+            st.text(st.characters(exclude_categories=("Cs", "Cc")), min_size=1).filter(str.strip),
+            st.integers(0, 2**31 - 1),
+            st.datetimes(datetime(1970, 1, 1), datetime(2105, 12, 31)).map(  # noqa: DTZ001
+                lambda moment: moment.replace(microsecond=0, tzinfo=UTC)
+            ),
+        ),
+        unique_by=lambda row: (row[0], row[1], row[3]),
+    )
+)
+def test_every_good_row_comes_back(rows: list):
+    """What a CSV writer quotes is read as it was."""
+    text = io.StringIO()
+    writer = csv.writer(text)
+    writer.writerow(["campaign_id", "phrase", "views", "dt"])
+    writer.writerows((*row[:3], row[3].isoformat()) for row in rows)
+    with tempfile.TemporaryDirectory() as directory:
+        stage(Path(directory), text.getvalue().encode())
+        assert staged_rows(Path(directory)) == rows
