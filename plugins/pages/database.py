@@ -49,12 +49,21 @@ def create_pool(hook: StagehousePostgresHook) -> AsyncConnectionPool[Any]:
 async def version(request: Request) -> Any:
     """Return {"version": "..."} of the server of `postgres_default`; 503 with the reason when it is away."""
     try:
-        async with asyncio.timeout(PATIENCE_S + 1):
-            return {"version": await _ask(request.app.state.postgres)}
+        return {"version": await _ask_with_patience(request.app.state.postgres)}
     except (PoolTimeout, TimeoutError, psycopg.Error) as error:
         reason = await asyncio.to_thread(_explain, request.app.state.hook)
         logger.warning("%s (%s)", reason, error)
         return JSONResponse({"detail": reason}, 503)
+
+
+async def _ask_with_patience(pool: AsyncConnectionPool[AsyncConnection[tuple[str]]]) -> str:
+    asking = asyncio.create_task(_ask(pool))
+    if (await asyncio.wait({asking}, timeout=PATIENCE_S + 1))[0]:
+        return asking.result()
+    # Not awaited: calling off a query takes psycopg another 10 s where the server hangs.
+    asking.cancel()
+    asking.add_done_callback(lambda ended: ended.cancelled() or ended.exception())
+    raise TimeoutError("connected, but the server hangs")
 
 
 async def _ask(pool: AsyncConnectionPool[AsyncConnection[tuple[str]]]) -> str:

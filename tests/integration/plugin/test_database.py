@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
+import psutil
 import pytest
 
 from tests.integration.plugin.api_server import ApiServer
@@ -76,6 +77,24 @@ def test_postgres_goes_and_comes_back(admin: httpx.Client, postgres: PostgresSer
     postgres.start()
     assert admin.get(URL).status_code == 200
     assert PASSWORD not in own_server.log.read_text()
+
+
+def test_postgres_hangs(admin: httpx.Client, postgres: PostgresServer):
+    """Answers 503 within seconds while Postgres takes connections and is silent, then 200."""
+    assert admin.get(URL).status_code == 200
+    postmaster = psutil.Process(int(postgres.pid_file.read_text().split()[0]))
+    processes = [postmaster, *postmaster.children()]
+    for process in processes:
+        process.suspend()
+    try:
+        for _ in range(2):
+            began = time.monotonic()
+            assert admin.get(URL).status_code == 503
+            assert time.monotonic() - began < 8
+    finally:
+        for process in processes:
+            process.resume()
+    assert admin.get(URL).status_code == 200
 
 
 def test_reports_root_in_the_database(admin: httpx.Client, tmp_path: Path):
