@@ -1,0 +1,249 @@
+"""The DAG github_top_repositories through Airflow's own runner: real PostgreSQL, chDB and GitHub stand-in."""
+
+import asyncio
+import json
+from collections.abc import Iterator
+from datetime import UTC, date, datetime, timedelta
+from itertools import pairwise
+from pathlib import Path
+from types import SimpleNamespace
+
+import pendulum
+import pytest
+from airflow.dag_processing.dagbag import DagBag
+from airflow.sdk.definitions.param import process_params
+from airflow.sdk.exceptions import ParamValidationError
+from airflow.sdk.execution_time.context import set_current_context
+from airflow.serialization.encoders import coerce_to_core_timetable
+from airflow.timetables.base import TimeRestriction
+
+from include.clickhouse.embedded import EmbeddedClient
+from include.run_day import run_day
+from tests.dags.sample_github import SampleGitHub, sample_github
+from tests.servers.free_port import free_ports
+from tests.servers.postgres import PostgresServer
+
+DAG_ID = "github_top_repositories"
+TOP = 20
+TASKS = ["postgres_health", "tables", "rank", "fetch", "load", "publish", "check"]
+
+
+class Place:
+    """What a run of the DAG works with. Attributes: github; staging; engine: path of chDB."""
+
+    def __init__(self, github: SampleGitHub, directory: Path) -> None:
+        self.github, self.staging, self.engine = github, directory / "staging", directory / "chdb"
+
+    def read(self, select: str) -> list[tuple]:
+        """Ask ClickHouse."""
+        with EmbeddedClient("test", self.engine, "stagehouse", wait_s=5) as clickhouse:
+            return clickhouse.execute(select)
+
+    def require_untouched(self, requests: int = 0) -> None:
+        """No file, no table, and no request since the first `requests`."""
+        assert len(self.github.requests) == requests
+        assert not self.staging.exists()
+        assert not self.engine.exists()
+
+
+@pytest.fixture(scope="module")
+def github() -> Iterator[SampleGitHub]:
+    """The stand-in, for all tests of this file."""
+    with sample_github() as served:
+        yield served
+
+
+@pytest.fixture
+def place(
+    github: SampleGitHub, tmp_path: Path, postgres_server: PostgresServer, monkeypatch: pytest.MonkeyPatch
+) -> Place:
+    """Connections and variables of a place of the test's own."""
+    made = Place(github, tmp_path)
+    clickhouse = {"conn_type": "clickhouse", "schema": "stagehouse", "extra": {"path": str(made.engine)}}
+    fast = {"requests_per_second": 500, "max_concurrent_requests": 10}
+    for name, value in {
+        "CONN_POSTGRES_DEFAULT": postgres_server.airflow_connection(),
+        "CONN_CLICKHOUSE_DEFAULT": json.dumps(clickhouse),
+        "CONN_GITHUB_DEFAULT": json.dumps({"conn_type": "github", "host": github.url, "extra": fast}),
+        "VAR_STAGING_ROOT": str(made.staging),
+    }.items():
+        monkeypatch.setenv(f"AIRFLOW_{name}", value)
+    return made
+
+
+@pytest.fixture
+def dag(root: Path, metadb: None):
+    """The DAG without further tries, parsed anew: Airflow writes a run's params into what it runs."""
+    dag = DagBag(dag_folder=root / "dags" / f"{DAG_ID}.py").dags[DAG_ID]
+    for task in dag.tasks:
+        task.retries = 0
+    return dag
+
+
+def states(run) -> dict[str, str]:
+    """The state of each task; of a mapped one, of all its instances."""
+    found: dict[str, set[str]] = {}
+    for task in run.get_task_instances():
+        found.setdefault(task.task_id, set()).add(str(task.state))
+    return {task_id: ",".join(sorted(seen)) for task_id, seen in found.items()}
+
+
+def test_tasks_follow_each_other_as_documented(dagbag):
+    """One line, in the order of the table in the documentation."""
+    dag = dagbag.dags[DAG_ID]
+    documented = [line.split("`")[1] for line in dag.doc_md.splitlines() if line.startswith("| `")]
+    assert documented == TASKS
+    assert [task.task_id for task in dag.topological_sort()] == TASKS
+    for before, after in pairwise(TASKS):
+        assert after in dag.task_dict[before].downstream_task_ids
+    assert {task.task_id for task in dag.tasks if task.is_mapped} == {"load"}
+    assert {task.task_id for task in dag.tasks if task.max_active_tis_per_dag == 1} == {"rank", "fetch"}
+
+
+def test_the_form_says_what_is_allowed(dagbag):
+    """Every param has a title, a description, a default that fits, and the limits of GitHub's search."""
+    params = dagbag.dags[DAG_ID].params
+    assert dict(params.dump()) == {"top": 100, "query": "stars:>1", "day": ""}
+    schemas = {name: params.get_param(name).schema for name in params}
+    assert all(schema["title"] for schema in schemas.values())
+    assert all(len(params.get_param(name).description) > 20 for name in params)
+    assert schemas["top"].items() >= {"type": "integer", "minimum": 1, "maximum": 1000}.items()
+    assert schemas["query"].items() >= {"type": "string", "minLength": 1, "maxLength": 256}.items()
+    assert "null" in schemas["day"]["type"]
+    params.validate()
+
+
+def test_the_schedule_is_the_night_after_the_day(dagbag):
+    """00:30 UTC, for the partition of the day before, one run at a time."""
+    dag = dagbag.dags[DAG_ID]
+    noon = TimeRestriction(pendulum.datetime(2026, 8, 20, 12, tz="UTC"), latest=None, catchup=True)
+    planned = coerce_to_core_timetable(dag.timetable).next_dagrun_info_v2(
+        last_dagrun_info=None, restriction=noon
+    )
+    assert planned.run_after == datetime(2026, 8, 21, 0, 30, tzinfo=UTC)
+    assert run_day(planned.partition_key, planned.run_after) == date(2026, 8, 20)
+    assert (dag.max_active_runs, dag.catchup) == (1, False)
+
+
+def test_a_day_gets_in_whole_and_again_the_same(dag, place: Place):
+    """Rows are those counted from the sample; a second run leaves the same; a backfill touches no star."""
+    run = dag.test(run_conf={"top": TOP})
+    assert states(run) == dict.fromkeys(TASKS, "success")
+    day = run.run_after.date() - timedelta(days=1)
+    expected = place.github.top(TOP)
+    positions = place.read(
+        "SELECT date, position, repo, id, stars FROM repositories_positions ORDER BY position"
+    )
+    assert positions == [(day, n, r.full_name, r.id, r.stars) for n, r in enumerate(expected, start=1)]
+    commits = stored_commits(place, day)
+    assert commits == counted_commits(place, day)
+    assert place.read("SELECT count(), uniqExact(id) FROM repositories FINAL") == [(TOP, TOP)]
+    assert dict(place.read("SELECT `table`, rows FROM loads FINAL")) == {
+        "repositories_positions": TOP,
+        "repositories_authors_commits": len(commits),
+        "repositories_outcomes": TOP,
+    }
+    assert [name for (name,) in place.read("SHOW TABLES") if "__stg_" in name] == []
+
+    again = dag.test(run_conf={"top": TOP, "day": day.isoformat()})
+    assert (again.run_id != run.run_id, again.state) == (True, "success")
+    assert stored_commits(place, day) == commits
+    assert place.read("SELECT count() FROM repositories_positions") == [(TOP,)]
+
+    past = day - timedelta(days=30)
+    place.read(f"INSERT INTO repositories_positions SELECT toDate('{past}'), 'kept/as-it-is', 1, 7, 7")
+    seen_before = place.read("SELECT * FROM repositories FINAL ORDER BY id")
+    assert dag.test(run_conf={"top": TOP, "day": past.isoformat()}).state == "success"
+    assert stored_commits(place, past) == counted_commits(place, past)
+    assert place.read(f"SELECT repo FROM repositories_positions WHERE date = '{past}'") == [
+        ("kept/as-it-is",)
+    ]
+    assert place.read("SELECT * FROM repositories FINAL ORDER BY id") == seen_before
+    assert stored_commits(place, day) == commits
+
+
+def stored_commits(place: Place, day: date) -> dict[tuple[str, str], int]:
+    """Commits of the day by repository and author, as a reader finds them."""
+    rows = place.read(
+        f"SELECT repo, author, commits_num FROM repositories_authors_commits WHERE date = '{day}'"
+    )
+    assert len({row[:2] for row in rows}) == len(rows) > 0
+    return {(repo, author): commits for repo, author, commits in rows}
+
+
+def counted_commits(place: Place, day: date) -> dict[tuple[str, str], int]:
+    """The same from the sample."""
+    return {
+        (repository.full_name, author): commits
+        for repository in place.github.top(TOP)
+        for author, commits in place.github.authors(repository, day).items()
+    }
+
+
+def test_a_sick_postgres_stops_the_run_before_the_first_request(
+    dag, place: Place, postgres_server: PostgresServer, monkeypatch: pytest.MonkeyPatch
+):
+    """Nothing is asked, written or made."""
+    nobody_there = postgres_server.airflow_connection(port=free_ports(1)[0])
+    monkeypatch.setenv("AIRFLOW_CONN_POSTGRES_DEFAULT", nobody_there)
+    before = len(place.github.requests)
+    run = dag.test(run_conf={"top": TOP})
+    assert states(run) == {"postgres_health": "failed"} | dict.fromkeys(TASKS[1:], "upstream_failed")
+    place.require_untouched(before)
+
+
+def test_a_bad_param_stops_the_run_at_once(dag, place: Place, capfd: pytest.CaptureFixture[str]):
+    """Through the whole runner: red, with the param in the log, and no second try though there are some."""
+    before = len(place.github.requests)
+    dag.task_dict["postgres_health"].retries = 3
+    run = dag.test(run_conf={"day": "2026-02-30"})
+    assert states(run) == {"postgres_health": "failed"} | dict.fromkeys(TASKS[1:], "upstream_failed")
+    assert run.get_task_instance("postgres_health").try_number == 1
+    assert "param 'day' is '2026-02-30': allowed is a date YYYY-MM-DD" in "".join(capfd.readouterr())
+    place.require_untouched(before)
+
+
+@pytest.mark.parametrize(
+    ("conf", "said"),
+    [
+        *(({"top": top}, "top") for top in (0, -1, True, "100", 1.5, None, [5])),
+        ({"top": 1001}, "1000"),
+        ({"query": "x" * 257}, "query"),
+        ({"query": ""}, "query"),
+        ({"query": "  "}, "query"),
+        ({"query": "stars:>1\0"}, "query"),
+        ({"query": "stars:>1\n"}, "query"),
+        ({"query": None}, "query"),
+        ({"day": (datetime.now(UTC) + timedelta(days=2)).date().isoformat()}, "today is"),
+        *(
+            ({"day": day}, "day")
+            for day in ("2026-02-30", "2026-01-01\n", "../..", "..", ",", "20260101", "1969-12-31", 20260101)
+        ),
+        ({"nights": 3}, "nights"),
+        ({"Top": 3}, "Top"),
+    ],
+)
+def test_a_bad_param_is_named_before_anything_happens(dag, place: Place, conf: dict, said: str):
+    """By Airflow's check of the form or by ours, in the first task: no request, no file, no table."""
+    before = len(place.github.requests)
+    task = dag.task_dict["postgres_health"]
+    with pytest.raises((ParamValidationError, ValueError)) as caught:
+        ask(dag, task, conf)
+    assert type(caught.value).__name__ in ("ParamValidationError", "BadParam")
+    assert said in str(caught.value)
+    place.require_untouched(before)
+
+
+def test_good_params_pass_the_first_task(dag, place: Place):
+    """The same way in, so that the refusals above are not of something else."""
+    today = datetime.now(UTC).date().isoformat()
+    for conf in ({}, {"top": 1}, {"top": 1000, "query": "x" * 256}, {"day": None}, {"day": today}):
+        assert ask(dag, dag.task_dict["postgres_health"], conf)["version"]
+
+
+def ask(dag, task, conf: dict) -> dict:
+    """Run the task's own function with the params that Airflow makes of `conf`."""
+    params = process_params(dag, task, conf, suppress_exception=False)
+    dag_run = SimpleNamespace(partition_key=None, run_after=datetime.now(UTC))
+    with set_current_context({"params": params, "dag_run": dag_run}):
+        return asyncio.run(task.python_callable())
