@@ -8,16 +8,19 @@ import re
 
 
 def content_security_policy(html: bytes) -> str:
-    """Return a policy that allows the page's own inline style and script."""
+    """Return a policy under which `html` may use its own inline styles and scripts and nothing else.
 
-    def hashes(tag: bytes) -> str:
-        found = re.findall(rb"<" + tag + rb"(?:\s[^>]*)?>(.*?)</" + tag + rb">", html, re.DOTALL)
-        return " ".join(
-            f"'sha256-{base64.b64encode(hashlib.sha256(one).digest()).decode()}'" for one in found
-        )
-
+    Source: https://www.w3.org/TR/CSP3/#grammardef-hash-source
+    """
     return (
-        f"default-src 'none'; style-src {hashes(b'style') or chr(39) + 'none' + chr(39)}; "
-        f"script-src {hashes(b'script') or chr(39) + 'none' + chr(39)}; img-src data:; "
-        "frame-ancestors 'self'; base-uri 'none'; form-action 'none'"
+        f"default-src 'none'; style-src {_hashes(html, b'style')}; script-src {_hashes(html, b'script')}; "
+        "img-src data:; frame-ancestors 'self'; base-uri 'none'; form-action 'none'"
     )
+
+
+def _hashes(html: bytes, element: bytes) -> str:
+    inline = re.findall(
+        rb"<%b(?:\s[^>]*)?>(.*?)</%b\s*>" % (element, element), html, re.DOTALL | re.IGNORECASE
+    )
+    digests = (base64.b64encode(hashlib.sha256(text).digest()).decode() for text in inline)
+    return " ".join(f"'sha256-{digest}'" for digest in digests) or "'none'"

@@ -66,14 +66,13 @@ def test_version(admin: httpx.Client, postgres: PostgresServer):
 def test_postgres_goes_and_comes_back(admin: httpx.Client, postgres: PostgresServer, own_server: ApiServer):
     """Answers 503 within seconds while Postgres is away, without the password, and 200 when it is back."""
     postgres.stop()
-    for _ in range(2):
-        began = time.monotonic()
-        answer = admin.get(URL)
-        assert answer.status_code == 503
-        assert time.monotonic() - began < 8
-        assert "Postgres gives no answer within 3 s" in answer.json()["detail"]
-        assert "connection 'postgres_default'" in answer.json()["detail"]
-        assert PASSWORD not in answer.text
+    began = time.monotonic()
+    answer = admin.get(URL)
+    assert answer.status_code == 503
+    assert time.monotonic() - began < 8
+    assert "Postgres gives no answer within 3 s" in answer.json()["detail"]
+    assert "connection 'postgres_default'" in answer.json()["detail"]
+    assert PASSWORD not in answer.text
     postgres.start()
     assert admin.get(URL).status_code == 200
     assert PASSWORD not in own_server.log.read_text()
@@ -87,10 +86,9 @@ def test_postgres_hangs(admin: httpx.Client, postgres: PostgresServer):
     for process in processes:
         process.suspend()
     try:
-        for _ in range(2):
-            began = time.monotonic()
-            assert admin.get(URL).status_code == 503
-            assert time.monotonic() - began < 8
+        began = time.monotonic()
+        assert admin.get(URL).status_code == 503
+        assert time.monotonic() - began < 8
     finally:
         for process in processes:
             process.resume()
