@@ -1,0 +1,1 @@
+"""Pages that people look at: self-contained HTML and files to keep, one directory a day."""
