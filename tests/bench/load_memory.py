@@ -1,4 +1,6 @@
-"""Does the memory of a load grow with the part? Answers: "memory is bounded by two batches" of load_part.
+"""Does the memory of a load grow with the part?
+
+Answers: BATCH_ROWS and _read_ahead in include/clickhouse/load.py, which keep two batches at a time.
 
 `python -m tests.bench.load_memory PORT DIRECTORY` loads a part and prints its peak memory in KiB.
 """
@@ -27,7 +29,7 @@ def run() -> list[Finding]:
             directory = Path(folder) / str(count)
             require_equal("rows staged", only_part(stage(directory, count)).rows, count)
             work[str(count)] = partial(_peak_of_child, server.port, directory)
-        few, many = in_turn(work, ROUNDS).values()
+        few, many = in_turn(work, ROUNDS, warm_ups=0).values()
     remark = f"{typical(many, 0)} MiB against {typical(few, 0)} MiB"
     return [
         at_most("load 4 M rows: peak memory of loading 1 M", ratios(many, few), 1.1, digits=3, remark=remark)

@@ -4,13 +4,15 @@ from collections.abc import Callable, Mapping
 from statistics import median
 
 
-def in_turn(work: Mapping[str, Callable[[], float]], rounds: int) -> dict[str, list[float]]:
-    """Return the figures of each piece of work: A B A B ..., after one round that is not counted."""
+def in_turn(
+    work: Mapping[str, Callable[[], float]], rounds: int, *, warm_ups: int = 1
+) -> dict[str, list[float]]:
+    """Return the figures of each piece of work: A B A B ..., without those of the warm-ups before."""
     figures: dict[str, list[float]] = {name: [] for name in work}
-    for number in range(rounds + 1):
+    for number in range(warm_ups + rounds):
         for name, piece in work.items():
             figure = piece()
-            if number:
+            if number >= warm_ups:
                 figures[name].append(figure)
     return figures
 
