@@ -11,8 +11,8 @@ from fastapi import Request, Response
 from fastapi.responses import HTMLResponse, JSONResponse, StreamingResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from include.pages.policy import content_security_policy
 from pages.archive import chunks
-from pages.policy import content_security_policy
 
 # 'self': Airflow's UI shows these pages in an iframe of its own origin, and they show the report in another.
 FRAME_POLICY = (
