@@ -11,6 +11,7 @@ import pytest
 from fsspec import filesystem
 from hypothesis import given
 from hypothesis import strategies as st
+
 from pages.archive import Archive, NotPublished, RenderedRanking, chunks, read_campaign, read_day
 from pages.days import neighbours
 
