@@ -98,7 +98,7 @@ class ClickHouseHook(DbApiHook):
             return False, str(error) or type(error).__name__
 
     def bulk_insert_rows(
-        self, table: str, rows: Iterable[Sequence[Any]], columns: Sequence[str], batch_rows: int = 50_000
+        self, table: str, rows: Iterable[Sequence[Any]], columns: Sequence[str], batch_rows: int = 100_000
     ) -> int:
         """Insert rows by batches, memory bounded by one; return how many.
 
