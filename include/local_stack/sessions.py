@@ -140,6 +140,7 @@ class Sessions:
         for process in left:
             logger.info("%s did not end within %.0f s and was killed", process, grace_s)
             _send(process, signal.SIGKILL)
+        psutil.wait_procs(left, timeout=GRACE_S)  # the kernel takes a moment, also for SIGKILL
         for running in stopping:
             running.process.wait()
 

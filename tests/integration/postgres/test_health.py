@@ -83,8 +83,11 @@ async def test_a_forgotten_prepared_transaction(postgres_server: PostgresServer)
 
 
 async def test_a_crowded_server(postgres_server: PostgresServer):
-    """Fails when more than nine tenths of the connections are used, ours included."""
-    said = r"19 of 20 connections are used \(limit 90%\)"
+    """Fails when more than nine tenths of the connections are used, ours included.
+
+    One more may be counted: a session of an earlier test that is still ending.
+    """
+    said = r"(19|20) of 20 connections are used \(limit 90%\)"
     with connections(postgres_server, 18), pytest.raises(PostgresUnwell, match=said):
         await check(postgres_server)
     assert (await check(postgres_server)).connections_used < 18
