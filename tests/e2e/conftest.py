@@ -20,6 +20,7 @@ from include.github_stand_in.request_log import LoggedRequest
 from include.local_stack.airflow_api import AirflowApi, TaskInstance
 from include.local_stack.settings import read_settings
 from include.local_stack.stack import Stack
+from tests.e2e.invented_recording import write_recording
 
 ROOT = Path(__file__).resolve().parents[2]
 RECORDED = ROOT.parent / "shared" / "data" / "github"
@@ -28,14 +29,15 @@ RATE = 40
 
 
 class RecordedGitHub:
-    """The stand-in with recorded answers, in a thread. Attributes: url; port; last_day; faults."""
+    """The stand-in with recorded answers, in a thread. Attributes: data; url; port; last_day; faults."""
 
-    def __init__(self, last_day: date) -> None:
+    def __init__(self, data: Path, last_day: date) -> None:
         quota = Quota(core_per_hour=1_000_000, search_per_minute=10_000)
-        dataset = read_recording(RECORDED).shift_to(last_day)
+        dataset = read_recording(data).shift_to(last_day)
         clock = partial(datetime.now, UTC)
         app = create_app(dataset, now=clock, anonymous=quota, with_token=quota, latency_s=0.02)
-        self.last_day, self.faults, self._log = last_day, app[FAULTS], app[REQUEST_LOG]
+        self.data, self.last_day = data, last_day
+        self.faults, self._log = app[FAULTS], app[REQUEST_LOG]
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever)
         self._thread.start()
@@ -64,11 +66,10 @@ class RecordedGitHub:
 
 
 @pytest.fixture(scope="session")
-def recorded_github() -> Iterator[RecordedGitHub]:
-    """GitHub as recorded, its last day moved onto yesterday."""
-    if not RECORDED.is_dir():
-        pytest.skip(f"no recorded answers at {RECORDED}")
-    server = RecordedGitHub(datetime.now(UTC).date() - timedelta(days=1))
+def recorded_github(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RecordedGitHub]:
+    """GitHub as recorded, or where there is no recording, as invented; its last day is yesterday."""
+    data = RECORDED if RECORDED.is_dir() else write_recording(tmp_path_factory.mktemp("recording"))
+    server = RecordedGitHub(data, datetime.now(UTC).date() - timedelta(days=1))
     yield server
     server.stop()
 

@@ -12,7 +12,7 @@ import pytest
 from include.github_stand_in.faults import Fault
 from include.github_stand_in.request_log import LoggedRequest
 from include.local_stack.errors import StackError
-from tests.e2e.conftest import RATE, RECORDED
+from tests.e2e.conftest import RATE
 from tests.e2e.recorded_truth import Truth, read_truth
 
 pytestmark = pytest.mark.e2e
@@ -52,7 +52,10 @@ def test_unpausing_runs_the_day_that_was_due(running_stack, recorded_github):
     run = running_stack.scheduled_run()
     assert run["partition_key"].startswith(day.isoformat())
     assert running_stack.wait(run["dag_run_id"]) == "success", running_stack.states(run["dag_run_id"])
-    truth, found = read_truth(RECORDED, top=100, day=day, last_day=day), stored(running_stack, day)
+    truth, found = (
+        read_truth(recorded_github.data, top=100, day=day, last_day=day),
+        stored(running_stack, day),
+    )
     assert_is(found, truth)
     assert Counter(found["repositories"]) == Counter(truth.repositories)
     requests = recorded_github.requests()
@@ -66,7 +69,7 @@ def test_a_run_by_hand_stores_the_day_row_by_row(running_stack, recorded_github)
     """More repositories than before: the day is replaced whole, and `loads` says what is published."""
     day = recorded_github.last_day
     running_stack.run(top=TOP)
-    truth = read_truth(RECORDED, top=TOP, day=day, last_day=day)
+    truth = read_truth(recorded_github.data, top=TOP, day=day, last_day=day)
     assert len(truth.commits) > 10
     assert_is(stored(running_stack, day), truth)
     loads = running_stack.rows(f"SELECT table, rows FROM loads FINAL WHERE date = '{day}' ORDER BY table")
@@ -91,7 +94,7 @@ def test_a_killed_fetch_goes_on_where_it_was(running_stack, recorded_github):
         os.kill(pid, signal.SIGKILL)
     assert running_stack.wait(run_id) == "success", running_stack.states(run_id)
     assert {t.task_id: t.try_number for t in running_stack.tasks(run_id)}["fetch"] == 2
-    truth = read_truth(RECORDED, top=TOP - 50, day=day, last_day=day)
+    truth = read_truth(recorded_github.data, top=TOP - 50, day=day, last_day=day)
     assert_is(stored(running_stack, day), truth)
     asked = Counter(request.path_qs for request in recorded_github.requests(before))
     again = [path for path, times in asked.items() if times > 1]
@@ -111,7 +114,7 @@ def test_a_long_limit_gives_the_slot_back_and_the_fetch_goes_on_after_it(running
     assert running_stack.wait(run_id) == "success", running_stack.states(run_id)
     recorded_github.faults.clear()
     assert {t.task_id: t.try_number for t in running_stack.tasks(run_id)}["fetch"] == 1
-    truth = read_truth(RECORDED, top=TOP - 150, day=day, last_day=day)
+    truth = read_truth(recorded_github.data, top=TOP - 150, day=day, last_day=day)
     assert_is(stored(running_stack, day), truth)
     requests = sorted(recorded_github.requests(before), key=lambda request: request.at_s)
     refused_at = next(request.at_s for request in requests if request.status == 403)
@@ -125,7 +128,9 @@ def test_the_same_day_again_gives_the_same_rows(running_stack, recorded_github):
     day = recorded_github.last_day
     for _ in range(2):
         running_stack.run(top=TOP, day=day.isoformat())
-        assert_is(stored(running_stack, day), read_truth(RECORDED, top=TOP, day=day, last_day=day))
+        assert_is(
+            stored(running_stack, day), read_truth(recorded_github.data, top=TOP, day=day, last_day=day)
+        )
 
 
 def test_a_backfilled_day_gets_its_commits_and_no_stars_of_today(running_stack, recorded_github):
@@ -133,7 +138,10 @@ def test_a_backfilled_day_gets_its_commits_and_no_stars_of_today(running_stack, 
     day, yesterday = recorded_github.last_day - timedelta(days=7), recorded_github.last_day
     before = stored(running_stack, yesterday)
     running_stack.run(top=TOP, day=day.isoformat())
-    found, truth = stored(running_stack, day), read_truth(RECORDED, top=TOP, day=day, last_day=yesterday)
+    found, truth = (
+        stored(running_stack, day),
+        read_truth(recorded_github.data, top=TOP, day=day, last_day=yesterday),
+    )
     assert found["positions"] == []
     assert Counter(found["commits"]) == Counter(truth.commits)
     assert Counter(found["outcomes"]) == Counter(truth.outcomes)

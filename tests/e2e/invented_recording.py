@@ -1,0 +1,49 @@
+"""A recording of our own invention, for a checkout without GitHub's recorded answers beside it."""
+
+import csv
+import gzip
+from datetime import datetime, timedelta
+from hashlib import sha256
+from pathlib import Path
+
+LAST_DAY = datetime(2026, 8, 21)  # noqa: DTZ001 - written as UTC
+REPOSITORIES, DAYS = 400, 14
+COMMITS_A_DAY = {0: 7, 3: 1, 5: 130, 11: 3, 40: 12, 199: 2}  # by place in the ranking; 130 are two pages
+
+
+def write_recording(directory: Path) -> Path:
+    """Write repositories.csv and commits.csv.gz in the form that the stand-in reads."""
+    with (directory / "repositories.csv").open("w", newline="", encoding="utf-8") as file:
+        rows = csv.writer(file)
+        rows.writerow(["owner", "name", "stars", "forks", "open_issues", "language", "pushed_at"])
+        for place in range(REPOSITORIES):
+            active = place in COMMITS_A_DAY or place % 3 == 0
+            pushed = LAST_DAY + (timedelta(hours=20) if active else -timedelta(days=place % 50 + 1))
+            stars = 500_000 - 1000 * (place - place % 2)  # every two are equal
+            language = ["Python", "Go", "", "C++"][place % 4]
+            rows.writerow([*_name(place), stars, place * 3, place, language, _text(pushed)])
+    with gzip.open(directory / "commits.csv.gz", "wt", newline="", encoding="utf-8") as file:
+        rows = csv.writer(file)
+        rows.writerow(["owner", "name", "sha", "committed_at", "author_login", "author_name"])
+        for place, count in COMMITS_A_DAY.items():
+            for day in range(DAYS):
+                for number in range(count):
+                    rows.writerow([*_name(place), *_commit(place, day, number, count)])
+    return directory
+
+
+def _commit(place: int, day: int, number: int, count: int) -> tuple[str, str, str, str]:
+    sha = sha256(f"{place} {day} {number}".encode()).hexdigest()[:40]
+    midnight = LAST_DAY - timedelta(days=day)
+    # The first and the last second of the day are in it.
+    at = midnight + timedelta(seconds=number * 86_399 // max(1, count - 1))
+    author = number % 5
+    return sha, _text(at), "" if author == 1 else f"login-{author}", f"Náme {author}"
+
+
+def _name(place: int) -> tuple[str, str]:
+    return f"owner-{place % 37}", f"repo-{place}"
+
+
+def _text(moment: datetime) -> str:
+    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
