@@ -60,13 +60,13 @@ def publish_day(
     else:
         tables = sorted(manifest.tables.values(), key=lambda parts: parts.table.day_column is not None)
         for parts in tables:
-            sources = [part.staging_table for part in staged if part.table == parts.table.name]
+            loaded = [part for part in staged if part.table == parts.table.name]
             still_allowed()
             if parts.table.day_column:
-                source = _gathered(clickhouse, manifest, parts, sources, attempt)
+                source = _gathered(clickhouse, manifest, parts, loaded, attempt)
                 replace_day(clickhouse, parts.table, manifest.day, source, _expected(parts), NEXT_STEP)
             else:
-                _upsert(clickhouse, manifest, parts, sources)
+                _upsert(clickhouse, manifest, parts, loaded)
         for parts in _tables_by_day(manifest):
             still_allowed()
             name, published = parts.table.name, _expected(parts)
@@ -133,23 +133,32 @@ def _missing_staging_table(
 
 
 def _gathered(
-    clickhouse: ClickHouse, manifest: Manifest, parts: TableParts, sources: Sequence[str], attempt: str
+    clickhouse: ClickHouse, manifest: Manifest, parts: TableParts, loaded: Sequence[StagedPart], attempt: str
 ) -> str | None:
-    if len(sources) <= 1:
-        return sources[0] if sources else None
+    if len(loaded) <= 1:
+        return loaded[0].staging_table if loaded else None
     name = staging_table_name(parts.table.name, manifest.run_id, f"publish {attempt}")
     create_staging_table(clickhouse, parts.table.name, name)
-    for source in sources:  # hard links, no copy; in a table of this try, as it appends
-        partition = f"ATTACH PARTITION '{manifest.day.isoformat()}' FROM {quoted(source)}"
+    for part in loaded:  # hard links, no copy; in a table of this try, as it appends
+        partition = f"ATTACH PARTITION '{manifest.day.isoformat()}' FROM {quoted(part.staging_table)}"
         clickhouse.execute(f"ALTER TABLE {quoted(name)} {partition}")
     return name
 
 
-def _upsert(clickhouse: ClickHouse, manifest: Manifest, parts: TableParts, sources: Sequence[str]) -> None:
+def _upsert(
+    clickhouse: ClickHouse, manifest: Manifest, parts: TableParts, loaded: Sequence[StagedPart]
+) -> None:
     table, columns = quoted(parts.table.name), ", ".join(map(quoted, parts.table.columns))
-    for source in sources:
-        settle(clickhouse, f"INSERT INTO {table} ({columns}) SELECT {columns} FROM {quoted(source)}")
-        _require_keys(clickhouse, manifest, parts, source)
+    for each in loaded:
+        part = manifest.part(each.table, each.file)
+        expected = Contents(rows=part.rows, keys=part.rows, checksum=part.checksum)
+        found = contents(clickhouse, parts.table, manifest.day.isoformat(), source=each.staging_table)
+        if found != expected:
+            reason = f"{each.staging_table} holds {found}, expected {expected}"
+            raise _mismatch(clickhouse, manifest, parts.table.name, reason)
+        source = quoted(each.staging_table)
+        settle(clickhouse, f"INSERT INTO {table} ({columns}) SELECT {columns} FROM {source}")
+        _require_keys(clickhouse, manifest, parts, each.staging_table)
 
 
 def _require_keys(clickhouse: ClickHouse, manifest: Manifest, parts: TableParts, source: str) -> None:
