@@ -116,7 +116,7 @@ def test_rows_of_another_day_stop_the_publication(clickhouse, tmp_path):
 def test_a_doubled_key_stops_the_publication(clickhouse, tmp_path, table, rows):
     """Keys are unique or nothing is published; 26.9 merges doubled rows as they are inserted."""
     directory, manifest = stage(tmp_path, "run 1", (table, [*rows(5), *rows(1)]))
-    with pytest.raises(DayMismatch, match="keys=5|5 of 6 rows"):
+    with pytest.raises(DayMismatch, match=r"keys=5|5 of 6 rows"):
         publish(clickhouse, manifest, load(clickhouse, directory, manifest), "1")
     assert clickhouse.execute(f"SELECT count() FROM {table.name}") == [(0,)]
 

@@ -161,7 +161,7 @@ def test_no_report_yet(reader: httpx.Client, hidden: Path, path: str):
     answer = reader.get(path)
     assert answer.status_code == 200
     dag_id = {PHRASES: "phrase_views_report", RANKING: "github_top_repositories"}[path]
-    assert "No report yet: trigger the DAG" in answer.text
+    assert "No report yet. What the DAG" in answer.text
     assert dag_id in answer.text
 
 
