@@ -188,7 +188,7 @@ def _message(answer: Answer) -> str:
     """What GitHub says, with the `errors` of a 422 and the reason of a 451; else the start of the body."""
     body = _object(answer.body)
     parts = [body[key] for key in ("message", "errors", "block") if body.get(key)]
-    texts = [ascii(answer.without_secret(str(part)))[:300] for part in parts]
+    texts = [answer.without_secret(ascii(part))[:300] for part in parts]
     return "; ".join(texts) or f"body {excerpt(answer)}"
 
 
