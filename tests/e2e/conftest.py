@@ -4,7 +4,7 @@ import asyncio
 import os
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, date, datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -81,13 +81,17 @@ class RunningStack:
         self.stack, self.airflow = stack, airflow
         self.clickhouse_path = stack.state.clickhouse
 
-    def wait(self, run_id: str, timeout_s: float = 180) -> str:
-        """Wait for the end of a run of the main DAG; return its state."""
+    def wait_until(self, condition: Callable[[], object], timeout_s: float = 180) -> None:
+        """Wait for something to come true while the stack lives."""
         deadline = time.monotonic() + timeout_s
-        while (state := self.airflow.run_state(DAGS[1], run_id)) not in {"success", "failed"}:
-            assert time.monotonic() < deadline, self.states(run_id)
-            self.stack.watch(0.2)
-        return state
+        while not condition():
+            assert time.monotonic() < deadline, f"not within {timeout_s} s"
+            self.stack.watch(0.1)
+
+    def wait(self, run_id: str) -> str:
+        """Wait for the end of a run of the main DAG; return its state."""
+        self.wait_until(lambda: self.airflow.run_state(DAGS[1], run_id) in {"success", "failed"})
+        return self.airflow.run_state(DAGS[1], run_id)
 
     def tasks(self, run_id: str) -> Sequence[TaskInstance]:
         """The tasks of a run."""
@@ -99,11 +103,15 @@ class RunningStack:
 
     def scheduled_run(self) -> dict:
         """The run that the timetable made when the DAG was unpaused."""
-        while True:
+        found: list[dict] = []
+
+        def look() -> list[dict]:
             runs = self.airflow._call("GET", f"/api/v2/dags/{DAGS[1]}/dagRuns")["dag_runs"]
-            if scheduled := [run for run in runs if run["run_type"] == "scheduled"]:
-                return scheduled[0]
-            self.stack.watch(0.2)
+            found.extend(run for run in runs if run["run_type"] == "scheduled")
+            return found
+
+        self.wait_until(look)
+        return found[0]
 
     def run(self, **params: object) -> str:
         """Run the main DAG to its green end; return the run's id."""
