@@ -46,7 +46,7 @@ from airflow.sdk import (
 
 from hooks.connection_fields import BadConnection
 from hooks.rescheduling import slot_given_back_while_waiting
-from hooks.staging_root import BadVariable, staging_root
+from hooks.storage_roots import BadVariable, staging_root
 from include.github.errors import (
     BadParam,
     Forbidden,

@@ -10,7 +10,7 @@ from fastapi import FastAPI, Request, Response
 from starlette.exceptions import HTTPException
 
 from hooks.postgres_hook import StagehousePostgresHook
-from hooks.staging_root import BadVariable
+from hooks.storage_roots import BadVariable
 from pages import database, looks, phrase_views, runs, top_repositories
 from pages.access import signed_in
 from pages.answers import add_headers, refusal

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from fastapi import APIRouter, Request, Response
 
+from hooks.storage_roots import reports_root
 from pages.access import may_read
 from pages.answers import download, page, rendered_page
 from pages.archive import Archive, RenderedPhraseViews, read_campaign, read_day
 from pages.days import neighbours
-from pages.reports_root import reports_root
 from pages.sections import PHRASE_VIEWS
 
 router = APIRouter(prefix=f"/{PHRASE_VIEWS.slug}", dependencies=[may_read(PHRASE_VIEWS.dag_id)])

@@ -5,10 +5,10 @@ from __future__ import annotations
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import RedirectResponse
 
+from hooks.storage_roots import reports_root
 from pages.access import may_read_the_dag_asked_for
 from pages.answers import page
 from pages.archive import Archive, RenderedDay
-from pages.reports_root import reports_root
 from pages.sections import SECTIONS
 
 router = APIRouter(prefix="/runs", dependencies=[may_read_the_dag_asked_for()])

@@ -1,4 +1,4 @@
-"""Where staging files live: the Airflow variable `staging_root`."""
+"""Where files live: the Airflow variables `staging_root` and `reports_root`."""
 
 from __future__ import annotations
 
@@ -9,8 +9,6 @@ from airflow.sdk import ObjectStoragePath, Variable
 
 if TYPE_CHECKING:
     from include.staging.files import StagingPath
-
-VARIABLE = "staging_root"
 
 
 class BadVariable(ValueError):
@@ -25,28 +23,33 @@ class BadVariable(ValueError):
 
 
 def staging_root() -> StagingPath:
-    """Return the directory or object store prefix that `staging_root` names.
+    """Return the directory or object store prefix for staging files. Raises: BadVariable."""
+    return _root("staging_root")
 
-    A directory is given as pathlib.Path: Airflow's wrapper around the same files is many times slower.
 
-    Raises: BadVariable.
-    """
-    text = str(Variable.get(VARIABLE, default="") or "").strip()
+def reports_root() -> StagingPath:
+    """Return the directory or object store prefix for rendered reports. Raises: BadVariable."""
+    return _root("reports_root")
+
+
+def _root(variable: str) -> StagingPath:
+    text = str(Variable.get(variable, default="") or "").strip()
     if not text:
-        reason = f"not set: a directory or a URL like s3://bucket/prefix (AIRFLOW_VAR_{VARIABLE.upper()})"
-        raise BadVariable(VARIABLE, reason)
+        reason = f"not set: a directory or a URL like s3://bucket/prefix (AIRFLOW_VAR_{variable.upper()})"
+        raise BadVariable(variable, reason)
     path = text.removeprefix("file://")
     if "://" in path:
-        return _object_store(path)
+        return _object_store(variable, path)
     if not Path(path).is_absolute():
-        raise BadVariable(VARIABLE, f"{text!r} is no absolute path: tasks have no common working directory")
+        raise BadVariable(variable, f"{text!r} is no absolute path: tasks have no common working directory")
+    # Not Airflow's wrapper around the same files: it is many times slower.
     return Path(path)
 
 
-def _object_store(url: str) -> StagingPath:
+def _object_store(variable: str, url: str) -> StagingPath:
     try:
         store = ObjectStoragePath(url)
         store.fs  # noqa: B018 - a store whose provider is not installed is found here, not by the first file
     except (ValueError, ImportError) as error:
-        raise BadVariable(VARIABLE, f"{url!r} cannot be opened: {error}") from error
+        raise BadVariable(variable, f"{url!r} cannot be opened: {error}") from error
     return cast("StagingPath", store)

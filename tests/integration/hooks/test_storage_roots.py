@@ -7,7 +7,7 @@ from airflow.sdk import ObjectStoragePath
 from airflow.sdk.io import attach
 from fsspec.implementations.memory import MemoryFileSystem
 
-from hooks.staging_root import BadVariable, staging_root
+from hooks.storage_roots import BadVariable, staging_root
 from include.staging.files import write_atomically
 
 VARIABLE = "AIRFLOW_VAR_STAGING_ROOT"
