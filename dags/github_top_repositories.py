@@ -48,7 +48,6 @@ from hooks.connection_fields import BadConnection
 from hooks.rescheduling import slot_given_back_while_waiting
 from hooks.storage_roots import BadVariable, staging_root
 from include.github.errors import (
-    BadParam,
     Forbidden,
     ForeignOrigin,
     Invalid,
@@ -60,6 +59,7 @@ from include.github.errors import (
     WrongRanking,
 )
 from include.github.request import DEFAULT_QUERY, DEFAULT_TOP, MAX_QUERY, MAX_TOP, read_request
+from include.params import BadParam
 from include.run_day import run_day
 from include.staging.files import run_directory
 

@@ -6,24 +6,12 @@ GitHubError
  ├ RequestFailed, RetryBudgetSpent
  ├ ForeignOrigin, TooManyRedirects, TooManyPages
  └ WrongRanking, MostlyGone
-BadParam is a ValueError: nothing was asked yet.
 """
 
 from __future__ import annotations
 
 from datetime import datetime
 from typing import ClassVar
-
-
-class BadParam(ValueError):
-    """A parameter of the run is not usable. Attributes: param; value, its repr, cut; allowed."""
-
-    def __init__(self, param: str, value: str, allowed: str) -> None:
-        super().__init__(param, value, allowed)
-        self.param, self.value, self.allowed = param, value, allowed
-
-    def __str__(self) -> str:
-        return f"param {self.param!r} is {self.value}: allowed is {self.allowed}"
 
 
 class GitHubError(Exception):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import unicodedata
 from collections.abc import Mapping
 from datetime import date, timedelta
@@ -10,19 +9,17 @@ from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
-from include.github.errors import BadParam
+from include.params import BadParam, read_day, refuse_unknown_params, shown
 
 MAX_TOP = 1000  # https://docs.github.com/en/rest/search/search: "up to 1,000 results for each search"
 MAX_QUERY = 256  # the same page: "You cannot use queries that are longer than 256 characters"
 DEFAULT_TOP = 100
 DEFAULT_QUERY = "stars:>1"
-SHOWN = 80  # characters of a bad value in its error
 FIRST_DAY = date(1970, 1, 1)  # GitHub takes since/until within 1970..2099, ClickHouse's Date begins here too
 
 _ALLOWED = {
     "top": f"a whole number from 1 to {MAX_TOP} (GitHub's search never shows more)",
     "query": f"text of 1 to {MAX_QUERY} characters, not blank, without control characters",
-    "day": f"a date YYYY-MM-DD from {FIRST_DAY} to today (UTC), or empty for the run's own day",
 }
 
 
@@ -61,34 +58,11 @@ def read_request(params: Mapping[str, object], *, run_day: date, today: date) ->
     Args: run_day: the day meant by an empty `day`. today: by UTC; later days are refused.
     Raises: BadParam, which names the param, its value and what is allowed.
     """
-    for name in params:
-        if name not in _ALLOWED:
-            raise BadParam(
-                ascii(name)[:SHOWN], _shown(params[name]), f"not known, only {', '.join(_ALLOWED)} are"
-            )
-    day = _read_day(params.get("day"), run_day)
-    if not FIRST_DAY <= day <= today:
-        raise BadParam("day", _shown(str(day)), _ALLOWED["day"] + f", today is {today}")
+    refuse_unknown_params(params, (*_ALLOWED, "day"))
+    day = read_day(params.get("day"), run_day, FIRST_DAY, today)
     values = {"top": params.get("top", DEFAULT_TOP), "query": params.get("query", DEFAULT_QUERY), "day": day}
     try:
         return TopRepositoriesRequest.model_validate(values)
     except ValidationError as error:
         name = str(error.errors(include_url=False, include_context=False)[0]["loc"][0])
-        raise BadParam(name, _shown(values[name]), _ALLOWED[name]) from None
-
-
-def _read_day(value: object, run_day: date) -> date:
-    if value is None or value == "":
-        return run_day
-    # Not fromisoformat() alone: since Python 3.11 it takes 20260820 and 2026-W34-4 too.
-    if not isinstance(value, str) or not re.fullmatch("[0-9]{4}-[0-9]{2}-[0-9]{2}", value):
-        raise BadParam("day", _shown(value), _ALLOWED["day"])
-    try:
-        return date.fromisoformat(value)
-    except ValueError:
-        raise BadParam("day", _shown(value), _ALLOWED["day"]) from None
-
-
-def _shown(value: object) -> str:
-    text = ascii(value) if isinstance(value, str) else repr(value)
-    return text if len(text) <= SHOWN else text[:SHOWN] + "... (cut)"
+        raise BadParam(name, shown(values[name]), _ALLOWED[name]) from None

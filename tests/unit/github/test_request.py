@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from include.github.errors import BadParam
 from include.github.request import TopRepositoriesRequest, read_request
+from include.params import BadParam
 
 RUN_DAY, TODAY = date(2026, 8, 20), date(2026, 8, 21)
 

@@ -1,0 +1,56 @@
+"""Params of a run, checked before anything is asked, written or stored."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Mapping
+from datetime import date
+
+SHOWN = 80  # characters of a bad value in its error
+
+
+class BadParam(ValueError):
+    """A parameter of the run is not usable. Attributes: param; value, its repr, cut; allowed."""
+
+    def __init__(self, param: str, value: str, allowed: str) -> None:
+        super().__init__(param, value, allowed)
+        self.param, self.value, self.allowed = param, value, allowed
+
+    def __str__(self) -> str:
+        return f"param {self.param!r} is {self.value}: allowed is {self.allowed}"
+
+
+def refuse_unknown_params(params: Mapping[str, object], known: Collection[str]) -> None:
+    """Raise BadParam for a param that no DAG asks for: a typing error would go unseen."""
+    for name in params:
+        if name not in known:
+            raise BadParam(
+                ascii(name)[:SHOWN], shown(params[name]), f"not known, only {', '.join(known)} are"
+            )
+
+
+def read_day(value: object, run_day: date, first: date, today: date) -> date:
+    """Return the day that param `day` (None or text) means: `run_day` where it is empty.
+
+    Raises: BadParam for what is no YYYY-MM-DD from `first` to `today`.
+    """
+    allowed = f"a date YYYY-MM-DD from {first} to today (UTC), or empty for the run's own day"
+    if value is None or value == "":
+        day = run_day
+    # Not fromisoformat() alone: since Python 3.11 it takes 20260820 and 2026-W34-4 too.
+    elif not isinstance(value, str) or not re.fullmatch("[0-9]{4}-[0-9]{2}-[0-9]{2}", value):
+        raise BadParam("day", shown(value), allowed)
+    else:
+        try:
+            day = date.fromisoformat(value)
+        except ValueError:
+            raise BadParam("day", shown(value), allowed) from None
+    if not first <= day <= today:
+        raise BadParam("day", shown(str(day)), f"{allowed}, today is {today}")
+    return day
+
+
+def shown(value: object) -> str:
+    """Return a value for an error: on one line, cut."""
+    text = ascii(value) if isinstance(value, str) else repr(value)
+    return text if len(text) <= SHOWN else text[:SHOWN] + "... (cut)"

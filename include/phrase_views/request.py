@@ -1,0 +1,80 @@
+"""What a report is asked for, checked before any statement."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date
+from typing import Annotated, Literal
+from zoneinfo import ZoneInfo, available_timezones
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+
+from include.params import BadParam, read_day, refuse_unknown_params, shown
+from include.phrase_views.hours import hours
+
+FIRST_DAY = date(1972, 1, 1)  # before it, zones had offsets of odd seconds
+MAX_CAMPAIGNS = 1000
+DEFAULT_TIME_ZONE = "UTC"
+DEFAULT_HOUR_RULE: HourRule = "sample"
+
+HourRule = Literal["sample", "closing"]
+_ALLOWED = {
+    "campaign_ids": f"a list of at most {MAX_CAMPAIGNS} whole numbers from 1 to {2**31 - 1}, each once; "
+    "empty for all campaigns",
+    "time_zone": "a name of the IANA time zone database, such as UTC or Europe/Berlin",
+    "hour_rule": "sample (a gain belongs to the hour of the sample that shows it) or closing (a sample "
+    "stamped HH:00:00 closes the hour before)",
+}
+
+
+def _each_once(numbers: tuple[int, ...]) -> tuple[int, ...]:
+    if len(set(numbers)) < len(numbers):
+        raise ValueError
+    return tuple(sorted(numbers))
+
+
+def _known_zone(name: str) -> str:
+    if name not in available_timezones():
+        raise ValueError
+    ZoneInfo(name)
+    return name
+
+
+class PhraseViewsRequest(BaseModel):
+    """What one report is asked for.
+
+    Attributes: campaign_ids, ascending, empty for all; day, local in time_zone; hour_rule, which hour a
+    sample stamped HH:00:00 belongs to: its own (sample) or the one before (closing).
+    """
+
+    model_config = ConfigDict(frozen=True, strict=True, extra="forbid")
+    campaign_ids: Annotated[
+        tuple[Annotated[int, Field(ge=1, lt=2**31)], ...],
+        Field(max_length=MAX_CAMPAIGNS),
+        AfterValidator(_each_once),
+    ] = ()
+    day: date
+    time_zone: Annotated[str, AfterValidator(_known_zone)] = DEFAULT_TIME_ZONE
+    hour_rule: HourRule = DEFAULT_HOUR_RULE
+
+
+def read_request(params: Mapping[str, object], *, run_day: date, today: date) -> PhraseViewsRequest:
+    """Turn the params of a run into a request; each may be left out.
+
+    Args: run_day: the day meant by an empty `day`. today: by UTC; later days are refused.
+    Raises: BadParam, which names the param, its value and what is allowed.
+    """
+    refuse_unknown_params(params, (*_ALLOWED, "day"))
+    values: dict[str, object] = {name: params[name] for name in _ALLOWED if name in params}
+    values["day"] = day = read_day(params.get("day"), run_day, FIRST_DAY, today)
+    campaign_ids = values.get("campaign_ids")
+    if isinstance(campaign_ids, list) or campaign_ids is None:
+        values["campaign_ids"] = tuple(campaign_ids or ())
+    try:
+        request = PhraseViewsRequest.model_validate(values)
+    except ValidationError as error:
+        name = str(error.errors(include_url=False, include_context=False)[0]["loc"][0])
+        raise BadParam(name, shown(values[name]), _ALLOWED[name]) from None
+    if not hours(day, request.time_zone):
+        raise BadParam("day", shown(str(day)), f"a day that {request.time_zone} has: clocks there skipped it")
+    return request
