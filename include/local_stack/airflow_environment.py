@@ -98,4 +98,5 @@ def _connections(
         "AIRFLOW_CONN_CLICKHOUSE_DEFAULT": json.dumps(clickhouse),
         "AIRFLOW_VAR_STAGING_ROOT": str(state.staging),
         "AIRFLOW_VAR_REPORTS_ROOT": str(state.reports),
+        "AIRFLOW_VAR_INBOX_ROOT": str(state.inbox),
     }

@@ -39,6 +39,7 @@ class StateDirectory:
         self.clickhouse = path / "clickhouse"
         self.staging = path / "staging"
         self.reports = path / "reports"
+        self.inbox = path / "inbox"
         self.logs = path / "logs"
         self.lock = path / "stack.lock"
         self.owner = path / "stack.json"
@@ -50,7 +51,7 @@ class StateDirectory:
     def create(self) -> None:
         """Make the directories that are missing; ClickHouse makes its own."""
         self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
-        for directory in (self.airflow, self.task_logs, self.staging, self.reports, self.logs):
+        for directory in (self.airflow, self.task_logs, self.staging, self.reports, self.inbox, self.logs):
             directory.mkdir(exist_ok=True)
 
     def log(self, component: str) -> Path:

@@ -30,6 +30,10 @@ class ImportFileTooLarge(ImportFileError):
     """The file, unpacked, is larger than an import may be."""
 
 
+class ImportFileChanged(ImportFileError):
+    """The file is not, or no longer, the one that this run has read."""
+
+
 class TooManyRejected(ValueError):
     """More lines were rejected than the run allows; nothing was loaded.
 

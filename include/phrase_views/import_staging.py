@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from datetime import date, datetime
 from io import BufferedReader
 from itertools import chain
-from typing import Literal
+
+from pydantic import JsonValue
 
 from include.phrase_views.import_errors import ImportFileDamaged, ImportFileTooLarge, TooManyRejected
 from include.phrase_views.import_lines import read_lines
+from include.phrase_views.import_request import Format
 from include.phrase_views.import_rows import CounterRow, Found, Reject, parse_csv, parse_ndjson, reject
 from include.staging.files import StagingPath, write_atomically
 from include.staging.manifest import Manifest, save_manifest
@@ -26,11 +28,8 @@ PHRASES_VIEWS = StagedTable(
     day_column=None,
 )
 REJECTED = "rejected.ndjson"
-MAX_REJECTED = 100_000  # the highest param max_rejected: rejects are kept in memory until written
 MAX_ROWS = 5_000_000  # the samples of a file are remembered, to find those that come twice
 _SEEN_BEYOND = 1_000  # rejects written down above the threshold, so that their kinds show
-
-Format = Literal["auto", "csv", "ndjson"]
 
 
 class _Sorter:
@@ -78,13 +77,15 @@ def stage_counters(
     form: Format = "auto",
     max_rejected: int = 0,
     max_rows: int = MAX_ROWS,
+    source: Callable[[], Mapping[str, str]] = dict,
 ) -> Manifest:
     """Stage the counters in `file`; rejected lines go to `directory`/rejected.ndjson.
 
     Of two lines for one (campaign, phrase, instant) with different views the later one is rejected; with
     equal views it counts as repeated. Facts of the manifest: rows, rejected, repeated, blank, in lines.
 
-    Args: path, for errors; day of the run, names nothing in the table; max_rejected, lines.
+    Args: path, for errors; day of the run, names nothing in the table; max_rejected, lines;
+        source, asked after the last line: what else to keep as facts.
     Raises: TooManyRejected, ImportFileError and its kinds: no manifest then, so nothing can be loaded.
     """
     sorter = _Sorter(path, max_rejected, max_rows)
@@ -96,13 +97,15 @@ def stage_counters(
         first = rejects[0]
         rejected_to = str(directory / REJECTED)
         raise TooManyRejected(max_rejected, len(rejects), first.line, first.reason, rejected_to)
-    facts = {
+    facts: dict[str, JsonValue] = {
+        **source(),
         "rejected": len(rejects),
         "repeated": sorter.repeated,
         "blank": sorter.blank,
         "rows": sorter.rows,
+        "reject_file": str(directory / REJECTED),
     }
-    log.info("%s: %s; rejected lines are in %s", path, facts, directory / REJECTED)
+    log.info("%s: %s", path, facts)
     manifest = Manifest(
         dag_id=dag_id,
         run_id=run_id,
@@ -110,7 +113,7 @@ def stage_counters(
         host=host,
         written_at=written_at,
         tables={PHRASES_VIEWS.name: parts},
-        facts=dict(facts),
+        facts=facts,
     )
     save_manifest(directory, manifest)
     return manifest

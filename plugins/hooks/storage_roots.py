@@ -1,4 +1,4 @@
-"""Where files live: the Airflow variables `staging_root` and `reports_root`."""
+"""Where files live: the Airflow variables `staging_root`, `reports_root` and `inbox_root`."""
 
 from __future__ import annotations
 
@@ -30,6 +30,11 @@ def staging_root() -> StagingPath:
 def reports_root() -> StagingPath:
     """Return the directory or object store prefix for rendered reports. Raises: BadVariable."""
     return _root("reports_root")
+
+
+def inbox_root() -> StagingPath:
+    """Return the directory or object store prefix that imports take their files from. Raises: BadVariable."""
+    return _root("inbox_root")
 
 
 def _root(variable: str) -> StagingPath:

@@ -42,6 +42,8 @@ def test_holds_the_contract_of_all_ways_to_start(environment, tmp_path):
     assert environment["AIRFLOW__CORE__LOAD_EXAMPLES"] == "False"
     assert environment["AIRFLOW_VAR_STAGING_ROOT"] == str(tmp_path / "state" / "staging")
     assert environment["AIRFLOW_VAR_REPORTS_ROOT"] == str(tmp_path / "state" / "reports")
+    assert environment["AIRFLOW_VAR_INBOX_ROOT"] == str(tmp_path / "state" / "inbox")
+    assert (tmp_path / "state" / "inbox").is_dir()
 
 
 def test_connections_carry_address_token_and_pace(environment, tmp_path):

@@ -12,6 +12,7 @@ import yaml
 ROOT = Path(__file__).resolve().parents[3]
 SERVERS = ("postgres", "clickhouse")
 COMPONENTS = ("api-server", "scheduler", "dag-processor")
+INBOX = "${INBOX:-./inbox}"
 SECRETS = {
     "POSTGRES_PASSWORD",
     "CLICKHOUSE_PASSWORD",
@@ -53,8 +54,8 @@ def test_has_the_services_of_one_host_and_no_unknown_key(compose):
     assert set(compose["services"]) == {*SERVERS, "init", *COMPONENTS}
     for name, service in compose["services"].items():
         assert service.keys() <= KEYS, name
-        mounts = {mount.split(":")[0] for mount in service.get("volumes", [])}
-        assert mounts <= compose["volumes"].keys(), name
+        mounts = {mount.rsplit(":/", 1)[0] for mount in service.get("volumes", [])}
+        assert mounts - {INBOX} <= compose["volumes"].keys(), name
 
 
 @pytest.mark.parametrize("name", [*SERVERS, *COMPONENTS])
@@ -82,7 +83,9 @@ def test_no_secret_has_a_default():
     found = list(VARIABLE.finditer((ROOT / "docker-compose.yaml").read_text()))
     demanded = {match["name"] for match in found if match["rest"] == ":?run make env"}
     assert demanded == SECRETS
-    assert {match["name"] for match in found} - SECRETS == {"GITHUB_API", "GITHUB_TOKEN", "AIRFLOW_PORT"}
+    assert {match["name"] for match in found} - SECRETS == {
+        *("GITHUB_API", "GITHUB_TOKEN", "AIRFLOW_PORT", "INBOX")
+    }
 
 
 def test_the_example_explains_every_variable_and_holds_no_secret(example):
@@ -111,6 +114,12 @@ def test_only_the_ui_is_reachable_and_only_from_this_host(compose):
     assert published == {"api-server": ["127.0.0.1:${AIRFLOW_PORT:-8080}:8080"]}
 
 
+def test_the_inbox_is_a_directory_of_the_host_that_is_only_read(compose):
+    """Every component that runs or shows tasks sees it."""
+    for name in COMPONENTS:
+        assert f"{INBOX}:/opt/airflow/data/inbox:ro" in compose["services"][name]["volumes"]
+
+
 def test_holds_the_contract_of_all_ways_to_start(environment):
     """Folders, import path, variables and connections are those that hooks and DAGs rely on."""
     assert environment["AIRFLOW__CORE__DAGS_FOLDER"] == "/opt/airflow/dags"
@@ -119,6 +128,7 @@ def test_holds_the_contract_of_all_ways_to_start(environment):
     assert environment["AIRFLOW__CORE__LOAD_EXAMPLES"] == "False"
     assert environment["AIRFLOW_VAR_STAGING_ROOT"] == "/opt/airflow/data/staging"
     assert environment["AIRFLOW_VAR_REPORTS_ROOT"] == "/opt/airflow/data/reports"
+    assert environment["AIRFLOW_VAR_INBOX_ROOT"] == "/opt/airflow/data/inbox"
     types = {
         name: connection(environment, name)["conn_type"] for name in ("postgres", "github", "clickhouse")
     }

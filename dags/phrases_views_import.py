@@ -1,0 +1,235 @@
+"""
+### Counters of search phrases, from a file
+
+By hand: takes one file of `campaign_id, phrase, views, dt` from the inbox into the table `phrases_views`,
+exactly once. CSV with a header, or NDJSON, either of them gzipped or not.
+
+| task | reads | writes | safe to rerun |
+| ---- | ----- | ------ | ------------- |
+| `postgres_health` | params, `postgres_default` | XCom: the facts found | yes |
+| `tables` | `clickhouse_default` | missing tables and columns | yes, does nothing |
+| `stage` | the file | `rejected.ndjson`, parts, then the manifest | yes, what is staged is used |
+| `load` | one part | a staging table of this try | yes |
+| `publish` | the staging tables | `phrases_views`, `loads` | yes, equal rows count once |
+| `check` | ClickHouse, the manifest | the asset `phrases_views` | yes |
+
+**Rejected lines** go with their number and the reason to `rejected.ndjson` in the run's staging directory.
+More of them than `max_rejected`, and `stage` fails: nothing is loaded. Two lines for one (campaign, phrase,
+instant): with equal views the second counts as repeated, with different views it is rejected.
+
+**The same file again** changes nothing. **A file with corrections** replaces the views of the samples that it
+names; so does an old run that is cleared from `load` on. A file that was changed needs a new run.
+
+**When it is red**: the error of the first red task names what is wrong and the next step.
+"""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from typing import TYPE_CHECKING
+
+from airflow.sdk import (
+    Asset,
+    ExceptionRetryPolicy,
+    Param,
+    RetryAction,
+    RetryRule,
+    TriggerRule,
+    chain,
+    dag,
+    get_current_context,
+    task,
+)
+
+from hooks.connection_fields import BadConnection
+from hooks.rescheduling import slot_given_back_while_waiting
+from hooks.storage_roots import BadVariable, inbox_root, staging_root
+from include.params import BadParam
+from include.phrase_views.import_errors import ImportFileError, TooManyRejected
+from include.phrase_views.import_request import (
+    DEFAULT_FORMAT,
+    DEFAULT_MAX_REJECTED,
+    MAX_PATH,
+    MAX_REJECTED,
+    read_request,
+)
+from include.staging.files import run_directory
+
+if TYPE_CHECKING:
+    from datetime import date
+
+    from airflow.sdk.execution_time.context import OutletEventAccessors
+
+    from include.phrase_views.import_request import ImportRequest
+    from include.staging.files import StagingPath
+
+COUNTERS_PUBLISHED = Asset("phrases_views")
+TRYING_AGAIN_IS_NO_USE = ExceptionRetryPolicy(
+    [
+        RetryRule(exception=[BadParam, BadConnection, BadVariable], action=RetryAction.FAIL),
+        RetryRule(exception=[ImportFileError, TooManyRejected], action=RetryAction.FAIL),
+    ]
+)
+
+
+@dag(
+    schedule=None,
+    start_date=datetime(2026, 1, 1, tzinfo=UTC),
+    catchup=False,
+    max_active_runs=1,
+    dagrun_timeout=timedelta(hours=23),
+    params={
+        "path": Param(
+            type="string",
+            minLength=1,
+            maxLength=MAX_PATH,
+            title="File",
+            description="Its path below the variable inbox_root, such as august/20.csv.gz, or its URL.",
+        ),
+        "format": Param(
+            DEFAULT_FORMAT,
+            type="string",
+            enum=["auto", "csv", "ndjson"],
+            title="Format",
+            description="auto: a file that begins with '{' is ndjson, any other csv. Either may be gzipped.",
+        ),
+        "max_rejected": Param(
+            DEFAULT_MAX_REJECTED,
+            type="integer",
+            minimum=0,
+            maximum=MAX_REJECTED,
+            title="Lines that may be rejected",
+            description=f"With more of them the run fails before anything is loaded; 0 to {MAX_REJECTED}.",
+        ),
+    },
+    default_args={
+        "retries": 3,
+        "retry_delay": timedelta(seconds=30),
+        "retry_exponential_backoff": 2,
+        "max_retry_delay": timedelta(minutes=10),
+        "retry_policy": TRYING_AGAIN_IS_NO_USE,
+        "execution_timeout": timedelta(minutes=15),
+    },
+    tags=["phrase views", "clickhouse"],
+    doc_md=__doc__,
+)
+def phrases_views_import() -> None:
+    """Wire the six tasks."""
+
+    @task
+    async def postgres_health() -> dict[str, object]:
+        from hooks.postgres_hook import StagehousePostgresHook
+        from include.phrase_views.import_inbox import locate
+
+        locate(inbox_root(), _request().path)
+        return (await StagehousePostgresHook().check_health()).model_dump(mode="json")
+
+    @task
+    def tables() -> list[int]:
+        from hooks.clickhouse_hook import ClickHouseHook
+        from include.clickhouse.schema import migrate
+
+        with ClickHouseHook().get_client() as clickhouse:
+            return migrate(clickhouse)
+
+    @task(execution_timeout=timedelta(hours=1))
+    def stage() -> list[dict[str, str]]:
+        from include.phrase_views.import_file import stage_file
+
+        context, directory = get_current_context(), _directory()
+        manifest = stage_file(
+            inbox_root(),
+            _request(),
+            directory,
+            **_run(),
+            day=_day(),
+            host=socket.gethostname(),
+            now=partial(datetime.now, UTC),
+        )
+        context["ti"].xcom_push("counts", manifest.facts)
+        return [
+            {"table": table, "file": part.file}
+            for table, parts in manifest.tables.items()
+            for part in parts.parts
+        ]
+
+    @task(
+        map_index_template="{{ task.op_kwargs['part']['file'].rsplit('-', 1)[0] }}",
+        execution_timeout=timedelta(hours=1),
+    )
+    def load(part: dict[str, str]) -> dict[str, object]:
+        from hooks.clickhouse_hook import ClickHouseHook
+        from include.clickhouse.load import load_part
+        from include.staging.manifest import read_manifest
+
+        directory = _directory()
+        with ClickHouseHook().get_client() as clickhouse:
+            staged = load_part(clickhouse, directory, read_manifest(directory), **part, attempt=_attempt())
+        return staged.model_dump()
+
+    @task(trigger_rule=TriggerRule.NONE_FAILED, execution_timeout=timedelta(hours=1))
+    def publish(staged: Sequence[dict[str, object]]) -> dict[str, int]:
+        from hooks.clickhouse_hook import ClickHouseHook
+        from hooks.postgres_hook import StagehousePostgresHook
+        from include.clickhouse.load import StagedPart
+        from include.clickhouse.publish import publish_day
+        from include.staging.manifest import read_manifest
+
+        manifest = read_manifest(_directory())
+        parts = [StagedPart.model_validate(part) for part in staged]
+        with (
+            slot_given_back_while_waiting(),
+            StagehousePostgresHook().lease("publish phrases_views") as lease,
+            ClickHouseHook().get_client() as clickhouse,
+        ):
+            now, allowed = partial(datetime.now, UTC), lease.check
+            return publish_day(
+                clickhouse, manifest, parts, attempt=_attempt(), now=now, still_allowed=allowed
+            )
+
+    @task(outlets=[COUNTERS_PUBLISHED], execution_timeout=timedelta(hours=1))
+    def check(*, outlet_events: OutletEventAccessors) -> dict[str, object]:
+        from hooks.clickhouse_hook import ClickHouseHook
+        from include.clickhouse.publish import check_day
+        from include.staging.manifest import read_manifest
+
+        directory = _directory()
+        manifest = read_manifest(directory)
+        with ClickHouseHook().get_client() as clickhouse:
+            rows = check_day(clickhouse, directory, manifest, _attempt())
+        outlet_events[COUNTERS_PUBLISHED].extra = {"path": _request().path, "rows": rows["phrases_views"]}
+        return dict(manifest.facts)
+
+    parts = stage()
+    published = publish(load.expand(part=parts))
+    chain(postgres_health(), tables(), parts)
+    chain(published, check())
+
+
+def _request() -> ImportRequest:
+    return read_request(get_current_context()["params"])
+
+
+def _day() -> date:
+    """Return the day (UTC) the run was made: it names the staging directory and the row in `loads`."""
+    return get_current_context()["dag_run"].run_after.astimezone(UTC).date()
+
+
+def _run() -> dict[str, str]:
+    context = get_current_context()
+    return {"dag_id": context["dag_run"].dag_id, "run_id": context["dag_run"].run_id}
+
+
+def _directory() -> StagingPath:
+    return run_directory(staging_root(), day=_day(), **_run())
+
+
+def _attempt() -> str:
+    """Return a text that no other try of this task has, also when the task is cleared and counts anew."""
+    return str(get_current_context()["ti"].id)
+
+
+phrases_views_import()
