@@ -8,7 +8,8 @@ from include.clickhouse.client import ClickHouse, quoted
 from include.staging.tables import StagedTable
 
 # Not as text: 18.16 shows the first day and the first second of 1970 as 0000-00-00.
-_NUMBERS = {"Date": "toUInt16", "DateTime('UTC')": "toUInt32"}
+# Seconds may be staged as UInt32 for a column of instants.
+_NUMBERS = {"Date": "toUInt16", "DateTime('UTC')": "toUInt32", "UInt32": "toUInt32"}
 
 
 class Contents(BaseModel):
@@ -35,7 +36,7 @@ def contents(clickhouse: ClickHouse, table: StagedTable, day: str, source: str |
         outside, where = (f"countIf(NOT ({belongs}))", "") if source else ("0", f"WHERE {belongs}")
     keys = ", ".join(map(quoted, table.key))
     rows, distinct, checksum, strangers = clickhouse.execute(
-        f"SELECT count(), uniqExact({keys}), sum(halfMD5(concat({texts}))), {outside} "
+        f"SELECT count(), uniqExact({keys}), sum(cityHash64(concat({texts}))), {outside} "
         f"FROM {quoted(source or table.name)} {where}",
         {"day": day},
     )[0]

@@ -14,6 +14,7 @@ from functools import cached_property
 from itertools import islice
 from typing import Annotated, Any, TypeVar
 
+from clickhouse_cityhash.cityhash import CityHash64
 from pydantic import (
     AfterValidator,
     AwareDatetime,
@@ -177,32 +178,42 @@ def _batches(items: Iterable[T], size: int) -> Iterator[list[T]]:
 def _write_part(
     directory: StagingPath, table: StagedTable, rows: Iterable[Row], rows_before: int
 ) -> Part | None:
-    lines: list[bytes] = []
-    checksum = 0
+    texts: list[bytes] = []
+    count = checksum = 0
     for batch in _batches(rows, _ROWS_CHECKED_AT_ONCE):
         try:
             checked = table.rows_adapter.validate_python(batch)
         except ValidationError as error:
-            raise table.bad_row(error, rows_before + len(lines)) from error
+            raise table.bad_row(error, rows_before + count) from error
         checksum += sum(map(row_checksum, _texts(table, checked)))
-        lines += map(table.row_adapter.dump_json, checked)
-    if not lines:
+        texts.append(_lines(table, checked))
+        count += len(checked)
+    if not texts:
         return None
-    data = b"\n".join(lines) + b"\n"
+    data = b"".join(texts)
     sha256 = hashlib.sha256(data).hexdigest()
     file = f"{table.name}-{rows_before:010d}-{sha256[:8]}.ndjson"
     write_atomically(directory / file, data)
-    return Part(file=file, rows=len(lines), sha256=sha256, checksum=checksum % 2**64)
+    return Part(file=file, rows=count, sha256=sha256, checksum=checksum % 2**64)
+
+
+def _lines(table: StagedTable, rows: list[Row]) -> bytes:
+    dumped = table.rows_adapter.dump_json(rows)
+    if dumped.count(b"],[") == len(rows) - 1:  # no text holds what stands between two rows
+        return dumped[1:-1].replace(b"],[", b"]\n[") + b"\n"
+    return b"".join(table.row_adapter.dump_json(row) + b"\n" for row in rows)
 
 
 def row_checksum(texts: Sequence[str]) -> int:
     r"""Hash a row, given as text, column by column; dates and instants as days and seconds since 1970.
 
-    The same in SQL: halfMD5(concat(toString(a), '\0', toString(b), ...)), the first 8 bytes of the MD5.
-    Summed over rows it tells lost, doubled and changed rows, in any order, on both sides of a load.
+    The same in SQL: cityHash64(concat(toString(a), '\0', toString(b), ...)), which is version 1.0.2 of the
+    function in every ClickHouse. Summed over rows it tells lost, doubled and changed rows, in any order, on
+    both sides of a load.
+    Source: https://clickhouse.com/docs/sql-reference/functions/hash-functions#cityhash64
     """
-    digest = hashlib.md5("\0".join(texts).encode(), usedforsecurity=False).digest()
-    return int.from_bytes(digest[:8], "big")
+    checksum: int = CityHash64("\0".join(texts).encode())
+    return checksum
 
 
 def _texts(table: StagedTable, rows: Sequence[Row]) -> Iterator[tuple[str, ...]]:
