@@ -20,12 +20,12 @@ class Standing(NamedTuple):
 class Movement(NamedTuple):
     """From an earlier day to this one.
 
-    Attributes: direction; places, gained or lost, at least 0; stars, gained or (below 0) lost, None where
-    those of the earlier day are not stored.
+    Attributes: direction; places, gained or (below 0) lost; stars, likewise. Both are None where the
+    repository is not in the earlier list.
     """
 
     direction: Direction
-    places: int = 0
+    places: int | None = None
     stars: int | None = None
 
 
@@ -53,7 +53,7 @@ class RankedList:
             return Movement("new" if now.position <= self._last else "unknown")
         places = then.position - now.position
         direction: Direction = "up" if places > 0 else "down" if places < 0 else "same"
-        return Movement(direction, abs(places), now.stars - then.stars)
+        return Movement(direction, places, now.stars - then.stars)
 
     def left_since(self, earlier: RankedList) -> tuple[str, ...]:
         """Return who stood in an earlier list and is not in this one, by the name of then, best first.

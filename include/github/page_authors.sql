@@ -1,12 +1,12 @@
 -- The most active authors of a day over all repositories. Ties by name.
 -- Reads:   repositories_authors_commits, one partition
 -- Params:  day Date, shown UInt8
--- Returns: author, commits Int64, repositories UInt64, busiest Array(Tuple(Int64, String)): (- commits, repo)
+-- Returns: author, commits Int64, repositories UInt64, busiest Tuple(Int64, String): (- commits, repo)
 SELECT
     author,
     sum(commits_num) AS commits,
     count() AS repositories,
-    arraySlice(arraySort(groupArray((-toInt64(commits_num), repo))), 1, 3) AS busiest
+    arraySort(groupArray((-toInt64(commits_num), repo)))[1] AS busiest
 FROM repositories_authors_commits
 WHERE date = toDate(%(day)s)
 GROUP BY author

@@ -11,7 +11,7 @@ from include.clickhouse.client import ClickHouse
 from include.github.movement import Movement, RankedList, Standing
 
 HISTORY_DAYS = 60  # with the day itself
-AUTHORS_SHOWN = 25
+AUTHORS_SHOWN = 10
 AUTHORS_SHOWN_PER_REPOSITORY = 3
 COMMITS, POSITIONS = "repositories_authors_commits", "repositories_positions"
 _HERE = Path(__file__).parent
@@ -40,12 +40,12 @@ class Publication(NamedTuple):
 
 
 class ActiveAuthor(NamedTuple):
-    """An author's day. Attributes: repositories, in how many; busiest, up to three (repo, commits)."""
+    """An author's day. Attributes: repositories, in how many; busiest, the one with the most commits."""
 
     author: str
     commits: int
     repositories: int
-    busiest: tuple[tuple[str, int], ...]
+    busiest: str
 
 
 class RepositoryDay(NamedTuple):
@@ -177,10 +177,7 @@ def _place(row: RepositoryDay) -> tuple[bool, int, int, str]:
 
 def _most_active(clickhouse: ClickHouse, day: date) -> list[ActiveAuthor]:
     found = _read(clickhouse, "authors", day, shown=AUTHORS_SHOWN)
-    return [
-        ActiveAuthor(author, commits, count, _descending(busiest))
-        for author, commits, count, busiest in found
-    ]
+    return [ActiveAuthor(author, commits, count, busiest) for author, commits, count, (_, busiest) in found]
 
 
 def _descending(pairs: Sequence[tuple[int, str]]) -> tuple[tuple[str, int], ...]:

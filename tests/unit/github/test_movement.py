@@ -22,7 +22,7 @@ EARLIER = ranked("a/a", "b/b", "c/c")
     ("now", "movement"),
     [
         (standing(1, "c/c", 130), Movement("up", 2, 30)),
-        (standing(3, "a/a", 90), Movement("down", 2, -10)),
+        (standing(3, "a/a", 90), Movement("down", -2, -10)),
         (standing(2, "b/b", 100), Movement("same", 0, 0)),
         (standing(3, "d/d", 500), Movement("new")),
         (standing(4, "d/d", 500), Movement("unknown")),

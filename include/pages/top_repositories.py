@@ -1,0 +1,103 @@
+"""The top repositories of a day as files: a page, a CSV of the ranking, an index."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections import Counter
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import NamedTuple
+
+from include.github.movement import Direction
+from include.github.page_data import TopRepositories
+from include.pages.self_contained import self_contained_page
+from include.staging.files import StagingPath, write_atomically
+
+
+class Outcome(NamedTuple):
+    """What a number of commits means. Attributes: known, whether it is a fact; note, beside it; meaning."""
+
+    known: bool
+    note: str
+    meaning: str
+
+
+DIRECTIONS: tuple[Direction, ...] = ("new", "up", "down", "same", "unknown")
+OUTCOMES = {
+    "ok": Outcome(known=True, note="", meaning="asked, and all commits of the day counted"),
+    "moved": Outcome(known=True, note="moved", meaning="has another name now; counted under the ranked one"),
+    "unpushed": Outcome(
+        known=True, note="no push", meaning="not asked, for nothing was pushed since the day began"
+    ),
+    "empty": Outcome(known=True, note="empty", meaning="a repository without any commit"),
+    "gone": Outcome(known=False, note="gone", meaning="not to be had any more (404): commits not known"),
+    "blocked": Outcome(known=False, note="blocked", meaning="closed by GitHub (451): commits not known"),
+    None: Outcome(known=False, note="not asked", meaning="not in the list of the run that counted commits"),
+}
+_CSV_COLUMNS = (
+    "date", "position", "repo", "stars",
+    "day_before", "places_since_day_before", "stars_since_day_before",
+    "week_before", "places_since_week_before", "stars_since_week_before",
+    "outcome", "commits", "authors",
+)  # fmt: skip
+
+
+def render_top_repositories(root: StagingPath, data: TopRepositories) -> StagingPath:
+    """Write the files of a day below `<root>/top_repositories/<day>`, index.json last; return that directory.
+
+    It names the run that published the day's commits, and when: the same data give the same bytes.
+    Raises: OSError with the path in it.
+    """
+    directory = root / "top_repositories" / data.day.isoformat()
+    page = self_contained_page(
+        "top_repositories.html",
+        styles=("page.css", "top_repositories.css"),
+        scripts=("table.js", "top_repositories.js"),
+        data=data,
+        day_before=data.day - timedelta(days=1),
+        week_before=data.day - timedelta(days=7),
+        has_ranking=data.day in data.days,
+        directions=DIRECTIONS,
+        outcomes=OUTCOMES,
+        outcome_counts=Counter(row.outcome for row in data.repositories),
+        moved_since=[
+            Counter(getattr(row, since).direction for row in data.repositories if row.position)
+            for since in ("day_before", "week_before")
+        ],
+        steps=steps,
+    )
+    write_atomically(directory / "index.html", page)
+    write_atomically(directory / "repositories.csv", _csv(data).encode())
+    facts = {
+        "day": data.day.isoformat(),
+        "run_id": data.published.run_id,
+        "published_at": data.published.published_at.isoformat(),
+        "repositories": len(data.repositories),
+    }
+    write_atomically(directory / "index.json", json.dumps(facts, ensure_ascii=False, indent=1).encode())
+    return directory
+
+
+def steps(values: Sequence[int | None]) -> str:
+    """Return the first value and then the differences, comma-joined; nothing between two commas for None.
+
+    A third of the values written out: (541915, 541990, None, 541987) is "541915,75,,-3".
+    """
+    last, texts = 0, []
+    for value in values:
+        texts.append("" if value is None else str(value - last))
+        last = last if value is None else value
+    return ",".join(texts)
+
+
+def _csv(data: TopRepositories) -> str:
+    text = io.StringIO()
+    writer = csv.writer(text)
+    writer.writerow(_CSV_COLUMNS)
+    for row in data.repositories:
+        counted = (row.commits, row.authors) if OUTCOMES[row.outcome].known else (None, None)
+        standing = (data.day, row.position, row.repo, row.stars, *row.day_before, *row.week_before)
+        writer.writerow((*standing, row.outcome, *counted))
+    return text.getvalue()
