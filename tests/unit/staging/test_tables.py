@@ -212,10 +212,10 @@ def test_a_missing_part_is_named(tmp_path: Path):
 
 def test_a_text_that_looks_like_the_border_of_two_rows_stays_text(tmp_path: Path):
     """One row a line, whatever is in it."""
-    rows = [(date(2026, 8, 20), "a],[b", "],[", 1), (date(2026, 8, 20), "c", "]\n[", 2)]
+    rows: list[Row] = [(DAY, "a],[b", 1), (DAY, "],[", 2), (DAY, "]\n[", 3)]
     staged = write_table(tmp_path, COMMITS, rows)
     assert read(tmp_path, staged) == rows
-    assert (tmp_path / staged.parts[0].file).read_bytes().count(b"\n") == 2
+    assert (tmp_path / staged.parts[0].file).read_bytes().count(b"\n") == 3
 
 
 def test_the_checksum_tells_what_changed():
