@@ -13,6 +13,7 @@ publishes both in ClickHouse, exactly once.
 | `load` | one part | a staging table of this try | yes |
 | `publish` | the staging tables | the day in every table, `loads` | yes, replaces the day whole |
 | `check` | ClickHouse, the manifest | the asset `github_top_repositories_day` | yes |
+| `render` | ClickHouse | the day's page under `reports_root` | yes, the same bytes |
 
 **A day** is [00:00, 24:00) UTC by committer date. **A backfill** of an older day stores commits and outcomes
 only: GitHub tells the stars of now, not of then, so `repositories` and `repositories_positions` of that day
@@ -46,7 +47,7 @@ from airflow.sdk import (
 
 from hooks.connection_fields import BadConnection
 from hooks.rescheduling import slot_given_back_while_waiting
-from hooks.storage_roots import BadVariable, staging_root
+from hooks.storage_roots import BadVariable, reports_root, staging_root
 from include.github.errors import (
     Forbidden,
     ForeignOrigin,
@@ -58,6 +59,7 @@ from include.github.errors import (
     Unauthorized,
     WrongRanking,
 )
+from include.github.page_data import DayNotPublished
 from include.github.request import DEFAULT_QUERY, DEFAULT_TOP, MAX_QUERY, MAX_TOP, read_request
 from include.params import BadParam
 from include.run_day import run_day
@@ -78,7 +80,10 @@ TRYING_AGAIN_IS_NO_USE = ExceptionRetryPolicy(
         RetryRule(
             exception=[Unauthorized, Forbidden, Invalid, MostlyGone, NothingRanked], action=RetryAction.FAIL
         ),
-        RetryRule(exception=[ForeignOrigin, TooManyPages, TooManyRedirects], action=RetryAction.FAIL),
+        RetryRule(
+            exception=[ForeignOrigin, TooManyPages, TooManyRedirects, DayNotPublished],
+            action=RetryAction.FAIL,
+        ),
     ]
 )
 
@@ -126,13 +131,14 @@ TRYING_AGAIN_IS_NO_USE = ExceptionRetryPolicy(
     doc_md=__doc__,
 )
 def github_top_repositories() -> None:
-    """Wire the seven tasks."""
+    """Wire the eight tasks."""
 
     @task
     async def postgres_health() -> dict[str, object]:
         from hooks.postgres_hook import StagehousePostgresHook
 
         _request()
+        reports_root()  # unset, it is told now and not after the fetch
         return (await StagehousePostgresHook().check_health()).model_dump(mode="json")
 
     @task
@@ -217,10 +223,21 @@ def github_top_repositories() -> None:
         outlet_events[DAY_PUBLISHED].extra = {"day": manifest.day.isoformat(), "rows": rows}
         return rows
 
+    @task
+    def render() -> str:
+        from hooks.clickhouse_hook import ClickHouseHook
+        from include.github.page_data import read_top_repositories
+        from include.pages.top_repositories import render_top_repositories
+
+        root = reports_root()
+        with ClickHouseHook().get_client() as clickhouse:
+            data = read_top_repositories(clickhouse, _request().day)
+        return str(render_top_repositories(root, data))
+
     parts = fetch()
     published = publish(load.expand(part=parts))
     chain(postgres_health(), tables(), rank(), parts)
-    chain(published, check())
+    chain(published, check(), render())
 
 
 def _request() -> TopRepositoriesRequest:

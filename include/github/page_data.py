@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from include.clickhouse.client import ClickHouse
 from include.github.movement import Movement, RankedList, Standing
+
+if TYPE_CHECKING:  # a DAG file imports DayNotPublished: no driver with it
+    from include.clickhouse.client import ClickHouse
 
 HISTORY_DAYS = 60  # with the day itself
 AUTHORS_SHOWN = 10

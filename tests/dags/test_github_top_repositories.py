@@ -25,14 +25,15 @@ from tests.servers.postgres import PostgresServer
 
 DAG_ID = "github_top_repositories"
 TOP = 20
-TASKS = ["postgres_health", "tables", "rank", "fetch", "load", "publish", "check"]
+TASKS = ["postgres_health", "tables", "rank", "fetch", "load", "publish", "check", "render"]
 
 
 class Place:
-    """What a run of the DAG works with. Attributes: github; staging; engine: path of chDB."""
+    """What a run of the DAG works with. Attributes: github; staging; reports; engine: path of chDB."""
 
     def __init__(self, github: SampleGitHub, directory: Path) -> None:
         self.github, self.staging, self.engine = github, directory / "staging", directory / "chdb"
+        self.reports = directory / "reports"
 
     def read(self, select: str) -> list[tuple]:
         """Ask ClickHouse."""
@@ -44,6 +45,12 @@ class Place:
         assert len(self.github.requests) == requests
         assert not self.staging.exists()
         assert not self.engine.exists()
+        assert not self.reports.exists()
+
+    def page(self, day: date) -> tuple[dict, str]:
+        """The index and the page that were rendered for a day."""
+        directory = self.reports / "top_repositories" / day.isoformat()
+        return json.loads((directory / "index.json").read_text()), (directory / "index.html").read_text()
 
 
 @pytest.fixture(scope="module")
@@ -66,6 +73,7 @@ def place(
         "CONN_CLICKHOUSE_DEFAULT": json.dumps(clickhouse),
         "CONN_GITHUB_DEFAULT": json.dumps({"conn_type": "github", "host": github.url, "extra": fast}),
         "VAR_STAGING_ROOT": str(made.staging),
+        "VAR_REPORTS_ROOT": str(made.reports),
     }.items():
         monkeypatch.setenv(f"AIRFLOW_{name}", value)
     return made
@@ -145,7 +153,12 @@ def test_a_day_gets_in_whole_and_again_the_same(dag, place: Place):
     }
     assert [name for (name,) in place.read("SHOW TABLES") if "__stg_" in name] == []
 
+    index, page = place.page(day)
+    assert (index["run_id"], index["repositories"]) == (run.run_id, TOP)
+    assert all(repository.full_name in page for repository in expected)
+
     again = dag.test(run_conf={"top": TOP, "day": day.isoformat()})
+    assert place.page(day)[0]["run_id"] == again.run_id
     assert (again.run_id != run.run_id, again.state) == (True, "success")
     assert stored_commits(place, day) == commits
     assert place.read("SELECT count() FROM repositories_positions") == [(TOP,)]
@@ -160,6 +173,21 @@ def test_a_day_gets_in_whole_and_again_the_same(dag, place: Place):
     ]
     assert place.read("SELECT * FROM repositories FINAL ORDER BY id") == seen_before
     assert stored_commits(place, day) == commits
+    assert "kept/as-it-is" in place.page(past)[1]
+
+
+def test_an_unset_reports_root_stops_the_run_before_the_first_request(
+    dag, place: Place, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+):
+    """The first task names the variable and is not tried again: nothing is fetched that no page can show."""
+    before = len(place.github.requests)
+    monkeypatch.delenv("AIRFLOW_VAR_REPORTS_ROOT")
+    dag.task_dict["postgres_health"].retries = 3
+    run = dag.test(run_conf={"top": TOP})
+    assert states(run) == {"postgres_health": "failed"} | dict.fromkeys(TASKS[1:], "upstream_failed")
+    assert run.get_task_instance("postgres_health").try_number == 1
+    assert "variable 'reports_root': not set" in "".join(capfd.readouterr())
+    place.require_untouched(before)
 
 
 def stored_commits(place: Place, day: date) -> dict[tuple[str, str], int]:
