@@ -44,25 +44,30 @@ class UnreadableIndex(ValueError):
 
 
 class RenderedDay(BaseModel):
-    """What every index.json says. Attributes: day (UTC); run_id, of the run that rendered it; rendered_at."""
+    """What every index.json says. Attributes: day; run_id, of the run that published it; published_at, when."""
 
     model_config = ConfigDict(frozen=True)
     day: date
     run_id: str
-    rendered_at: AwareDatetime
+    published_at: AwareDatetime
 
 
 class RenderedCampaign(BaseModel):
-    """One campaign of a day. Attributes: campaign_id; phrases, views: how many."""
+    """One campaign of a day.
+
+    Attributes: campaign_id; phrases, views: how many; time_zone, hour_rule: how its hours were cut.
+    """
 
     model_config = ConfigDict(frozen=True)
     campaign_id: PositiveInt
     phrases: NonNegativeInt
     views: NonNegativeInt
+    time_zone: str
+    hour_rule: str
 
 
 class RenderedPhraseViews(RenderedDay):
-    """index.json of phrase_views. Attributes: time_zone, hour_rule: how the hours were cut; campaigns."""
+    """index.json of phrase_views. Attributes: time_zone, hour_rule: asked for by the run; campaigns."""
 
     time_zone: str
     hour_rule: str

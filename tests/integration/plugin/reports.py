@@ -32,9 +32,9 @@ def write_phrase_views(root: Path, day: str, run_id: str, campaigns: tuple[objec
     for campaign in campaigns:
         (directory / f"{campaign}.tsv").write_text(TSV)
         (directory / f"{campaign}.html").write_text(HTML.format(title=f"Campaign {campaign}, {day}"))
-    facts = [{"campaign_id": c, "phrases": 1, "views": 15, "flags": {}} for c in campaigns]
-    settings = {"time_zone": "UTC", "hour_rule": "sample", "campaigns": facts}
-    write_index(directory, day, run_id, **settings)
+    settings = {"time_zone": "UTC", "hour_rule": "sample"}
+    facts = [{"campaign_id": c, "phrases": 1, "views": 15, "flags": {}, **settings} for c in campaigns]
+    write_index(directory, day, run_id, **settings, campaigns=facts)
 
 
 def write_ranking(root: Path, day: str, run_id: str) -> None:
@@ -47,5 +47,5 @@ def write_ranking(root: Path, day: str, run_id: str) -> None:
 
 def write_index(directory: Path, day: str, run_id: str, **more: object) -> None:
     """Write index.json."""
-    facts = {"day": day, "run_id": run_id, "rendered_at": "2026-11-21T00:16:00+00:00", **more}
+    facts = {"day": day, "run_id": run_id, "published_at": "2026-11-21T00:16:00+00:00", **more}
     (directory / "index.json").write_text(json.dumps(facts))

@@ -63,7 +63,7 @@ def test_the_newest_day_comes_first(reader: httpx.Client):
 
 
 def test_a_day_and_a_campaign_are_chosen(reader: httpx.Client):
-    """Shows the day and the campaign asked for, by whom it was rendered, and the ways on."""
+    """Shows the day and the campaign asked for, by whom it was published, and the ways on."""
     html = reader.get(PHRASES, params={"day": "2026-11-19", "campaign": "2222222"}).text
     assert chosen(html) == ["2026-11-19", "2222222"]
     assert 'src="2026-11-19/2222222.html"' in html

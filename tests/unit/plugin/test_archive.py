@@ -16,7 +16,7 @@ from pages.archive import Archive, NotPublished, RenderedRanking, chunks, read_c
 from pages.days import neighbours
 
 DAY = date(2026, 11, 20)
-FACTS = {"day": "2026-11-20", "run_id": "r", "rendered_at": "2026-11-21T00:00:00Z", "repositories": 3}
+FACTS = {"day": "2026-11-20", "run_id": "r", "published_at": "2026-11-21T00:00:00Z", "repositories": 3}
 
 
 @pytest.fixture(params=["disk", "object store"])
