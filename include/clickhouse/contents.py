@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from pydantic import BaseModel, ConfigDict
 
 from include.clickhouse.client import ClickHouse, quoted
@@ -27,17 +29,33 @@ def contents(clickhouse: ClickHouse, table: StagedTable, day: str, source: str |
 
     The checksum is that of include.staging.tables.row_checksum, summed.
     """
-    texts = ", '\\0', ".join(
-        f"toString({_NUMBERS.get(kind, '')}({quoted(column)}))" for column, kind in table.columns.items()
-    )
     outside, where = "0", ""
     if table.day_column:
         belongs = f"{quoted(table.day_column)} = %(day)s"
         outside, where = (f"countIf(NOT ({belongs}))", "") if source else ("0", f"WHERE {belongs}")
     keys = ", ".join(map(quoted, table.key))
     rows, distinct, checksum, strangers = clickhouse.execute(
-        f"SELECT count(), uniqExact({keys}), sum(cityHash64(concat({texts}))), {outside} "
+        f"SELECT count(), uniqExact({keys}), {_checksum(table)}, {outside} "
         f"FROM {quoted(source or table.name)} {where}",
         {"day": day},
     )[0]
     return Contents(rows=rows, keys=distinct, checksum=checksum, outside=strangers)
+
+
+def contents_in_sight(
+    clickhouse: ClickHouse, table: StagedTable, sources: Sequence[str], columns: Sequence[str]
+) -> Contents:
+    """Count and hash what readers see of `table` where `columns` are as in any row of the staging tables."""
+    names = ", ".join(map(quoted, columns))
+    staged = " UNION ALL ".join(f"SELECT {names} FROM {quoted(source)}" for source in sources)
+    ((rows, checksum),) = clickhouse.execute(
+        f"SELECT count(), {_checksum(table)} FROM {quoted(table.name)} FINAL WHERE ({names}) IN ({staged})"
+    )
+    return Contents(rows=rows, keys=rows, checksum=checksum)
+
+
+def _checksum(table: StagedTable) -> str:
+    texts = ", '\\0', ".join(
+        f"toString({_NUMBERS.get(kind, '')}({quoted(column)}))" for column, kind in table.columns.items()
+    )
+    return f"sum(cityHash64(concat({texts})))"

@@ -105,6 +105,16 @@ def recorded_load(clickhouse: ClickHouse, table: str, day: date) -> tuple[int, i
     return found[0] if found else None
 
 
+def last_publisher(clickhouse: ClickHouse, table: str) -> str | None:
+    """Return the run_id of the newest row in `loads` for `table`, None where there is none."""
+    found = clickhouse.execute(
+        "SELECT run_id FROM loads FINAL WHERE `table` = %(table)s "
+        "ORDER BY published_at DESC, date DESC LIMIT 1",
+        {"table": table},
+    )
+    return str(found[0][0]) if found else None
+
+
 def await_removal_of_old_parts(
     clickhouse: ClickHouse, tables: Iterable[str], wait_s: float = OLD_PARTS_WAIT_S
 ) -> None:

@@ -12,9 +12,9 @@ from typing import IO, Any
 from include.phrase_views.import_errors import ImportFileChanged
 from include.phrase_views.import_inbox import InboxPath, locate, version
 from include.phrase_views.import_request import ImportRequest
-from include.phrase_views.import_staging import stage_counters
+from include.phrase_views.import_staging import REJECTED, stage_counters
 from include.staging.files import StagingPath
-from include.staging.manifest import MANIFEST, Manifest, read_manifest
+from include.staging.manifest import MANIFEST, Manifest, read_manifest, save_manifest
 
 log = logging.getLogger(__name__)
 
@@ -25,6 +25,11 @@ class HashedFile(io.RawIOBase):
     def __init__(self, file: IO[Any]) -> None:
         super().__init__()
         self._file, self.sha256 = file, hashlib.sha256()
+
+    def close(self) -> None:
+        """Close the file too."""
+        self._file.close()
+        super().close()
 
     def readable(self) -> bool:
         """Say so."""
@@ -51,37 +56,45 @@ def stage_file(
 ) -> Manifest:
     """Stage the file that `request` names, or return what this run has staged of it already.
 
-    Facts of the manifest: those of stage_counters(); sha256 of the file.
+    Facts of the manifest: lines by what became of them (rows, rejected, repeated, blank); reject_file; path
+    and sha256 of the file.
 
     Raises: as stage_counters(); OutsideInbox; ImportFileChanged: somebody writes it while it is read, or has
         written it since this run staged it.
     """
     path = locate(inbox, request.path)
-    before = version(path)
     if (directory / MANIFEST).exists():
         return _staged_before(path, request, directory)
-    with path.open("rb") as opened:
-        source = HashedFile(opened)
+    before, sources = version(path), list[HashedFile]()
 
-        def unchanged_source() -> dict[str, str]:
-            if version(path) != before:
-                reason = "somebody wrote it while it was read: when it is complete, clear task stage"
-                raise ImportFileChanged(request.path, reason)
-            return {"path": request.path, "sha256": source.sha256.hexdigest()}
+    def open_file() -> io.BufferedReader:
+        sources.append(HashedFile(path.open("rb")))
+        return io.BufferedReader(sources[-1])
 
-        return stage_counters(
-            directory,
-            request.path,
-            io.BufferedReader(source),
-            dag_id=dag_id,
-            run_id=run_id,
-            day=day,
-            host=host,
-            written_at=now(),
-            form=request.format,
-            max_rejected=request.max_rejected,
-            source=unchanged_source,
-        )
+    staged = stage_counters(
+        directory, request.path, open_file, form=request.format, max_rejected=request.max_rejected
+    )
+    if version(path) != before:
+        reason = "somebody wrote it while it was read: when it is complete, clear task stage"
+        raise ImportFileChanged(request.path, reason)
+    manifest = Manifest(
+        dag_id=dag_id,
+        run_id=run_id,
+        day=day,
+        host=host,
+        written_at=now(),
+        tables={staged.parts.table.name: staged.parts},
+        facts={
+            "rows": staged.parts.rows,
+            **staged.model_dump(include={"rejected", "repeated", "blank"}),
+            "reject_file": str(directory / REJECTED),
+            "path": request.path,
+            "sha256": sources[-1].sha256.hexdigest(),
+        },
+    )
+    save_manifest(directory, manifest)
+    log.info("%s: %s", request.path, manifest.facts)
+    return manifest
 
 
 def _staged_before(path: InboxPath, request: ImportRequest, directory: StagingPath) -> Manifest:

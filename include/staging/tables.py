@@ -68,7 +68,8 @@ class StagedTable(BaseModel):
     """A table that rows are staged for.
 
     Attributes: name; columns, name -> ClickHouse type, in order; key, columns that are unique within a
-    day; day_column, None where the table is not kept by day.
+    day; day_column, None where the table is not kept by day; last_insert_counts, of such a table: readers
+    see, of the rows of one key, the one that was inserted last, whatever is in it.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -76,6 +77,7 @@ class StagedTable(BaseModel):
     columns: dict[str, str]
     key: tuple[str, ...]
     day_column: str | None = "date"
+    last_insert_counts: bool = False
 
     @cached_property
     def _row_kind(self) -> Any:
@@ -185,7 +187,7 @@ def _write_part(
             checked = table.rows_adapter.validate_python(batch)
         except ValidationError as error:
             raise table.bad_row(error, rows_before + count) from error
-        checksum += sum(map(row_checksum, _texts(table, checked)))
+        checksum += sum(map(CityHash64, _hashed(_texts(table, checked))))
         texts.append(_lines(table, checked))
         count += len(checked)
     if not texts:
@@ -212,8 +214,12 @@ def row_checksum(texts: Sequence[str]) -> int:
     both sides of a load.
     Source: https://clickhouse.com/docs/sql-reference/functions/hash-functions#cityhash64
     """
-    checksum: int = CityHash64("\0".join(texts).encode())
+    checksum: int = CityHash64(*_hashed([texts]))
     return checksum
+
+
+def _hashed(rows: Iterable[Sequence[str]]) -> Iterator[bytes]:
+    return map(str.encode, map("\0".join, rows))
 
 
 def _texts(table: StagedTable, rows: Sequence[Row]) -> Iterator[tuple[str, ...]]:

@@ -1,24 +1,22 @@
 """A file of counters through staging, load and publication, on both engines."""
 
-from datetime import UTC, date, datetime
-from io import BufferedReader, BytesIO
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from include.clickhouse.client import ClickHouse
-from include.clickhouse.load import load_part
-from include.clickhouse.publish import publish_day
-from include.phrase_views.import_staging import stage_counters
+from include.clickhouse.errors import DayMismatch
+from include.clickhouse.load import StagedPart, load_part
+from include.clickhouse.publish import check_day, publish_day
+from include.phrase_views.import_file import stage_file
+from include.phrase_views.import_request import ImportRequest
+from include.staging.manifest import Manifest
 from tests.integration.clickhouse.conftest import clickhouse, connect
 
 __all__ = ["clickhouse", "connect"]
 
 NOW = datetime(2026, 8, 21, tzinfo=UTC)
-# As in the contract: no version, so the same file twice must change nothing under FINAL.
-TABLE = """CREATE TABLE IF NOT EXISTS phrases_views (
-    campaign_id Int32, phrase String, views Int32, dt DateTime('UTC')
-) ENGINE = ReplacingMergeTree PARTITION BY toYYYYMM(dt) ORDER BY (campaign_id, dt, phrase)"""
 FILE = """campaign_id,phrase,views,dt
 1111111,платье,100,2025-01-01 11:50:00
 1111111,платье,101,2025-01-01 12:40:00
@@ -33,26 +31,114 @@ STORED = [
 ]
 
 
-def import_file(clickhouse: ClickHouse, directory: Path, run_id: str) -> None:
-    """Do what the tasks of a run do."""
-    facts = {"dag_id": "d", "run_id": run_id, "day": date(2026, 8, 21), "host": "h", "written_at": NOW}
-    manifest = stage_counters(directory, "a.csv", BufferedReader(BytesIO(FILE.encode())), **facts)
-    parts = manifest.tables["phrases_views"].parts
+def import_file(clickhouse: ClickHouse, directory: Path, run_id: str, text: str = FILE) -> Manifest:
+    """Do what the tasks of a run do up to its check."""
+    (directory / "a.csv").write_text(text)
+    staging = directory / run_id
+    manifest = stage_file(
+        directory,
+        ImportRequest(path="a.csv"),
+        staging,
+        dag_id="d",
+        run_id=run_id,
+        day=NOW.date(),
+        host="h",
+        now=lambda: NOW,
+    )
+    publish(clickhouse, staging, manifest)
+    return manifest
+
+
+def publish(clickhouse: ClickHouse, staging: Path, manifest: Manifest, attempt: str = "1") -> None:
+    """Load and publish what is staged."""
     staged = [
-        load_part(clickhouse, directory, manifest, table="phrases_views", file=part.file, attempt="1")
-        for part in parts
+        load_part(clickhouse, staging, manifest, table="phrases_views", file=part.file, attempt=attempt)
+        for part in manifest.tables["phrases_views"].parts
     ]
-    publish_day(clickhouse, manifest, staged, attempt="1", now=lambda: NOW)
+    publish_day(clickhouse, manifest, staged, attempt=attempt, now=lambda: NOW)
 
 
 @pytest.mark.parametrize("times", [1, 2])
 def test_a_file_gets_in_whole_and_again_the_same(clickhouse: ClickHouse, tmp_path: Path, times: int):
     """Every row is there with its value, extremes too; the same file again changes nothing in sight."""
-    clickhouse.execute(TABLE)
     for number in range(times):
-        import_file(clickhouse, tmp_path / str(number), f"run {number}")
-    # As a number: the engines differ in whether an instant comes back aware.
-    columns = "campaign_id, phrase, views, toUnixTimestamp(dt)"
-    query = f"SELECT {columns} FROM phrases_views FINAL ORDER BY campaign_id, dt"
-    assert clickhouse.execute(query) == [(*row[:3], int(row[3].timestamp())) for row in STORED]
+        import_file(clickhouse, tmp_path, f"run {number}")
+    assert counters(clickhouse) == [(*row[:3], int(row[3].timestamp())) for row in STORED]
     assert [name for (name,) in clickhouse.execute("SHOW TABLES") if "__stg_" in name] == []
+
+
+def counters(clickhouse: ClickHouse) -> list[tuple]:
+    """Return what readers see, instants as numbers: the engines differ in whether they come back aware."""
+    columns = "campaign_id, phrase, views, toUnixTimestamp(dt)"
+    return clickhouse.execute(f"SELECT {columns} FROM phrases_views FINAL ORDER BY campaign_id, dt, phrase")
+
+
+CORRECTED = FILE.replace("платье,101", "платье,99")
+
+
+def test_a_correction_counts_until_the_old_run_is_cleared(clickhouse: ClickHouse, tmp_path: Path):
+    """The check of an older run asks for its keys only; publishing it again brings its values back."""
+    older = import_file(clickhouse, tmp_path, "run 1")
+    before = counters(clickhouse)
+    newer = import_file(clickhouse, tmp_path, "run 2", CORRECTED)
+    assert [row[2] for row in counters(clickhouse)] == [row[2] if row[2] != 101 else 99 for row in before]
+    check_day(clickhouse, tmp_path / "run 1", older, "2")
+    check_day(clickhouse, tmp_path / "run 2", newer, "1")
+    publish(clickhouse, tmp_path / "run 1", older, "2")
+    assert counters(clickhouse) == before
+    check_day(clickhouse, tmp_path / "run 1", older, "3")
+
+
+@pytest.mark.parametrize(
+    ("damage", "said"),
+    [
+        ("INSERT INTO phrases_views SELECT campaign_id, phrase, 7, dt FROM phrases_views", "readers see"),
+        ("TRUNCATE TABLE phrases_views", "readers see .*rows=0"),
+        ("TRUNCATE TABLE loads", "no run has published"),
+    ],
+    ids=["other values", "lost", "not recorded"],
+)
+def test_the_check_finds_what_is_not_as_it_was_published(
+    clickhouse: ClickHouse, tmp_path: Path, damage: str, said: str
+):
+    """Every value counts while no newer run has published; clearing the load mends it."""
+    manifest = import_file(clickhouse, tmp_path, "run 1")
+    expected = counters(clickhouse)
+    clickhouse.execute(damage)
+    with pytest.raises(DayMismatch, match=f"table phrases_views, .*{said}.*clear task load"):
+        check_day(clickhouse, tmp_path / "run 1", manifest, "1")
+    publish(clickhouse, tmp_path / "run 1", manifest, "2")
+    check_day(clickhouse, tmp_path / "run 1", manifest, "2")
+    assert counters(clickhouse) == expected
+
+
+def test_lost_rows_are_found_after_a_newer_run_too(clickhouse: ClickHouse, tmp_path: Path):
+    """Keys are never taken away by a newer import."""
+    older = import_file(clickhouse, tmp_path, "run 1")
+    clickhouse.execute("TRUNCATE TABLE phrases_views")
+    import_file(clickhouse, tmp_path, "run 2", FILE.rsplit("1,late", 1)[0])
+    with pytest.raises(DayMismatch, match="1 rows of this run are not there"):
+        check_day(clickhouse, tmp_path / "run 1", older, "2")
+
+
+def test_publish_may_be_repeated_after_its_end(clickhouse: ClickHouse, tmp_path: Path):
+    """The second time it finds its own work, though the staging tables are gone."""
+    manifest = import_file(clickhouse, tmp_path, "run 1")
+    gone = [
+        StagedPart(table="phrases_views", file=part.file, staging_table="gone", rows=part.rows)
+        for part in manifest.tables["phrases_views"].parts
+    ]
+    assert publish_day(clickhouse, manifest, gone, attempt="2", now=lambda: NOW) == {"phrases_views": 4}
+    import_file(clickhouse, tmp_path, "run 2", CORRECTED)
+    with pytest.raises(DayMismatch, match="staging table gone is gone"):
+        publish_day(clickhouse, manifest, gone, attempt="3", now=lambda: NOW)
+
+
+def test_rows_between_those_of_the_file_are_left_alone(clickhouse: ClickHouse, tmp_path: Path):
+    """Another phrase of the same campaign and instant, from elsewhere, disturbs neither proof."""
+    clickhouse.execute(
+        "INSERT INTO phrases_views SELECT 1111111, 'туфли', 5, toDateTime('2025-01-01 11:50:00', 'UTC')"
+    )
+    manifest = import_file(clickhouse, tmp_path, "run 1")
+    check_day(clickhouse, tmp_path / "run 1", manifest, "1")
+    assert len(counters(clickhouse)) == 5

@@ -6,7 +6,7 @@ import io
 import json
 import pickle
 import tempfile
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -19,15 +19,14 @@ from include.phrase_views.import_errors import (
     ImportFileTooLarge,
     TooManyRejected,
 )
-from include.phrase_views.import_lines import MAX_LINE_BYTES, read_lines
+from include.phrase_views.import_lines import MAX_LINE_BYTES, read_blocks
 from include.phrase_views.import_rows import parse_csv, parse_ndjson
 from include.phrase_views.import_staging import PHRASES_VIEWS, REJECTED, stage_counters
-from include.staging.manifest import MANIFEST, read_manifest
 from include.staging.tables import read_batches
 
 HEADER = b"campaign_id,phrase,views,dt\n"
 GOOD = "7,платье,100,2026-08-20 11:50:00".encode()
-ROW = (7, "платье", 100, datetime(2026, 8, 20, 11, 50, tzinfo=UTC))
+ROW = (7, "платье", 100, int(datetime(2026, 8, 20, 11, 50, tzinfo=UTC).timestamp()))
 
 
 def opened(data: bytes) -> io.BufferedReader:
@@ -37,17 +36,14 @@ def opened(data: bytes) -> io.BufferedReader:
 
 def stage(directory: Path, data: bytes, **options):
     """Stage the bytes as the file a.csv."""
-    facts = {"dag_id": "d", "run_id": "r", "day": date(2026, 8, 21), "host": "h"}
-    now = datetime(2026, 8, 21, tzinfo=UTC)
-    return stage_counters(directory, "a.csv", opened(data), **facts, written_at=now, **options)
+    return stage_counters(directory, "a.csv", lambda: opened(data), **options)
 
 
-def staged_rows(directory: Path) -> list:
+def staged_rows(directory: Path, staged) -> list:
     """Read all staged rows back."""
-    parts = read_manifest(directory).tables["phrases_views"].parts
     return [
         row
-        for part in parts
+        for part in staged.parts.parts
         for batch in read_batches(directory / part.file, PHRASES_VIEWS, part, 100)
         for row in batch
     ]
@@ -80,8 +76,7 @@ NDJSON = json.dumps(
 )
 def test_every_way_to_write_a_row(tmp_path: Path, data: bytes):
     """CSV or NDJSON, packed or not, any line ends, order of columns and zone: the same row."""
-    stage(tmp_path, data)
-    assert staged_rows(tmp_path) == [ROW]
+    assert staged_rows(tmp_path, stage(tmp_path, data)) == [ROW]
     assert rejects(tmp_path) == []
 
 
@@ -115,8 +110,8 @@ def test_a_bad_line_harms_no_other(tmp_path: Path, line: str | bytes, reason: st
     """Is rejected with its number and what is wrong; the lines around it are kept."""
     bad = line if isinstance(line, bytes) else line.encode()
     after = GOOD.replace(b"11:50", b"12:00")
-    stage(tmp_path, b"".join([HEADER, GOOD, b"\n", bad, b"\n", after]), max_rejected=1)
-    assert staged_rows(tmp_path) == [ROW, (*ROW[:3], datetime(2026, 8, 20, 12, tzinfo=UTC))]
+    staged = stage(tmp_path, b"".join([HEADER, GOOD, b"\n", bad, b"\n", after]), max_rejected=1)
+    assert staged_rows(tmp_path, staged) == [ROW, (*ROW[:3], ROW[3] + 600)]
     (rejected,) = rejects(tmp_path)
     assert rejected["line"] == 3
     assert reason in rejected["reason"]
@@ -125,27 +120,30 @@ def test_a_bad_line_harms_no_other(tmp_path: Path, line: str | bytes, reason: st
 @pytest.mark.parametrize("change", [{"views": True}, {"views": 1.0}, {"views": "1"}, {"dt": 5}, {"more": 1}])
 def test_json_values_are_of_their_kind(tmp_path: Path, change: dict):
     """Text is no number, true is not 1, and unknown names are not dropped in silence."""
-    stage(tmp_path, json.dumps(json.loads(NDJSON) | change).encode(), max_rejected=1)
-    assert (len(rejects(tmp_path)), staged_rows(tmp_path)) == (1, [])
+    staged = stage(tmp_path, json.dumps(json.loads(NDJSON) | change).encode(), max_rejected=1)
+    assert (len(rejects(tmp_path)), staged.parts.rows) == (1, 0)
 
 
 @pytest.mark.parametrize("text", [b'{"phrase": "\\ud800"}', b"{" * 9000, b"{}, {}", b"[]", b"NaN"])
 def test_hostile_json_is_rejected(text: bytes):
     """Lone surrogates, deep nesting, two objects on a line: rejects, never an exception."""
-    (found,) = parse_ndjson(read_lines("a", opened(text)))
+    (found,) = parse_ndjson(read_blocks("a", opened(text)))
     assert (len(found.rejects), found.rows) == (1, [])
 
 
 def test_the_first_of_two_samples_counts(tmp_path: Path):
     """The same again is one row; the same instant with other views is rejected, small numbers too."""
     one = b"1,a,1,2026-08-20 11:50:00\n"
-    manifest = stage(tmp_path, HEADER + one * 2 + one.replace(b"a,1", b"a,2"), max_rejected=1)
-    assert manifest.facts.items() >= {"rows": 1, "repeated": 1, "rejected": 1, "blank": 0}.items()
-    assert [row[2] for row in staged_rows(tmp_path)] == [1]
-    assert rejects(tmp_path)[0]["line"] == 4
+    data = HEADER + GOOD + b"\n" + one * 2 + one.replace(b"a,1", b"a,2")
+    staged = stage(tmp_path, data, max_rejected=1)
+    assert (staged.parts.rows, staged.repeated, staged.rejected, staged.blank) == (2, 1, 1, 0)
+    assert [row[2] for row in staged_rows(tmp_path, staged)] == [100, 1]
+    assert rejects(tmp_path) == [
+        {"line": 5, "reason": "views: line 3 says 1 for this sample", "text": "1,a,2,2026-08-20 11:50:00"}
+    ]
 
 
-def test_too_many_rejects_end_the_run_before_a_manifest(tmp_path: Path):
+def test_too_many_rejects_are_an_error(tmp_path: Path):
     """Names the first one and the file that holds all; survives the way between processes."""
     with pytest.raises(TooManyRejected) as caught:
         stage(tmp_path, HEADER + GOOD + b"\nbad\nworse\n", max_rejected=1)
@@ -153,7 +151,6 @@ def test_too_many_rejects_end_the_run_before_a_manifest(tmp_path: Path):
     assert str(tmp_path / REJECTED) in str(caught.value)
     assert str(pickle.loads(pickle.dumps(caught.value))) == str(caught.value)  # noqa: S301
     assert len(rejects(tmp_path)) == 2
-    assert not (tmp_path / MANIFEST).exists()
 
 
 @pytest.mark.parametrize(
@@ -170,17 +167,16 @@ def test_too_many_rejects_end_the_run_before_a_manifest(tmp_path: Path):
     ],
 )
 def test_a_file_that_is_none_is_named(tmp_path: Path, data: bytes, error: type[Exception]):
-    """Fails with the file's name and leaves no manifest."""
+    """Fails with the file's name."""
     with pytest.raises(error, match=r"a\.csv"):
         stage(tmp_path, data)
-    assert not (tmp_path / MANIFEST).exists()
 
 
 @pytest.mark.parametrize("bomb", [b"a" * 1_000_000, b"\n" * 1_000_000])
 def test_a_gzip_bomb_is_cut_off(bomb: bytes):
     """Ends at the size cap, in one endless line as in many."""
     with pytest.raises(ImportFileTooLarge):
-        list(read_lines("a.csv", opened(gzip.compress(bomb)), max_bytes=100_000))
+        list(read_blocks("a.csv", opened(gzip.compress(bomb)), max_bytes=100_000))
 
 
 def test_too_many_rows_are_refused(tmp_path: Path):
@@ -205,7 +201,7 @@ def test_any_bytes_are_rows_rejects_or_blank(lines: list[bytes]):
     """Every line is counted once, by both parsers, and a good line is never lost."""
     data = b"\n".join(lines)
     for header, parse in ((HEADER, lambda source: parse_csv("a", source)), (b"\n", parse_ndjson)):
-        found = list(parse(read_lines("a", opened(header + data))))
+        found = list(parse(read_blocks("a", opened(header + data))))
         total = sum(len(f.rows) + len(f.rejects) + f.blank for f in found)
         expected = data.count(b"\n") + (not data.endswith(b"\n") and bool(data)) + (header == b"\n")
         assert total == expected
@@ -231,5 +227,6 @@ def test_every_good_row_comes_back(rows: list):
     writer.writerow(["campaign_id", "phrase", "views", "dt"])
     writer.writerows((*row[:3], row[3].isoformat()) for row in rows)
     with tempfile.TemporaryDirectory() as directory:
-        stage(Path(directory), text.getvalue().encode())
-        assert staged_rows(Path(directory)) == rows
+        staged = stage(Path(directory), text.getvalue().encode())
+        expected = [(*row[:3], int(row[3].timestamp())) for row in rows]
+        assert staged_rows(Path(directory), staged) == expected
