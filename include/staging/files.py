@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from datetime import date
 from pathlib import Path
 from typing import IO, Any, Protocol, Self
+
+_COPIED_BYTES = 1024 * 1024
 
 
 class StagingPath(Protocol):
@@ -37,18 +41,40 @@ def write_atomically(path: StagingPath, data: bytes) -> None:
     if not isinstance(path, Path):
         path.write_bytes(data)
         return
-    path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
-    try:
-        with os.fdopen(descriptor, "wb") as file:
+    with written_atomically(path) as write:
+        write(data)
+
+
+@contextmanager
+def written_atomically(path: StagingPath) -> Iterator[Callable[[bytes], None]]:
+    """Give a function that takes the content of `path` piece by piece, for what is too large for memory.
+
+    The file is there, as by write_atomically, when the block ends; where the block raises, all is as
+    before. For an object store the pieces are gathered in a temporary file of this machine first.
+
+    Raises: OSError as write_atomically does; what the block itself raises is passed on.
+    """
+    if isinstance(path, Path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
+    else:
+        descriptor, temporary = tempfile.mkstemp(suffix=".part")
+    size = 0
+
+    def write(data: bytes) -> None:
+        nonlocal size
+        size += len(data)
+        with _named(path, size):
             file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(temporary).replace(path)
-        _sync_directory(path.parent)
-    except OSError as error:
-        raise OSError(error.errno, f"{error.strerror}: {len(data)} bytes not written", str(path)) from error
+
+    file = os.fdopen(descriptor, "w+b")
+    try:
+        yield write
+        with _named(path, size):
+            _put_in_place(file, Path(temporary), path)
     finally:
+        with suppress(OSError):  # bytes that a failed write left behind: that failure is on its way up
+            file.close()
         Path(temporary).unlink(missing_ok=True)
 
 
@@ -58,6 +84,26 @@ def run_directory(root: StagingPath, dag_id: str, day: date, run_id: str) -> Sta
     The run_id is hashed because Airflow lets it hold ':', '+', '~', even a line end, and 250 characters.
     """
     return root / dag_id / day.isoformat() / hashlib.sha256(run_id.encode()).hexdigest()[:16]
+
+
+def _put_in_place(file: IO[bytes], temporary: Path, path: StagingPath) -> None:
+    file.flush()
+    if isinstance(path, Path):
+        os.fsync(file.fileno())
+        temporary.replace(path)
+        _sync_directory(path.parent)
+        return
+    file.seek(0)
+    with path.open("wb") as target:
+        shutil.copyfileobj(file, target, _COPIED_BYTES)
+
+
+@contextmanager
+def _named(path: StagingPath, size: int) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise OSError(error.errno, f"{error.strerror}: {size} bytes not written", str(path)) from error
 
 
 def _sync_directory(directory: Path) -> None:

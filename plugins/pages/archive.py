@@ -44,7 +44,7 @@ class UnreadableIndex(ValueError):
 
 
 class RenderedDay(BaseModel):
-    """What every index.json says. Attributes: day; run_id, of the run that published it; published_at, when."""
+    """What every index.json says. Attributes: day; run_id, of the run that published it, and when."""
 
     model_config = ConfigDict(frozen=True)
     day: date

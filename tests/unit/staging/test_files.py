@@ -16,7 +16,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from include.staging.files import run_directory, write_atomically
+from include.staging.files import run_directory, write_atomically, written_atomically
 
 DAY = date(2026, 8, 20)
 WRITE_FOREVER = """
@@ -141,6 +141,46 @@ def test_an_object_store_gets_one_put(tmp_path: Path):
     os.makedirs(tmp_path / "some_dag")  # noqa: PTH103 - a prefix of an object store needs no making
     write_atomically(path, b"data")
     assert (tmp_path / "some_dag" / "file").read_bytes() == b"data"
+
+
+@pytest.fixture(params=["disk", "object store"])
+def large(request: pytest.FixtureRequest, tmp_path: Path):
+    """The path of a file that holds `old`."""
+    from airflow.sdk import ObjectStoragePath
+
+    path = tmp_path / "large"
+    path.write_bytes(b"old")
+    return path if request.param == "disk" else ObjectStoragePath(f"file://{path}")
+
+
+def test_a_large_file_is_written_piece_by_piece(large, tmp_path: Path):
+    """Keeps the old content until the last piece, and leaves nothing else."""
+    with written_atomically(large) as write:
+        for digit in range(10):
+            write(b"%d" % digit * 300_000)
+            assert large.read_bytes() == b"old"
+    assert large.read_bytes() == b"".join(b"%d" % digit * 300_000 for digit in range(10))
+    assert [file.name for file in tmp_path.iterdir()] == ["large"]
+
+
+def test_a_large_file_that_is_not_finished(large, tmp_path: Path):
+    """Keeps the old content, leaves nothing of the try, and passes on what went wrong."""
+    with pytest.raises(ConnectionError, match="no more rows"), written_atomically(large) as write:
+        write(b"x" * 300_000)
+        raise ConnectionError("no more rows")
+    assert large.read_bytes() == b"old"
+    assert [file.name for file in tmp_path.iterdir()] == ["large"]
+
+
+def test_a_full_disk_in_the_middle_of_a_large_file(small_disk: Path):
+    """Names the file and the bytes so far, and leaves nothing of the try."""
+    with (
+        pytest.raises(OSError, match=r"No space left on device: \d+ bytes not written: '.*/file'"),
+        written_atomically(small_disk / "file") as write,
+    ):
+        for _ in range(100):
+            write(b"x" * 1000)
+    assert list(small_disk.iterdir()) == []
 
 
 @given(st.text(min_size=1, max_size=250))
