@@ -33,7 +33,7 @@ function panel(title, series, { width, top, height, left, upsideDown }) {
   const start = Date.parse(days[0]), span = Math.max(Date.parse(days[days.length - 1]) - start, DAY_MS);
   const x = day => left + (Date.parse(day) - start) / span * (right - left);
   const y = value => top + (upsideDown ? value - low : high - value) / (high - low) * height;
-  const drawn = element("svg:g", {}, element("svg:text", { x: 0, y: top - 10, class: "title" }, title));
+  const drawn = element("svg:g", {}, element("svg:text", { x: 0, y: top - 16, class: "title" }, title));
   for (const mark of marks) {
     drawn.append(
       element("svg:line", { x1: left, x2: right, y1: y(mark), y2: y(mark), class: "grid" }),
@@ -59,11 +59,11 @@ function panel(title, series, { width, top, height, left, upsideDown }) {
 }
 
 function chart(name, places, stars, width) {
-  const wide = width >= 720, left = 62, gap = 40, height = 120;
-  const half = wide ? (width - gap) / 2 : width, total = wide ? height + 60 : 2 * (height + 60);
-  const first = panel("Position (1 is the top)", places, { width: half, top: 30, height, left, upsideDown: true });
-  const second = panel("Stars", stars, { width: half, top: 30, height, left, upsideDown: false });
-  second.setAttribute("transform", wide ? `translate(${half + gap} 0)` : `translate(0 ${height + 60})`);
+  const wide = width >= 720, left = 62, gap = 40, height = 120, top = 36;
+  const half = wide ? (width - gap) / 2 : width, total = wide ? height + 64 : 2 * (height + 64);
+  const first = panel("Position (1 is the top)", places, { width: half, top, height, left, upsideDown: true });
+  const second = panel("Stars", stars, { width: half, top, height, left, upsideDown: false });
+  second.setAttribute("transform", wide ? `translate(${half + gap} 0)` : `translate(0 ${height + 64})`);
   const told = `${name}: ${said("position", places)}; ${said("stars", stars)}. The numbers are in the table below.`;
   return element("svg:svg", { width, height: total, viewBox: `0 0 ${width} ${total}`, role: "img", "aria-label": told }, first, second);
 }

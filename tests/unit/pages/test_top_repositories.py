@@ -41,6 +41,7 @@ class Cells(HTMLParser):
         self.rows: list[list[str]] = []
         table = re.search(r'<table id="ranking".*?</table>', html, re.DOTALL)
         self.feed(table[0] if table else "")
+        self.close()
 
     def handle_starttag(self, tag: str, _: list[tuple[str, str | None]]) -> None:
         """Begin a row or a cell."""
@@ -52,7 +53,12 @@ class Cells(HTMLParser):
     def handle_data(self, data: str) -> None:
         """Add to the cell."""
         if self.rows and self.rows[-1]:
-            self.rows[-1][-1] = " ".join(f"{self.rows[-1][-1]} {data}".split())
+            self.rows[-1][-1] += data
+
+    def close(self) -> None:
+        """Read on to the end; white space counts as one blank."""
+        super().close()
+        self.rows = [[" ".join(cell.split()) for cell in row] for row in self.rows]
 
 
 def html_of(directory: Path) -> str:
