@@ -40,5 +40,12 @@ def html(day: str, *, keep: bool = False) -> Response:
     return download(file, f"top-repositories-{wanted}.html") if keep else rendered_page(file)
 
 
+@router.get("/{day}/repositories.csv")
+def repositories(day: str) -> Response:
+    """Return a day's repositories, with their movement and commits, as a download."""
+    wanted = read_day(day)
+    return download(_archive().open(wanted, "repositories.csv"), f"top-repositories-{wanted}.csv")
+
+
 def _archive() -> Archive:
     return Archive(reports_root(), TOP_REPOSITORIES.folder)

@@ -9,6 +9,7 @@ CAMPAIGNS = (1111111, 2222222)
 UNFINISHED = "2026-11-21"
 TSV = "phrase\tviews_by_hour\nплатье\t[(15, 4), (14, 6), (13, 4), (12, 1)]\n"  # noqa: RUF001
 CSV = "date,campaign_id,phrase,hour,views,flags\n2026-11-20,1111111,платье,12,1,\n"
+RANKING_CSV = "date,position,repo,stars\n2026-11-20,1,octo/repo,9\n"
 HTML = """<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{title}</title>
 <style>h1 {{ color: rgb(1, 2, 3) }}</style></head><body><h1>{title}</h1><p id="said"></p>
 <script>document.getElementById("said").textContent = "the script ran";</script></body></html>"""
@@ -42,6 +43,7 @@ def write_ranking(root: Path, day: str, run_id: str) -> None:
     directory = root / "top_repositories" / day
     directory.mkdir(parents=True, exist_ok=True)
     (directory / "index.html").write_text(HTML.format(title=f"Ranking of {day}"))
+    (directory / "repositories.csv").write_text(RANKING_CSV)
     write_index(directory, day, run_id, repositories=100)
 
 

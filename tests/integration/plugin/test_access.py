@@ -18,6 +18,7 @@ ROUTES = {  # as the app names it: as somebody asks for it
     "/phrase-views/{day}/{campaign}.html": "/phrase-views/2026-11-20/1111111.html",
     "/top-repositories/": "/top-repositories/",
     "/top-repositories/{day}/index.html": "/top-repositories/2026-11-20/index.html",
+    "/top-repositories/{day}/repositories.csv": "/top-repositories/2026-11-20/repositories.csv",
     "/runs/": "/runs/?dag_id=github_top_repositories&run_id=ranked__2026-11-20T00%3A30%3A00%2B00%3A00",
     "/db/version": "/db/version",
 }

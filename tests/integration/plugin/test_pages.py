@@ -12,6 +12,7 @@ from tests.integration.plugin.api_server import ApiServer
 from tests.integration.plugin.reports import (
     CSV,
     DAYS,
+    RANKING_CSV,
     RUN,
     TSV,
     UNFINISHED,
@@ -110,10 +111,17 @@ def test_downloads(reader: httpx.Client, path: str, name: str, kind: str, text: 
     assert text is None or answer.content == text.encode()
 
 
-def test_the_ranking_is_a_download_too(reader: httpx.Client):
-    """Sends the ranking to be saved."""
-    answer = reader.get(f"{RANKING}2026-11-20/index.html?keep=true")
-    assert answer.headers["content-disposition"] == 'attachment; filename="top-repositories-2026-11-20.html"'
+@pytest.mark.parametrize(
+    ("path", "kind"), [("index.html?keep=true", "html"), ("repositories.csv", "csv")], ids=["html", "csv"]
+)
+def test_the_ranking_is_a_download_too(reader: httpx.Client, path: str, kind: str):
+    """Sends the ranking to be saved, as its page offers it."""
+    answer = reader.get(f"{RANKING}2026-11-20/{path}")
+    name = f"top-repositories-2026-11-20.{kind}"
+    assert answer.headers["content-disposition"] == f'attachment; filename="{name}"'
+    assert answer.headers["content-type"] == f"text/{kind}; charset=utf-8"
+    assert kind == "html" or answer.text == RANKING_CSV
+    assert f'href="2026-11-20/{path}"' in reader.get(RANKING).text
 
 
 @pytest.mark.parametrize("path", [PHRASES, f"{PHRASES}2026-11-20/1111111.tsv", "/stagehouse/nowhere"])

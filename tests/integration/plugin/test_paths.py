@@ -72,6 +72,8 @@ def get(server: ApiServer, token: str, path: str) -> tuple[int, str]:
         "/stagehouse/static/../app.py",
         "/stagehouse/static/%2e%2e/app.py",
         "/stagehouse/top-repositories/..%2fphrase_views%2f2026-11-20/index.html",
+        "/stagehouse/top-repositories/..%2fphrase_views%2f2026-11-20/repositories.csv",
+        "/stagehouse/top-repositories/2026-11-20/index.json",
     ],
 )
 def test_a_trick_finds_nothing(server: ApiServer, token: str, secrets: Path, path: str):

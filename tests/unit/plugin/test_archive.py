@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterator
 from contextlib import suppress
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
 from uuid import uuid4
 
@@ -12,6 +12,8 @@ from fsspec import filesystem
 from hypothesis import given
 from hypothesis import strategies as st
 
+from include.github.page_data import Publication, TopRepositories
+from include.pages.top_repositories import render_top_repositories
 from pages.archive import Archive, NotPublished, RenderedRanking, chunks, read_campaign, read_day
 from pages.days import neighbours
 
@@ -55,6 +57,14 @@ def test_nothing_rendered_yet(root):
         write(root, "../other", b"x")  # a store knows a prefix only by what is below it
     assert Archive(root, "nothing").days() == []
     assert Archive(root, "nothing").newest(RenderedRanking) is None
+
+
+def test_the_index_that_the_renderer_writes(root):
+    """Reads it whole: the day, the run that published it and when, and how many repositories there are."""
+    published = Publication("scheduled__2026-11-21", datetime(2026, 11, 21, 0, 31, tzinfo=UTC))
+    render_top_repositories(root, TopRepositories(DAY, published, None, (), (), 0, 0, (), ()))
+    index = Archive(root, "top_repositories").newest(RenderedRanking)
+    assert index == RenderedRanking(day=DAY, **published._asdict(), repositories=0)
 
 
 def test_the_newest_finished_day(root):
