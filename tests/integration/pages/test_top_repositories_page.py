@@ -202,8 +202,8 @@ def test_a_backfilled_day(browser: Chrome, site: Site, tmp_path: Path):
     """Has no chart to offer, and still sorts and filters."""
     show(browser, site, tmp_path, BACKFILLED)
     assert browser.find_elements(By.CSS_SELECTOR, "#ranking tbody button, svg") == []
-    button(browser, "Repository").click()
-    assert owners(browser) == ["owner-4", "owner-3", "owner-2", "owner-1"]
+    button(browser, "Commits").click()
+    assert owners(browser) == ["owner-2", "owner-4", "owner-1", "owner-3"]
     see(browser, "#filter").send_keys("owner-2")
     assert owners(browser) == ["owner-2"]
 
