@@ -165,21 +165,28 @@ def test_a_large_file_is_written_piece_by_piece(large, tmp_path: Path):
 
 def test_a_large_file_that_is_not_finished(large, tmp_path: Path):
     """Keeps the old content, leaves nothing of the try, and passes on what went wrong."""
-    with pytest.raises(ConnectionError, match="no more rows"), written_atomically(large) as write:
-        write(b"x" * 300_000)
-        raise ConnectionError("no more rows")
+
+    def write_half() -> None:
+        with written_atomically(large) as write:
+            write(b"x" * 300_000)
+            raise ConnectionError("no more rows")
+
+    with pytest.raises(ConnectionError, match="no more rows"):
+        write_half()
     assert large.read_bytes() == b"old"
     assert [file.name for file in tmp_path.iterdir()] == ["large"]
 
 
 def test_a_full_disk_in_the_middle_of_a_large_file(small_disk: Path):
     """Names the file and the bytes so far, and leaves nothing of the try."""
-    with (
-        pytest.raises(OSError, match=r"No space left on device: \d+ bytes not written: '.*/file'"),
-        written_atomically(small_disk / "file") as write,
-    ):
-        for _ in range(100):
-            write(b"x" * 1000)
+
+    def write_all() -> None:
+        with written_atomically(small_disk / "file") as write:
+            for _ in range(100):
+                write(b"x" * 1000)
+
+    with pytest.raises(OSError, match=r"No space left on device: \d+ bytes not written: '.*/file'"):
+        write_all()
     assert list(small_disk.iterdir()) == []
 
 
