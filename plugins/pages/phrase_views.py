@@ -21,19 +21,26 @@ def show(request: Request, day: str = "", campaign: str = "") -> Response:
     index = archive.index(read_day(day), RenderedPhraseViews) if day else archive.newest(RenderedPhraseViews)
     if index is None:
         return page(request, "empty.html", section=PHRASE_VIEWS)
-    days, known = archive.days(), [rendered.campaign_id for rendered in index.campaigns]
-    chosen = read_campaign(campaign) if campaign else next(iter(known), None)
+    days, known = archive.days(), {rendered.campaign_id: rendered for rendered in index.campaigns}
+    asked_for = read_campaign(campaign) if campaign else next(iter(known), None)
+    shown = known.get(asked_for) if asked_for else None
     return page(
         request,
         "phrase_views.html",
-        200 if chosen is None or chosen in known else 404,
+        404 if asked_for and not shown else 200,
         section=PHRASE_VIEWS,
         index=index,
         days=days,
         neighbours=neighbours(days, index.day),
-        campaign=chosen if chosen in known else None,
-        asked_for=chosen,
+        campaign=shown,
+        asked_for=asked_for,
     )
+
+
+@router.get("/{day}/index.html")
+def overview(day: str) -> Response:
+    """Return the rendered list of a day's campaigns, which says so where there is none."""
+    return rendered_page(_archive().open(read_day(day), "index.html"))
 
 
 @router.get("/{day}/rows.csv")

@@ -13,6 +13,7 @@ ROUTES = {  # as the app names it: as somebody asks for it
     "/static/frame.css": "/static/frame.css",
     "/static/frame.js": "/static/frame.js",
     "/phrase-views/": "/phrase-views/?day=2026-11-20&campaign=1111111",
+    "/phrase-views/{day}/index.html": "/phrase-views/2026-11-20/index.html",
     "/phrase-views/{day}/rows.csv": "/phrase-views/2026-11-20/rows.csv",
     "/phrase-views/{day}/{campaign}.tsv": "/phrase-views/2026-11-20/1111111.tsv",
     "/phrase-views/{day}/{campaign}.html": "/phrase-views/2026-11-20/1111111.html",

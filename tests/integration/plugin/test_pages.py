@@ -174,9 +174,12 @@ def test_no_report_yet(reader: httpx.Client, hidden: Path, path: str):
 
 
 def test_an_empty_day_says_so(reader: httpx.Client, hidden: Path):
-    """Shows a day whose report has no campaign as what it is."""
+    """Shows, of a day whose report has no campaign, the page that its renderer made for it."""
     write_phrase_views(hidden, "2026-11-20", RUN, ())
-    assert "the report of this day is empty" in reader.get(PHRASES).text
+    assert 'src="2026-11-20/index.html"' in reader.get(PHRASES).text
+    answer = reader.get(f"{PHRASES}2026-11-20/index.html")
+    assert "<h1>Phrase views of 2026-11-20</h1>" in answer.text
+    assert answer.headers["content-security-policy"].endswith("sandbox allow-scripts")
 
 
 def test_an_index_cannot_smuggle_markup(reader: httpx.Client, hidden: Path):
