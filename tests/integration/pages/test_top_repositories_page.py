@@ -1,9 +1,6 @@
 """The page of the top repositories in Chromium, served under its own policy as the plugin serves it."""
 
-import threading
-from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -12,9 +9,9 @@ from selenium.webdriver.common.by import By
 
 from include.github.movement import Movement
 from include.github.page_data import ActiveAuthor, Publication, RepositoryDay, TopRepositories
-from include.pages.policy import content_security_policy
 from include.pages.top_repositories import render_top_repositories
-from tests.integration.plugin.chromium import chromium, see
+from tests.integration.pages.site import Site, window
+from tests.integration.plugin.chromium import see
 
 DAY = date(2026, 11, 20)
 DAYS = tuple(
@@ -42,60 +39,6 @@ AUTHORS = (ActiveAuthor(LONG_AUTHOR, 23, 2, REPOSITORIES[2].repo),)
 RANKED = TopRepositories(DAY, PUBLISHED, PUBLISHED, REPOSITORIES, AUTHORS, 1, 23, DAYS, ())
 _UNRANKED = tuple(row._replace(position=None, stars=None) for row in REPOSITORIES)
 BACKFILLED = RANKED._replace(ranked=None, days=DAYS[:-1], repositories=_UNRANKED)
-
-
-class Site:
-    """Serves one page under its policy. Attributes: url; html, what is served."""
-
-    def __init__(self) -> None:
-        self.html = b""
-        site = self
-
-        class Page(BaseHTTPRequestHandler):
-            def do_GET(self) -> None:
-                self.send_response(200)
-                self.send_header("Content-Type", "text/html; charset=utf-8")
-                policy = f"{content_security_policy(site.html)}; sandbox allow-scripts"
-                self.send_header("Content-Security-Policy", policy)
-                self.end_headers()
-                self.wfile.write(site.html)
-
-            def log_message(self, *_: object) -> None:
-                """Say nothing."""
-
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Page)
-        threading.Thread(target=self._server.serve_forever, daemon=True).start()
-        self.url = f"http://127.0.0.1:{self._server.server_port}/page"
-
-    def stop(self) -> None:
-        """End the server."""
-        self._server.shutdown()
-        self._server.server_close()
-
-
-@pytest.fixture(scope="module")
-def site() -> Iterator[Site]:
-    """A server for the pages of this file."""
-    site = Site()
-    yield site
-    site.stop()
-
-
-@pytest.fixture(scope="module")
-def one_browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chrome]:
-    """A browser for all tests of this file."""
-    with chromium(tmp_path_factory.mktemp("browser")) as browser:
-        yield browser
-
-
-@pytest.fixture
-def browser(one_browser: Chrome) -> Iterator[Chrome]:
-    """The same; when the test ends no console error has been shown and no other file been asked for."""
-    one_browser.get_log("browser")
-    yield one_browser
-    assert [entry for entry in one_browser.get_log("browser") if entry["level"] == "SEVERE"] == []
-    asked = "return performance.getEntriesByType('resource').map(entry => entry.name)"
-    assert [name for name in one_browser.execute_script(asked) if "favicon" not in name] == []
 
 
 def show(browser: Chrome, site: Site, directory: Path, data: TopRepositories = RANKED) -> None:
@@ -186,16 +129,12 @@ def test_choosing_a_repository_shows_its_chart(browser: Chrome, site: Site, tmp_
 @pytest.mark.parametrize("data", [RANKED, BACKFILLED], ids=["ranked", "backfilled"])
 def test_fits_the_screen(browser: Chrome, site: Site, tmp_path: Path, width: int, data: TopRepositories):
     """The page is no wider than the window, with names and authors that nothing breaks."""
-    size = {"width": width, "height": 800, "deviceScaleFactor": 1, "mobile": width < 500}
-    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
-    try:
+    with window(browser, width):
         show(browser, site, tmp_path, data)
-        wide, window = browser.execute_script("return [document.documentElement.scrollWidth, innerWidth]")
-        assert (wide <= width, window) == (True, width)
+        wide, inner = browser.execute_script("return [document.documentElement.scrollWidth, innerWidth]")
+        assert (wide <= width, inner) == (True, width)
         for chart in browser.find_elements(By.CSS_SELECTOR, ".detail svg"):
             assert chart.size["width"] <= width
-    finally:
-        browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
 
 
 def test_a_backfilled_day(browser: Chrome, site: Site, tmp_path: Path):
