@@ -29,7 +29,7 @@ def create_staging_table(clickhouse: ClickHouse, table: str, name: str) -> None:
 
 
 def drop_staging_tables(clickhouse: ClickHouse, run: str) -> None:
-    """Drop what this run staged, of all its tables and tries."""
+    """Drop what this run staged, of all its tables and tries; what a query still uses stays, by a warning."""
     _drop(clickhouse, _names(clickhouse, "1", _short_hash(run)))
 
 
@@ -49,10 +49,17 @@ def _names(clickhouse: ClickHouse, condition: str, run_hash: str = "[0-9a-f]{12}
 
 
 def _drop(clickhouse: ClickHouse, names: list[str]) -> None:
+    # DROP would wait for an INSERT whose client vanished until the server gives it up, after 300 s.
+    running = clickhouse.execute(
+        "SELECT query FROM system.processes WHERE position(query, %(mark)s) > 0", {"mark": _MARK}
+    )
     for name in names:
+        if any(name in query for (query,) in running):
+            log.warning("staging table %s stays for now: a query is still using it", name)
+            continue
         try:
             clickhouse.execute(f"DROP TABLE IF EXISTS {quoted(name)}")
-        except ClickHouseError as error:  # e.g. a vanished client still holds it: the next run drops it
+        except ClickHouseError as error:  # a later run drops it
             log.warning("staging table %s stays for now: %s", name, error)
 
 

@@ -1,0 +1,100 @@
+"""A task's work in a process of its own, to be killed: `python -m tests.faults.task_process JSON`."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from include.clickhouse.client import NativeClient
+from include.clickhouse.load import StagedPart
+from include.clickhouse.publish import check_day
+from include.staging.manifest import read_manifest
+from tests.faults.day import FaultyDay
+from tests.integration.clickhouse.days import load, publish
+
+
+class TaskProcess:
+    """One try of a task: "load" (of all parts), "publish" or "check".
+
+    Args: port: of the server unless it goes through a proxy. staged: what publish publishes.
+    """
+
+    def __init__(
+        self,
+        day: FaultyDay,
+        task: str,
+        attempt: str,
+        *,
+        port: int | None = None,
+        directory: Path | None = None,
+        staged: Sequence[StagedPart] = (),
+    ) -> None:
+        server = day.server
+        login = {"user": server.user, "password": server.password}
+        work = {"port": port or server.port, "database": day.database, "task": task, "attempt": attempt}
+        work |= {"login": login, "directory": str(directory or day.directory)}
+        work |= {"staged": [part.model_dump() for part in staged]}
+        command = [sys.executable, "-m", "tests.faults.task_process", json.dumps(work)]
+        self._process = subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=os.environ
+        )
+
+    def kill(self) -> None:
+        """End it as the kernel does when memory is short."""
+        self._process.kill()
+        assert self._process.wait(30) == -signal.SIGKILL
+
+    def stop(self) -> None:
+        """Make it stand still: alive, and silent."""
+        self._process.send_signal(signal.SIGSTOP)
+
+    def go_on(self) -> None:
+        """Let it run again after stop()."""
+        self._process.send_signal(signal.SIGCONT)
+
+    def result(self) -> Any:
+        """Wait for what the task returns: for "load" the staged parts."""
+        out, errors = self._process.communicate(timeout=60)
+        assert self._process.returncode == 0, errors
+        result = json.loads(out)
+        return [StagedPart.model_validate(each) for each in result] if isinstance(result, list) else result
+
+    def error(self) -> str:
+        """Wait for its failure; return the last line of what it says."""
+        _, errors = self._process.communicate(timeout=60)
+        assert self._process.returncode == 1
+        return errors.strip().splitlines()[-1]
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._process.kill()
+        self._process.communicate()
+
+
+def main(work: dict[str, Any]) -> object:
+    """Do the work."""
+    client = NativeClient(
+        "connection 'clickhouse_default'", "127.0.0.1", work["port"], work["database"], **work["login"]
+    )
+    directory, attempt = Path(work["directory"]), work["attempt"]
+    manifest = read_manifest(directory)
+    with client as clickhouse:
+        if work["task"] == "load":
+            return [part.model_dump() for part in load(clickhouse, directory, manifest, attempt)]
+        if work["task"] == "publish":
+            staged = [StagedPart.model_validate(part) for part in work["staged"]]
+            return publish(clickhouse, manifest, staged, attempt)
+        return check_day(clickhouse, directory, manifest, attempt)
+
+
+if __name__ == "__main__":
+    sys.stdout.write(json.dumps(main(json.loads(sys.argv[1]))))
