@@ -10,6 +10,7 @@ import logging
 import time
 from collections.abc import Iterable
 from datetime import UTC, date, datetime
+from typing import NamedTuple
 
 import stamina
 
@@ -23,6 +24,15 @@ log = logging.getLogger(__name__)
 OLD_PARTS_WAIT_S = 60.0  # 10 s were measured on 18.16
 ANSWER_WAIT_S = 120.0  # long enough for a server to restart
 _LOADS = ("table", "date", "rows", "checksum", "run_id", "published_at")
+
+
+class RecordedLoad(NamedTuple):
+    """A row of `loads`: what of a day is published. published_at is aware, UTC."""
+
+    rows: int
+    checksum: int
+    run_id: str
+    published_at: datetime
 
 
 def replace_day(
@@ -69,7 +79,7 @@ def check_published_day(
     """
     published = (expected.rows, expected.checksum)
     recorded = recorded_load(clickhouse, table.name, day)
-    if recorded and recorded[2] != run_id:
+    if recorded and recorded[2] != run_id and recorded[:2] != published:
         log.warning("table %s, day %s: run %s has published it since", table.name, day, recorded[2])
         published = recorded[:2]
     elif recorded is None or recorded[:2] != published:
@@ -96,13 +106,17 @@ def record_load(
     insert_rows(clickhouse, "loads", _LOADS, [[row]])
 
 
-def recorded_load(clickhouse: ClickHouse, table: str, day: date) -> tuple[int, int, str] | None:
-    """Return (rows, checksum, run_id) of what `loads` says is published, None where nothing is."""
+def recorded_load(clickhouse: ClickHouse, table: str, day: date) -> RecordedLoad | None:
+    """Return what `loads` says is published, None where nothing is."""
     found = clickhouse.execute(
-        "SELECT rows, checksum, run_id FROM loads FINAL WHERE `table` = %(table)s AND date = %(day)s",
+        "SELECT rows, checksum, run_id, toUnixTimestamp(published_at) FROM loads FINAL "
+        "WHERE `table` = %(table)s AND date = %(day)s",
         {"table": table, "day": day},
     )
-    return found[0] if found else None
+    if not found:
+        return None
+    rows, checksum, run_id, published_at = found[0]
+    return RecordedLoad(rows, checksum, run_id, datetime.fromtimestamp(published_at, UTC))
 
 
 def last_publisher(clickhouse: ClickHouse, table: str) -> str | None:

@@ -74,6 +74,7 @@ def publish_day(
             record_load(clickhouse, name, manifest.day, published, manifest.run_id, now())
     replaced = [parts.table.name for parts in manifest.tables.values() if parts.table.day_column]
     await_removal_of_old_parts(clickhouse, replaced, old_parts_wait_s)
+    _require_days(clickhouse, manifest)
     drop_staging_tables(clickhouse, manifest.run_id)
     drop_abandoned_staging_tables(clickhouse)
     return {table: parts.rows for table, parts in manifest.tables.items()}
@@ -115,16 +116,26 @@ def _recorded_tables(manifest: Manifest) -> list[TableParts]:
     return [parts for parts in tables if parts.table.day_column or parts.table.last_insert_counts]
 
 
+def _require_days(clickhouse: ClickHouse, manifest: Manifest) -> None:
+    """Prove what readers see once more, while the staging tables to mend it with are still there.
+
+    A server that restarts meanwhile brings replaced rows back, of tables that were proved already.
+    """
+    for parts in manifest.tables.values():
+        if not parts.table.day_column:
+            continue
+        found = contents(clickhouse, parts.table, manifest.day.isoformat())
+        if found != _expected(parts):
+            reason = f"it holds {found}, expected {_expected(parts)}; did the server restart?"
+            raise _mismatch(clickhouse, manifest, parts.table.name, reason, "run task publish again")
+
+
 def _published_by_this_run(clickhouse: ClickHouse, manifest: Manifest) -> bool:
-    day, tables = manifest.day, _recorded_tables(manifest)
-    return bool(tables) and all(
-        recorded_load(clickhouse, parts.table.name, day) == (parts.rows, parts.checksum, manifest.run_id)
-        and (
-            not parts.table.day_column
-            or contents(clickhouse, parts.table, day.isoformat()) == _expected(parts)
-        )
-        for parts in tables
-    )
+    tables = _recorded_tables(manifest)
+    recorded = [recorded_load(clickhouse, parts.table.name, manifest.day) for parts in tables]
+    return bool(tables) and [load and load[:3] for load in recorded] == [
+        (parts.rows, parts.checksum, manifest.run_id) for parts in tables
+    ]
 
 
 def _missing_staging_table(
@@ -221,5 +232,7 @@ def _expected(parts: TableParts) -> Contents:
     return Contents(rows=parts.rows, keys=parts.rows, checksum=parts.checksum)
 
 
-def _mismatch(clickhouse: ClickHouse, manifest: Manifest, table: str, reason: str) -> DayMismatch:
-    return DayMismatch(clickhouse.where, table, manifest.day.isoformat(), reason, NEXT_STEP)
+def _mismatch(
+    clickhouse: ClickHouse, manifest: Manifest, table: str, reason: str, next_step: str = NEXT_STEP
+) -> DayMismatch:
+    return DayMismatch(clickhouse.where, table, manifest.day.isoformat(), reason, next_step)

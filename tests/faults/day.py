@@ -110,7 +110,7 @@ class FaultyDay:
             for table in (POSITIONS, COMMITS):
                 parts = manifest.tables[table.name]
                 expected = (parts.rows, parts.checksum, manifest.run_id)
-                assert recorded_load(clickhouse, table.name, DAY) == expected
+                assert recorded_load(clickhouse, table.name, DAY)[:3] == expected
                 assert contents(clickhouse, table, DAY.isoformat()).keys == parts.rows
             assert staging_tables(clickhouse) == []
 

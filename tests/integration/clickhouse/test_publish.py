@@ -37,7 +37,7 @@ def test_the_published_day_is_the_staged_day(clickhouse, tmp_path, rows_per_part
     manifest = run(clickhouse, tmp_path, "run 1", (COMMITS, rows), rows_per_part=rows_per_part)
     assert sorted(stored(clickhouse)) == sorted(rows)
     parts = manifest.tables[COMMITS.name]
-    assert recorded_load(clickhouse, COMMITS.name, DAY) == (2000, parts.checksum, "run 1")
+    assert recorded_load(clickhouse, COMMITS.name, DAY)[:3] == (2000, parts.checksum, "run 1")
     assert staging_tables(clickhouse) == []
 
 
@@ -57,7 +57,7 @@ def test_a_day_without_rows_empties_the_day(clickhouse, tmp_path):
     for run_id in ("run 2", "run 3"):
         run(clickhouse, tmp_path, run_id, (COMMITS, []))
         assert stored(clickhouse) == []
-        assert recorded_load(clickhouse, COMMITS.name, DAY) == (0, 0, run_id)
+        assert recorded_load(clickhouse, COMMITS.name, DAY)[:3] == (0, 0, run_id)
 
 
 def test_publish_may_be_repeated_after_its_end(clickhouse, tmp_path):

@@ -1,0 +1,232 @@
+"""Computes and publishes the report: the views that each phrase gained in each hour of a day.
+
+What the numbers mean:
+
+- A gain is the difference of two neighbouring samples of a phrase; of the first sample of the day, to the
+  last one of the LOOKBACK before it. Where there is none, it gains nothing and its hour is `partial`.
+- A counter that falls was reset: its new value is the gain, and the hour is flagged `reset`, as Prometheus
+  does it (https://prometheus.io/docs/prometheus/latest/querying/functions/#increase).
+- After GAP without a sample the whole gain is in the hour of the next sample, flagged `gap`.
+- A sample stamped on the hour belongs to the hour it begins (hour_rule `sample`) or to the one it ends
+  (`closing`); then the last one of a day is stamped 00:00 of the next. A counter below zero counts as zero.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict
+
+from include.clickhouse.client import ClickHouse, quoted
+from include.clickhouse.contents import Contents, contents
+from include.clickhouse.day import (
+    await_removal_of_old_parts,
+    check_published_day,
+    record_load,
+    recorded_load,
+    replace_day,
+)
+from include.clickhouse.errors import DayMismatch
+from include.clickhouse.staging_tables import (
+    create_staging_table,
+    drop_abandoned_staging_tables,
+    drop_staging_tables,
+    staging_table_name,
+)
+from include.phrase_views.hours import QUARTER, quarters
+from include.phrase_views.report_row import ReportRow
+from include.phrase_views.request import PhraseViewsRequest
+from include.staging.tables import StagedTable
+
+log = logging.getLogger(__name__)
+
+LOOKBACK = timedelta(days=7)
+GAP = timedelta(hours=1)
+NEXT_STEP = "clear task report with all after it"
+BY_HOUR = StagedTable(
+    name="phrases_views_by_hour",
+    columns={
+        "date": "Date",
+        "campaign_id": "Int32",
+        "phrase": "String",
+        "hour": "UInt8",
+        "views": "Int64",
+        "flags": "String",
+        "hour_start": "DateTime('UTC')",
+        "time_zone": "String",
+        "hour_rule": "String",
+    },
+    key=("campaign_id", "phrase", "hour_start"),
+)
+_REPORT, _CONSERVATION = (Path(__file__).with_name(f"{name}.sql") for name in ("report", "conservation"))
+_COLUMNS = ", ".join(map(quoted, BY_HOUR.columns))
+
+
+class ComputedReport(BaseModel):
+    """A report that is in ClickHouse, not yet visible. Attributes: staging_table; rows; checksum."""
+
+    model_config = ConfigDict(frozen=True)
+    staging_table: str
+    rows: int
+    checksum: int
+
+
+class PublishedReport(BaseModel):
+    """A day in sight. Attributes: rows and checksum of the day, with those of campaigns not asked for."""
+
+    model_config = ConfigDict(frozen=True)
+    rows: int
+    checksum: int
+
+
+def compute_report(
+    clickhouse: ClickHouse, request: PhraseViewsRequest, run_id: str, attempt: str
+) -> ComputedReport:
+    """Compute the rows of the campaigns asked for into a staging table of this try, and prove them.
+
+    Raises: DayMismatch for hours that do not add up; ClickHouseError.
+    """
+    name = staging_table_name(BY_HOUR.name, run_id, attempt)
+    create_staging_table(clickhouse, BY_HOUR.name, name)
+    insert = f"INSERT INTO {quoted(name)} ({_COLUMNS}) {_REPORT.read_text()}"
+    clickhouse.execute(insert, bound_params(request))
+    found = contents(clickhouse, BY_HOUR, request.day.isoformat(), source=name)
+    check_conservation(clickhouse, request, source=name)
+    log.info("%s: %s: %d rows are in %s", clickhouse.where, request, found.rows, name)
+    return ComputedReport(staging_table=name, rows=found.rows, checksum=found.checksum)
+
+
+def publish_report(
+    clickhouse: ClickHouse,
+    request: PhraseViewsRequest,
+    computed: ComputedReport,
+    run_id: str,
+    attempt: str,
+    *,
+    now: Callable[[], datetime],
+    still_allowed: Callable[[], None] = lambda: None,
+) -> PublishedReport:
+    """Replace the day by the computed rows, and those that other campaigns have already; safe to repeat.
+
+    A day that stays as it is keeps its row in `loads`: what was made from it stays the same to the byte.
+    `still_allowed` is called before each change in sight; what it raises ends the publication.
+
+    Raises: DayMismatch; ClickHouseError.
+    """
+    if not clickhouse.execute(f"EXISTS TABLE {quoted(computed.staging_table)}")[0][0]:
+        log.info("%s is gone: published already? Computing it again", computed.staging_table)
+        computed = compute_report(clickhouse, request, run_id, attempt)
+    source = _whole_day(clickhouse, request, computed, run_id, attempt)
+    day = contents(clickhouse, BY_HOUR, request.day.isoformat(), source=source)
+    still_allowed()
+    replace_day(clickhouse, BY_HOUR, request.day, source, day, NEXT_STEP)
+    recorded = recorded_load(clickhouse, BY_HOUR.name, request.day)
+    if recorded is None or recorded[:2] != (day.rows, day.checksum):
+        still_allowed()
+        record_load(clickhouse, BY_HOUR.name, request.day, day, run_id, now())
+    await_removal_of_old_parts(clickhouse, [BY_HOUR.name])
+    drop_staging_tables(clickhouse, run_id)
+    drop_abandoned_staging_tables(clickhouse)
+    return PublishedReport(rows=day.rows, checksum=day.checksum)
+
+
+def check_report(
+    clickhouse: ClickHouse, request: PhraseViewsRequest, published: PublishedReport, run_id: str
+) -> int:
+    """Compare the day with what was published, with `loads`, and with the counters; return its rows.
+
+    Raises: DayMismatch, also when counters of the day came in after the report.
+    """
+    expected = Contents(rows=published.rows, keys=published.rows, checksum=published.checksum)
+    rows = check_published_day(clickhouse, BY_HOUR, request.day, expected, run_id, NEXT_STEP)
+    recorded = recorded_load(clickhouse, BY_HOUR.name, request.day)
+    if recorded and recorded[:2] == (published.rows, published.checksum):
+        check_conservation(clickhouse, request)  # else another run's request may have cut the day otherwise
+    return rows
+
+
+def check_conservation(
+    clickhouse: ClickHouse, request: PhraseViewsRequest, source: str = BY_HOUR.name
+) -> None:
+    """Require of each phrase that its hours in table `source` add up to what its counters gained.
+
+    Raises: DayMismatch, which names a campaign, a phrase and both sums.
+    """
+    query = _CONSERVATION.read_text().replace(f"FROM {BY_HOUR.name}", f"FROM {quoted(source)}")
+    wrong = clickhouse.execute(query, bound_params(request))
+    if wrong:
+        campaign_id, phrase, counted, reported = wrong[0]
+        reason = (
+            f"the hours of campaign {campaign_id}, phrase {phrase!r} add up to {reported} views, but its "
+            f"counters gained {counted} ({len(wrong)} such phrases were looked at). "
+            "Did counters of this day come in since?"
+        )
+        raise DayMismatch(clickhouse.where, source, request.day.isoformat(), reason, NEXT_STEP)
+
+
+def read_report(clickhouse: ClickHouse, day: date) -> Iterator[ReportRow]:
+    """Yield the published rows of a day by campaign, phrase and hour_start; one campaign is in memory."""
+    campaigns = f"SELECT DISTINCT campaign_id FROM {BY_HOUR.name} WHERE date = %(day)s ORDER BY campaign_id"
+    for (campaign_id,) in clickhouse.execute(campaigns, {"day": day.isoformat()}):
+        rows = clickhouse.execute(
+            "SELECT campaign_id, phrase, hour, views, flags, toUnixTimestamp(hour_start), time_zone, "
+            f"hour_rule FROM {BY_HOUR.name} WHERE date = %(day)s AND campaign_id = %(campaign_id)s "
+            "ORDER BY phrase, hour_start",
+            {"day": day.isoformat(), "campaign_id": campaign_id},
+        )
+        for campaign, phrase, hour, views, flags, start, *cut in rows:
+            names = tuple(flags.split(",")) if flags else ()
+            yield ReportRow(campaign, phrase, hour, views, names, datetime.fromtimestamp(start, UTC), *cut)
+
+
+def publication(clickhouse: ClickHouse, day: date) -> tuple[str, datetime]:
+    """Return run_id and time (UTC) of the day's publication. Raises: DayMismatch where there is none."""
+    recorded = recorded_load(clickhouse, BY_HOUR.name, day)
+    if recorded is None:
+        raise DayMismatch(
+            clickhouse.where, BY_HOUR.name, day.isoformat(), "loads has no row of it", NEXT_STEP
+        )
+    return recorded.run_id, recorded.published_at
+
+
+def bound_params(request: PhraseViewsRequest) -> dict[str, object]:
+    """Return the params of the SQL: instants as seconds since 1970, the hour of each quarter of the day."""
+    of_quarters = quarters(request.day, request.time_zone)
+    # A sample on the mark belongs to the hour before: as if each were stamped a second earlier.
+    shift = 1 if request.hour_rule == "closing" else 0
+    first_stamp = int(of_quarters[0].start.timestamp()) + shift
+    quarter_s = int(QUARTER.total_seconds())
+    return {
+        "day": request.day.isoformat(),
+        "time_zone": request.time_zone,
+        "hour_rule": request.hour_rule,
+        "hours": [hour.hour for hour in of_quarters],
+        "hour_starts": [int(hour.start.timestamp()) for hour in of_quarters],
+        "quarter_s": quarter_s,
+        "gap_s": int(GAP.total_seconds()),
+        "lookback_stamp": first_stamp - int(LOOKBACK.total_seconds()),
+        "first_stamp": first_stamp,
+        "end_stamp": first_stamp + quarter_s * len(of_quarters),
+        "all_campaigns": int(not request.campaign_ids),
+        "campaign_ids": request.campaign_ids or (0,),  # an empty list is no SQL
+    }
+
+
+def _whole_day(
+    clickhouse: ClickHouse, request: PhraseViewsRequest, computed: ComputedReport, run_id: str, attempt: str
+) -> str:
+    """Return a staging table with the day's computed rows and, of campaigns not asked for, the published."""
+    if not request.campaign_ids:
+        return computed.staging_table
+    name = staging_table_name(BY_HOUR.name, run_id, f"publish {attempt}")
+    create_staging_table(clickhouse, BY_HOUR.name, name)
+    into = f"INSERT INTO {quoted(name)} ({_COLUMNS}) SELECT {_COLUMNS} FROM"
+    clickhouse.execute(f"{into} {quoted(computed.staging_table)}")
+    clickhouse.execute(
+        f"{into} {BY_HOUR.name} WHERE date = %(day)s AND campaign_id NOT IN %(campaign_ids)s",
+        {"day": request.day.isoformat(), "campaign_ids": request.campaign_ids},
+    )
+    return name

@@ -1,0 +1,75 @@
+-- The views that each phrase gained in each hour of a day: the rows of phrases_views_by_hour.
+-- The same text gives the same rows on ClickHouse 18.16 and 26.9: no CTE, no window function.
+SELECT
+    toDate(%(day)s) AS date,
+    campaign_id,
+    phrase,
+    toUInt8(arrayElement(%(hours)s, last_quarter)) AS hour,
+    total_gain - total_gain_before AS views,
+    arrayStringConcat(arrayFilter(flag -> flag != '', [
+        if(total_gaps > total_gaps_before, 'gap', ''),
+        if(nth_hour = 1 AND baseline = 0, 'partial', ''),
+        if(total_resets > total_resets_before, 'reset', '')
+    ]), ',') AS flags,
+    toDateTime(arrayElement(%(hour_starts)s, last_quarter), 'UTC') AS hour_start,
+    %(time_zone)s AS time_zone,
+    %(hour_rule)s AS hour_rule
+FROM
+(
+    -- Per phrase, sample by sample in order of time; `before` is the neighbour, first of all the baseline.
+    SELECT
+        campaign_id,
+        phrase,
+        baseline,
+        arraySort(of_day) AS samples,
+        arrayPushFront(arrayPopBack(samples), if(baseline = 0, samples[1], baseline)) AS samples_before,
+        arrayMap(sample -> toUInt32(bitShiftRight(sample, 32)), samples) AS instants,
+        arrayMap(sample -> toUInt32(bitShiftRight(sample, 32)), samples_before) AS instants_before,
+        arrayMap(sample -> toInt64(bitAnd(sample, 4294967295)), samples) AS counts,
+        arrayMap(sample -> toInt64(bitAnd(sample, 4294967295)), samples_before) AS counts_before,
+        arrayMap((now, before) -> if(now < before, now, now - before), counts, counts_before) AS gains,
+        arrayMap((now, before) -> now - before >= %(gap_s)s, instants, instants_before) AS gaps,
+        arrayMap((now, before) -> now < before, counts, counts_before) AS resets,
+
+        arrayMap(at -> toUInt32(1 + intDiv(at - %(first_stamp)s, %(quarter_s)s)), instants) AS quarters,
+        arrayMap(quarter -> arrayElement(%(hour_starts)s, quarter), quarters) AS starts,
+        arrayPushBack(arrayPopFront(starts), toUInt32(0)) AS starts_after,
+        arrayMap((this, next) -> this != next, starts, starts_after) AS ends_hour,
+
+        -- Running totals at the end of each hour: an hour's own is the difference to the hour before.
+        arrayFilter((quarter, ends) -> ends, quarters, ends_hour) AS hour_quarters,
+        arrayFilter((total, ends) -> ends, arrayCumSum(gains), ends_hour) AS hour_gains,
+        arrayFilter((total, ends) -> ends, arrayCumSum(gaps), ends_hour) AS hour_gaps,
+        arrayFilter((total, ends) -> ends, arrayCumSum(resets), ends_hour) AS hour_resets
+    FROM
+    (
+        -- A sample is one number, instant * 2^32 + views: they sort fast, and the largest is the latest.
+        SELECT
+            campaign_id,
+            phrase,
+            groupArrayIf(sample, sample >= bitShiftLeft(toUInt64(%(first_stamp)s), 32)) AS of_day,
+            maxIf(sample, sample < bitShiftLeft(toUInt64(%(first_stamp)s), 32)) AS baseline
+        FROM
+        (
+            SELECT
+                campaign_id,
+                phrase,
+                bitShiftLeft(toUInt64(toUInt32(dt)), 32) + greatest(views, 0) AS sample
+            FROM phrases_views FINAL
+            WHERE dt >= toDateTime(%(lookback_stamp)s) AND dt < toDateTime(%(end_stamp)s)
+                AND (%(all_campaigns)s OR campaign_id IN %(campaign_ids)s)
+        )
+        GROUP BY campaign_id, phrase
+        HAVING notEmpty(of_day)
+    )
+)
+ARRAY JOIN
+    arrayEnumerate(hour_quarters) AS nth_hour,
+    hour_quarters AS last_quarter,
+    hour_gains AS total_gain,
+    arrayPushFront(arrayPopBack(hour_gains), toInt64(0)) AS total_gain_before,
+    hour_gaps AS total_gaps,
+    arrayPushFront(arrayPopBack(hour_gaps), toUInt64(0)) AS total_gaps_before,
+    hour_resets AS total_resets,
+    arrayPushFront(arrayPopBack(hour_resets), toUInt64(0)) AS total_resets_before
+WHERE views > 0 OR flags != ''
