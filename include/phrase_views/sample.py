@@ -1,4 +1,4 @@
-"""Sample counters of a day, in the CSV that the import reads: to try the report without a source of one's own.
+"""Sample counters of a day, in the CSV that the import reads: to try the report with no source of one's own.
 
 Campaign 1111111 is the example of the documentation, to the letter; the others are invented, the same for
 every call, and show what else happens: thousands of views, a reset, a gap, a first sample in the day.
@@ -53,16 +53,15 @@ def _invented(campaign_id: int, phrase: str, day: date, chance: random.Random) -
     """One phrase, sampled on every tenth minute from the evening before."""
     midnight = datetime.combine(day, time.min, UTC)
     views, popularity = chance.randrange(100_000), chance.paretovariate(1.2)
-    has_history, reset_at = chance.random() > 0.05, chance.choice([None] * 30 + [100])
-    gap = (
-        range(*sorted((chance.randrange(144), chance.randrange(144)))) if chance.random() < 0.03 else range(0)
-    )
-    for number in range(-6 if has_history else 60, 144):
+    first_sample = chance.choice([-6] * 20 + [60])
+    reset_at = chance.choice([None] * 30 + [100])
+    unsampled = chance.choice([range(0)] * 30 + [range(50, 70)])
+    for number in range(first_sample, 144):
         at = midnight + number * _EVERY
         # Few at night, most in the evening.
         busy = 1 + math.cos((at.hour + at.minute / 60 - 19) / 24 * math.tau)
         views = 0 if number == reset_at else views + int(chance.expovariate(1) * busy * popularity / 3)
-        if number not in gap:
+        if number not in unsampled:
             yield campaign_id, phrase, views, at
 
 
