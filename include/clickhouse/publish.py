@@ -126,8 +126,8 @@ def _require_days(clickhouse: ClickHouse, manifest: Manifest) -> None:
             continue
         found = contents(clickhouse, parts.table, manifest.day.isoformat())
         if found != _expected(parts):
-            reason = f"it holds {found}, expected {_expected(parts)}; did the server restart?"
-            raise _mismatch(clickhouse, manifest, parts.table.name, reason, "run task publish again")
+            reason = f"it holds {found}, expected {_expected(parts)} (did the server restart?)"
+            raise _mismatch(clickhouse, manifest, parts.table.name, reason)
 
 
 def _published_by_this_run(clickhouse: ClickHouse, manifest: Manifest) -> bool:
@@ -232,7 +232,5 @@ def _expected(parts: TableParts) -> Contents:
     return Contents(rows=parts.rows, keys=parts.rows, checksum=parts.checksum)
 
 
-def _mismatch(
-    clickhouse: ClickHouse, manifest: Manifest, table: str, reason: str, next_step: str = NEXT_STEP
-) -> DayMismatch:
-    return DayMismatch(clickhouse.where, table, manifest.day.isoformat(), reason, next_step)
+def _mismatch(clickhouse: ClickHouse, manifest: Manifest, table: str, reason: str) -> DayMismatch:
+    return DayMismatch(clickhouse.where, table, manifest.day.isoformat(), reason, NEXT_STEP)

@@ -1,0 +1,155 @@
+"""clickhouse-server is killed (SIGKILL) or stopped (SIGTERM) at named points and started again."""
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+
+import pytest
+
+from include.clickhouse.contents import Contents
+from include.clickhouse.errors import ClickHouseError, DayMismatch, OutcomeUnknown
+from include.clickhouse.publish import check_day
+from tests.faults.day import LAST_AUTHOR, NEW, OLD, FaultyDay
+from tests.faults.proxy import AFTER, ANSWERED, BEFORE, INSIDE, Proxy, Stop
+from tests.integration.clickhouse.days import COMMITS, load, publish
+from tests.servers.clickhouse import ClickHouseServer, running_clickhouse
+
+LOAD = {
+    "before the insert": (b"INSERT INTO", BEFORE),
+    "in the middle of the rows": (LAST_AUTHOR, INSIDE),
+    "after the rows": (LAST_AUTHOR, ANSWERED),
+}
+SETTLED = {
+    "during the upsert": (b"INSERT INTO `repositories`", AFTER, 1),
+    "after the upsert": (b"INSERT INTO `repositories`", ANSWERED, 1),
+    "before the first day": (b"REPLACE PARTITION", BEFORE, 1),
+    "between two days": (b"REPLACE PARTITION", ANSWERED, 1),
+}
+PUBLISH = {
+    "while it merges": (b"OPTIMIZE TABLE", AFTER, 2),
+    "after the days, before loads": (b"REPLACE PARTITION", ANSWERED, 2),
+    "after loads": (b"INSERT INTO `loads`", ANSWERED, 2),
+    "while old parts are awaited": (b"system.parts", BEFORE, 1),
+}
+
+
+@pytest.fixture(scope="module")
+def clickhouse_server() -> Iterator[ClickHouseServer]:
+    """A server of these tests' own."""
+    with running_clickhouse() as server:
+        yield server
+
+
+def killed_at(stop: Stop, server: ClickHouseServer, work: Callable[[], object]) -> Future[object]:
+    """Do the work in a thread, kill the server when it is at the point, start it again."""
+    with ThreadPoolExecutor(1) as thread:
+        doing = thread.submit(work)
+        stop.wait()
+        server.kill()
+        server.start()
+        stop.reset()
+    return doing
+
+
+def both(day: FaultyDay) -> Contents:
+    """What readers see after a restart that brought replaced parts back: the old day and the new one."""
+    parts = [manifest.tables[COMMITS.name] for manifest in (day.old, day.manifest)]
+    checksum = sum(each.checksum for each in parts) % 2**64
+    return Contents(rows=OLD + NEW, keys=OLD + NEW, checksum=checksum)
+
+
+@pytest.mark.parametrize("point", LOAD)
+def test_the_server_is_killed_while_it_takes_rows(day: FaultyDay, proxy: Proxy, point: str):
+    """Nothing is in sight; the error says what to look for; the next try is exact."""
+    text, moment = LOAD[point]
+    stop = proxy.stop_at(text, moment)
+    with day.watched() as reader, day.connect(proxy.port) as clickhouse:
+        doing = killed_at(stop, day.server, lambda: day.load_last_part(clickhouse, "1"))
+        with pytest.raises(OutcomeUnknown, match=r"server's log tells why .* \(restart\?"):
+            doing.result()
+        assert len(reader.seen) == 1
+        day.require_old()
+        day.next_run()
+
+
+@pytest.mark.parametrize("point", SETTLED)
+def test_the_server_is_killed_while_it_brings_rows_into_sight(day: FaultyDay, proxy: Proxy, point: str):
+    """The same try asks the server that came back and ends well, whatever the restart brought back."""
+    text, moment, nth = SETTLED[point]
+    with day.connect() as straight:
+        staged = load(straight, day.directory, day.manifest)
+    stop = proxy.stop_at(text, moment, nth)
+    with day.watched(both(day)), day.connect(proxy.port) as clickhouse:
+        killed_at(stop, day.server, lambda: publish(clickhouse, day.manifest, staged)).result()
+        check_day(clickhouse, day.directory, day.manifest, "1")
+    day.require_published(day.manifest, day.rows)
+
+
+@pytest.mark.parametrize("point", PUBLISH)
+def test_the_server_is_killed_beside_that(day: FaultyDay, proxy: Proxy, point: str):
+    """The next try of publish alone is exact."""
+    text, moment, nth = PUBLISH[point]
+    with day.connect() as straight:
+        staged = load(straight, day.directory, day.manifest)
+    stop = proxy.stop_at(text, moment, nth)
+    with day.watched(both(day)), day.connect(proxy.port) as clickhouse:
+        doing = killed_at(stop, day.server, lambda: publish(clickhouse, day.manifest, staged))
+        assert isinstance(doing.exception(), OutcomeUnknown | DayMismatch)
+        publish(clickhouse, day.manifest, staged, "2")
+        check_day(clickhouse, day.directory, day.manifest, "2")
+    day.require_published(day.manifest, day.rows)
+
+
+@pytest.mark.parametrize("end", [ClickHouseServer.kill, ClickHouseServer.stop], ids=["SIGKILL", "SIGTERM"])
+def test_a_restart_that_brings_the_old_day_back_is_found_and_mended(
+    day: FaultyDay, end: Callable, caplog: pytest.LogCaptureFixture
+):
+    """Publishing gave up waiting and said so; the server ended before it had deleted what was replaced.
+
+    The check is red, names the table, the day and the next step, and the next step mends it.
+    """
+    with day.watched(both(day)):
+        with day.connect() as clickhouse:
+            publish(clickhouse, day.manifest, load(clickhouse, day.directory, day.manifest))
+        assert "replaced parts are still on disk" in caplog.text
+        end(day.server)
+        day.server.start()
+        with (
+            day.connect() as clickhouse,
+            pytest.raises(DayMismatch, match=r"rows=17 keys=9.*Next: clear task load with all after it"),
+        ):
+            check_day(clickhouse, day.directory, day.manifest, "1")
+        day.next_run()
+
+
+def test_old_rows_that_come_back_while_staging_is_dropped_are_found(day: FaultyDay, proxy: Proxy):
+    """Publishing can neither finish nor mend it, changes nothing, and names the next step, which does."""
+    with day.connect() as straight:
+        staged = load(straight, day.directory, day.manifest)
+    stop = proxy.stop_at(b"DROP TABLE IF EXISTS", ANSWERED, nth=3)
+    with day.watched(both(day)), day.connect(proxy.port) as clickhouse:
+        killed_at(stop, day.server, lambda: publish(clickhouse, day.manifest, staged)).result()
+        with pytest.raises(DayMismatch, match=r"restart\?\)\. Next: clear task load with all after it"):
+            publish(clickhouse, day.manifest, staged, "2")
+        day.next_run()
+
+
+def test_a_server_that_restarts_between_two_statements_is_found_again(day: FaultyDay):
+    """An idle connection that died is opened anew: no session state is lost, as none is used."""
+    with day.connect() as clickhouse:
+        staged = load(clickhouse, day.directory, day.manifest)
+        day.server.kill()
+        day.server.start()
+        publish(clickhouse, day.manifest, staged)
+    day.require_published(day.manifest, day.rows)
+
+
+def test_a_server_that_stays_down_is_named(day: FaultyDay):
+    """At once and with the fields of the connection, before anything is sent; the next run is exact."""
+    with day.connect() as clickhouse:
+        staged = load(clickhouse, day.directory, day.manifest)
+    day.server.stop()
+    with day.connect() as clickhouse, pytest.raises(ClickHouseError) as caught:
+        publish(clickhouse, day.manifest, staged)
+    assert str(caught.value).startswith("connection 'clickhouse_default', field host or port: no connection")
+    day.server.start()
+    day.next_run()
