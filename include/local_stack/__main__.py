@@ -5,7 +5,7 @@ import logging
 import os
 import sys
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 from rich.console import Console
@@ -14,9 +14,11 @@ from include.local_stack import background
 from include.local_stack.dag_runs import run_dag
 from include.local_stack.errors import Interrupted, StackError
 from include.local_stack.interruption import Interruption
+from include.local_stack.phrase_views import IMPORT, REPORT, deliver_sample, example_report
 from include.local_stack.postgres import WAREHOUSE
 from include.local_stack.settings import Settings, read_settings
 from include.local_stack.stack import Stack
+from include.local_stack.state import StateDirectory
 
 ROOT = Path(__file__).resolve().parents[2]
 HEALTH, MAIN = "postgres_health", "github_top_repositories"
@@ -26,7 +28,7 @@ WATCH_S = 1.0
 def main(argv: Sequence[str]) -> int:
     """Carry out one command and return its exit code: 0 green, 1 failed, 128 + n ended by signal n."""
     arguments = _parser().parse_args(argv)
-    dag_ids: list[str] = arguments.dag or [HEALTH, MAIN]
+    dag_ids: list[str] = arguments.dag or [HEALTH, MAIN, IMPORT, REPORT]
     console = Console(highlight=False, soft_wrap=True, markup=False, emoji=False)
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
     interruption = Interruption()
@@ -55,25 +57,43 @@ def main(argv: Sequence[str]) -> int:
 
 
 def _run(settings: Settings, dag_ids: Sequence[str], interruption: Interruption, console: Console) -> None:
-    say = _teller(console)
+    say, day = _teller(console), _day(settings)
     with _stack(settings, interruption, console, scheduled=False) as stack, stack.start(dag_ids) as airflow:
         run_ids = {
-            dag_id: run_dag(stack, airflow, dag_id, settings.conf if dag_id == MAIN else {}, say)
+            dag_id: run_dag(stack, airflow, dag_id, _conf(dag_id, settings, stack.state), say)
             for dag_id in dag_ids
         }
         if MAIN in run_ids:
             from include.local_stack import results
 
             console.print(results.stored(stack.state.clickhouse, WAREHOUSE, run_ids[MAIN]))
+        if REPORT in run_ids:
+            text, page = example_report(stack.state, day)
+            console.file.write(f"\n{text}\n")  # to the letter: the console would turn tabs into blanks
+            console.print(f"The report of {day} as a page: {page}")
 
 
 def _serve(settings: Settings, dag_ids: Sequence[str], interruption: Interruption, console: Console) -> None:
     with _stack(settings, interruption, console, scheduled=True) as stack, stack.start(dag_ids) as airflow:
         for dag_id in dag_ids:
+            if dag_id == IMPORT:  # first, so that the first report by schedule has counters to read
+                run_dag(stack, airflow, dag_id, _conf(dag_id, settings, stack.state), _teller(console))
             airflow.unpause(dag_id)
         stack.announce(airflow)
         while True:
             stack.watch(WATCH_S)
+
+
+def _conf(dag_id: str, settings: Settings, state: StateDirectory) -> dict[str, object]:
+    if dag_id == MAIN:
+        return settings.conf
+    if dag_id == IMPORT:
+        return deliver_sample(state, _day(settings))
+    return {"day": _day(settings).isoformat()} if dag_id == REPORT else {}
+
+
+def _day(settings: Settings) -> date:
+    return settings.day or _now().date() - timedelta(days=1)
 
 
 def _stack(settings: Settings, interruption: Interruption, console: Console, *, scheduled: bool) -> Stack:
@@ -86,7 +106,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("command", choices=("run", "up", "down", "serve"))
     parser.add_argument("--state", type=Path, default=ROOT / ".stagehouse", help="where everything is kept")
     parser.add_argument("--dags", type=Path, default=ROOT / "dags", help="the DAG folder")
-    parser.add_argument("--dag", action="append", help=f"DAGs in order (default: {HEALTH}, {MAIN})")
+    parser.add_argument("--dag", action="append", help="DAGs in order (default: all)")
     return parser
 
 

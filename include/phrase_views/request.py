@@ -57,6 +57,10 @@ class PhraseViewsRequest(BaseModel):
     time_zone: Annotated[str, AfterValidator(_known_zone)] = DEFAULT_TIME_ZONE
     hour_rule: HourRule = DEFAULT_HOUR_RULE
 
+    def __str__(self) -> str:
+        campaigns = ", ".join(map(str, self.campaign_ids)) or "all"
+        return f"day {self.day} ({self.time_zone}), hour rule {self.hour_rule}, campaigns {campaigns}"
+
 
 def read_request(params: Mapping[str, object], *, run_day: date, today: date) -> PhraseViewsRequest:
     """Turn the params of a run into a request; each may be left out.
