@@ -8,8 +8,10 @@ import pytest
 from include.local_stack.errors import StackError
 from include.local_stack.phrase_views import deliver_sample, example_report
 from include.local_stack.state import StateDirectory
+from include.phrase_views.sample import EXAMPLE_PHRASE
 
 DAY = date(2026, 8, 20)
+TEXT = f"phrase\tviews_by_hour\n{EXAMPLE_PHRASE}\t[(15, 4)]\n"
 
 
 @pytest.fixture
@@ -32,9 +34,9 @@ def test_the_example_is_shown_as_it_was_rendered(state: StateDirectory):
     directory = state.reports / "phrase_views" / "2026-08-20"
     directory.mkdir(parents=True)
     (directory / "1111111.html").touch()
-    (directory / "1111111.tsv").write_text("phrase\tviews_by_hour\nплатье\t[(15, 4)]\n")
+    (directory / "1111111.tsv").write_text(TEXT)
     text, page = example_report(state, DAY)
-    assert text == "phrase\tviews_by_hour\nплатье\t[(15, 4)]\n"
+    assert text == TEXT
     assert page == directory / "1111111.html"
 
 
