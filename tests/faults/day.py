@@ -121,16 +121,17 @@ class FaultyDay:
             assert sorted(stored(clickhouse, POSITIONS)) == positions(8)
 
     @contextmanager
-    def watched(self, *also: Contents) -> Iterator["Reader"]:
+    def watched(self, *also: Contents | Manifest) -> Iterator["Reader"]:
         """Have a reader look all the time; at the end it has seen the old commits or the new, or `also`."""
-        whole = [_contents(manifest) for manifest in (self.old, self.manifest)]
+        allowed = (self.old, self.manifest, *also)
+        whole = {each if isinstance(each, Contents) else _contents(each) for each in allowed}
         reader = Reader(self.connect)
         try:
             yield reader
         finally:
             reader.stop()
         assert reader.looks > 0
-        assert reader.seen <= {*whole, *also}
+        assert reader.seen <= whole
 
 
 class Reader:

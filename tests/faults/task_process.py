@@ -6,13 +6,17 @@ import signal
 import subprocess
 import sys
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+import psycopg2
+
 from include.clickhouse.client import NativeClient
 from include.clickhouse.load import StagedPart
 from include.clickhouse.publish import check_day
+from include.postgres.lease import lease
 from include.staging.manifest import read_manifest
 from tests.faults.day import FaultyDay
 from tests.integration.clickhouse.days import load, publish
@@ -21,7 +25,8 @@ from tests.integration.clickhouse.days import load, publish
 class TaskProcess:
     """One try of a task: "load" (of all parts), "publish" or "check".
 
-    Args: port: of the server unless it goes through a proxy. staged: what publish publishes.
+    Args: port: of the server unless it goes through a proxy. directory: of another run than the day's new
+        one. staged: what publish publishes. postgres: a DSN, publish holds the day's lease there.
     """
 
     def __init__(
@@ -33,12 +38,13 @@ class TaskProcess:
         port: int | None = None,
         directory: Path | None = None,
         staged: Sequence[StagedPart] = (),
+        postgres: str = "",
     ) -> None:
         server = day.server
         login = {"user": server.user, "password": server.password}
         work = {"port": port or server.port, "database": day.database, "task": task, "attempt": attempt}
         work |= {"login": login, "directory": str(directory or day.directory)}
-        work |= {"staged": [part.model_dump() for part in staged]}
+        work |= {"staged": [part.model_dump() for part in staged], "postgres": postgres}
         command = [sys.executable, "-m", "tests.faults.task_process", json.dumps(work)]
         self._process = subprocess.Popen(
             command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=os.environ
@@ -48,14 +54,6 @@ class TaskProcess:
         """End it as the kernel does when memory is short."""
         self._process.kill()
         assert self._process.wait(30) == -signal.SIGKILL
-
-    def stop(self) -> None:
-        """Make it stand still: alive, and silent."""
-        self._process.send_signal(signal.SIGSTOP)
-
-    def go_on(self) -> None:
-        """Let it run again after stop()."""
-        self._process.send_signal(signal.SIGCONT)
 
     def result(self) -> Any:
         """Wait for what the task returns: for "load" the staged parts."""
@@ -92,7 +90,12 @@ def main(work: dict[str, Any]) -> object:
             return [part.model_dump() for part in load(clickhouse, directory, manifest, attempt)]
         if work["task"] == "publish":
             staged = [StagedPart.model_validate(part) for part in work["staged"]]
-            return publish(clickhouse, manifest, staged, attempt)
+            if not work["postgres"]:
+                return publish(clickhouse, manifest, staged, attempt)
+            holder = f"publish of {manifest.run_id}"
+            connect = partial(psycopg2.connect, work["postgres"])
+            with lease(connect, f"publish {manifest.day}", holder) as held:
+                return publish(clickhouse, manifest, staged, attempt, still_allowed=held.check)
         return check_day(clickhouse, directory, manifest, attempt)
 
 

@@ -69,9 +69,11 @@ def load(clickhouse, directory: Path, manifest: Manifest, attempt: str = "1") ->
     ]
 
 
-def publish(clickhouse, manifest: Manifest, staged: list[StagedPart], attempt: str = "1", wait_s: float = 0):
+def publish(
+    clickhouse, manifest: Manifest, staged: list[StagedPart], attempt: str = "1", wait_s: float = 0, **how
+):
     """Publish without waiting for the server to clean up: 18.16 takes 10 s for it."""
-    return publish_day(clickhouse, manifest, staged, attempt=attempt, now=now, old_parts_wait_s=wait_s)
+    return publish_day(clickhouse, manifest, staged, attempt=attempt, now=now, old_parts_wait_s=wait_s, **how)
 
 
 def run(
