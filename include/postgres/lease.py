@@ -9,14 +9,20 @@ Source: https://www.postgresql.org/docs/current/explicit-locking.html#ADVISORY-L
 from __future__ import annotations
 
 import hashlib
+import os
+import socket
+import threading
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 
 import psycopg2
 import psycopg2.extensions
 
 from include.postgres.errors import LeaseLost, LeaseTaken
 
+# A server that is silent for this long counts as gone. The server, for its part, gives the lease of a silent
+# holder away after 25 s.
+ANSWER_WAIT_S = 10.0
 HOLDER_BYTES = 63  # PostgreSQL cuts application_name there
 # The server must notice a holder whose host vanished without a word (in about 25 s instead of two hours), and
 # must not end a holder for being quiet. Servers that do not know a setting do not get it.
@@ -47,28 +53,25 @@ class Lease:
     def check(self) -> None:
         """Ask the server whether the session still lives: one round trip, call it now and then.
 
-        Raises: LeaseLost: the session ended, and the lock with it.
+        Raises: LeaseLost: the session ended, and the lock with it, or there was no answer for ANSWER_WAIT_S.
         """
-        try:
-            with self._connection.cursor() as cursor:
-                cursor.execute("SELECT 1")
-        except psycopg2.Error as error:
-            raise LeaseLost(self.name) from error
+        with _answered(self._connection, self.name), self._connection.cursor() as cursor:
+            cursor.execute("SELECT 1")
 
 
 @contextmanager
 def lease(connect: Callable[[], psycopg2.extensions.connection], name: str, holder: str) -> Iterator[Lease]:
     """Hold the lease `name` for the length of a `with` block; never waits for it.
 
-    Args: connect: opens a connection of its own, with client-side TCP timeouts, so that check() cannot hang
-        on a dead network. name: any text, compared exactly. holder: who we are, shown to those who come too
-        late; cut after 63 bytes.
-    Raises: LeaseTaken: somebody else has it. psycopg2.Error: the server cannot be asked.
+    Args: connect: opens a connection of its own. name: any text, compared exactly. holder: who we are, shown
+        to those who come too late; cut after 63 bytes.
+    Raises: LeaseTaken: somebody else has it. LeaseLost: the connection ended while it was asked for. What
+        `connect` raises.
     """
     with closing(connect()) as connection:
         connection.autocommit = True  # an open transaction would hold vacuum back for as long as the lease
-        with connection.cursor() as cursor:
-            cursor.execute(SESSION, {"holder": _cut(holder)})
+        with _answered(connection, name), connection.cursor() as cursor:
+            cursor.execute(SESSION, {"holder": _shown(holder)})
             key = {"key": lock_key(name)}
             cursor.execute("SELECT pg_try_advisory_lock(%(key)s)", key)
             if cursor.fetchone() != (True,):
@@ -77,10 +80,30 @@ def lease(connect: Callable[[], psycopg2.extensions.connection], name: str, hold
         yield Lease(name, connection)
 
 
+@contextmanager
+def _answered(connection: psycopg2.extensions.connection, name: str) -> Iterator[None]:
+    """Cut the connection when the server stays silent: libpq has no time limit for a statement."""
+    try:
+        watchdog = threading.Timer(ANSWER_WAIT_S, _cut_off, [connection.fileno()])
+        watchdog.start()
+        try:
+            yield
+        finally:
+            watchdog.cancel()
+            watchdog.join()
+    except psycopg2.Error as error:
+        raise LeaseLost(name) from error
+
+
+def _cut_off(descriptor: int) -> None:
+    with suppress(OSError), socket.socket(fileno=os.dup(descriptor)) as connection:
+        connection.shutdown(socket.SHUT_RDWR)
+
+
 def lock_key(name: str) -> int:
     """Return the advisory lock's key: 64 bits of SHA-256, signed, the same on every server version."""
     return int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], signed=True)
 
 
-def _cut(holder: str) -> str:
+def _shown(holder: str) -> str:
     return holder.encode()[:HOLDER_BYTES].decode(errors="ignore")

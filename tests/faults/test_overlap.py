@@ -1,22 +1,18 @@
 """Two that should be one: two tries alive at once, two runs of one day, many days at once."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from functools import partial
 
-import psycopg2.extensions
 import pytest
 
 from include.clickhouse.errors import DayMismatch
 from include.clickhouse.publish import check_day
-from include.postgres.errors import LeaseTaken
-from include.postgres.lease import lease
 from tests.faults.day import LAST_AUTHOR, FaultyDay
-from tests.faults.proxy import ANSWERED, BEFORE, READY_FOR_QUERY, Moment, Proxy
+from tests.faults.proxy import ANSWERED, BEFORE, Proxy
 from tests.faults.task_process import TaskProcess
 from tests.integration.clickhouse.days import COMMITS, DAY, commits, load, publish, run, stored
-from tests.servers.postgres import PostgresServer
 
 PUBLISH = {
     "before the upsert": (b"INSERT INTO `repositories`", BEFORE, 1),
@@ -26,24 +22,6 @@ PUBLISH = {
     "while staging is dropped": (b"DROP TABLE IF EXISTS", ANSWERED, 3),
 }
 TASKS = ["load", "publish", "check"]
-
-
-@pytest.fixture
-def postgres(postgres_server: PostgresServer, postgres_database: str) -> Iterator[Proxy]:
-    """A proxy in front of a PostgreSQL whose leases meet no others."""
-    with Proxy(postgres_server.port, READY_FOR_QUERY) as between:
-        yield between
-
-
-@pytest.fixture
-def dsn(postgres_server: PostgresServer, postgres_database: str) -> Callable[[Proxy], str]:
-    """Where leases are taken, through a proxy."""
-
-    def through(proxy: Proxy) -> str:
-        place = {"dbname": postgres_database, "port": proxy.port}
-        return psycopg2.extensions.make_dsn(**(postgres_server.parameters | place))
-
-    return through
 
 
 def test_two_tries_of_a_load_are_alive_at_once(day: FaultyDay, proxy: Proxy):
@@ -136,19 +114,6 @@ def test_a_publisher_that_lost_its_lease_stops(day: FaultyDay, proxy: Proxy, pos
             check_day(clickhouse, directory, manifest, "2")
             check_day(clickhouse, day.directory, day.manifest, "2")
     day.require_published(manifest, rows)
-
-
-@pytest.mark.parametrize("moment", [BEFORE, ANSWERED])
-def test_a_lease_whose_answer_is_lost_is_free_again(postgres: Proxy, dsn: Callable, moment: Moment):
-    """Whether it was granted or not: it died with its session, and the next one gets it."""
-    connect = partial(psycopg2.connect, dsn(postgres))
-    postgres.reset_at(b"pg_try_advisory_lock", moment)
-    with pytest.raises(psycopg2.OperationalError):
-        lease(connect, "publish", "first").__enter__()
-    with lease(connect, "publish", "second") as held:
-        held.check()
-        with pytest.raises(LeaseTaken, match="second"):
-            lease(connect, "publish", "third").__enter__()
 
 
 def test_many_days_at_once(day: FaultyDay):
