@@ -5,6 +5,8 @@ They derive from the driver's own base class, so that its DB-API cursor passes t
 
 from __future__ import annotations
 
+import re
+
 from clickhouse_driver.errors import Error
 
 
@@ -32,6 +34,27 @@ class ConnectionMistake(ClickHouseError):
         return f"{self.where}, field {self.field}: {self.reason}"
 
 
+# What to do about a refusal, by the server's code; without a word here, its own words have to do.
+# Source: https://github.com/ClickHouse/ClickHouse/blob/master/src/Common/ErrorCodes.cpp
+_SCHEMA = "a table is not as the migrations made it: clear task tables, or undo what was changed by hand"
+_DISK = "free space on the server's disk; nothing is lost, the task may be run again"
+_NEXT_STEPS = {
+    16: _SCHEMA,
+    36: _SCHEMA,
+    47: _SCHEMA,
+    60: _SCHEMA,
+    122: _SCHEMA,
+    75: _DISK,
+    243: _DISK,
+    159: "look for load on the server; the task may be run again",
+    209: "look for load on the server; the task may be run again",
+    164: "give this user of the connection the right to write",
+    497: "give this user of the connection the right to do this",
+    241: "raise max_memory_usage (extra.settings of the connection); the task may be run again",
+    252: "wait until the server has merged the table's parts; the task may be run again",
+}
+
+
 class Refused(ClickHouseError):
     """The server answered with an error. Attributes: where; code; reason, its first line."""
 
@@ -40,7 +63,10 @@ class Refused(ClickHouseError):
         self.where, self.code, self.reason = where, code, reason
 
     def __str__(self) -> str:
-        return f"{self.where}: code {self.code}: {self.reason}"
+        next_step = _NEXT_STEPS.get(self.code)
+        return f"{self.where}: code {self.code}: {self.reason}" + (
+            f". Next: {next_step}" if next_step else ""
+        )
 
 
 class OutcomeUnknown(ClickHouseError):
@@ -92,4 +118,4 @@ class DayMismatch(ClickHouseError):
 def first_line(message: str) -> str:
     """Return what a server says without its C++ stack trace and without the words around it."""
     line = message.split("Stack trace", 1)[0].strip().splitlines()[0] if message.strip() else "(no text)"
-    return line.removeprefix("DB::Exception: ").rstrip(". ")
+    return re.sub(r"^(DB::\w+[.:] )+", "", line).rstrip(". ")

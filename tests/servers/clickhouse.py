@@ -139,21 +139,25 @@ class ClickHouseServer:
 
 
 @contextmanager
-def running_clickhouse(time_zone: str = "UTC") -> Iterator[ClickHouseServer]:
-    """A server of your own in any time zone; fails the test, never skips it, when the program is missing."""
+def running_clickhouse(time_zone: str = "UTC", directory: Path | None = None) -> Iterator[ClickHouseServer]:
+    """A server of your own in any time zone; fails the test, never skips it, when the program is missing.
+
+    Its files are in `directory` and stay there, or else in one that is made and removed at the end.
+    """
     program = shutil.which("clickhouse-server") or shutil.which(
         "clickhouse-server", path="/usr/sbin:/usr/local/sbin"
     )
     if program is None:
         pytest.fail("no clickhouse-server on this machine: apt-get install clickhouse-server", pytrace=False)
-    directory = Path(tempfile.mkdtemp(prefix="stagehouse-clickhouse-"))
-    server = ClickHouseServer(program, directory, time_zone)
+    made = None if directory else Path(tempfile.mkdtemp(prefix="stagehouse-clickhouse-"))
+    server = ClickHouseServer(program, directory or made, time_zone)
     try:
         server.start()
         yield server
     finally:
         server.kill()
-        shutil.rmtree(directory)
+        if made:
+            shutil.rmtree(made)
 
 
 @pytest.fixture(scope="session")
