@@ -174,6 +174,8 @@ class Link:
         self.proxy, self.client, self.server = proxy, client, server
         self.awaiting: Stop | None = None  # whose answer must not get through
         self._is_reset = False
+        for side in (client, server):  # else each statement waits 40 ms for an acknowledgement
+            side.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         for pump in (self._to_server, self._to_client):
             threading.Thread(target=pump, daemon=True).start()
 
