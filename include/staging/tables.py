@@ -187,7 +187,7 @@ def _write_part(
             checked = table.rows_adapter.validate_python(batch)
         except ValidationError as error:
             raise table.bad_row(error, rows_before + count) from error
-        checksum += sum(map(CityHash64, _hashed(_texts(table, checked))))
+        checksum += sum(map(CityHash64, _hashed(table, checked)))
         texts.append(_lines(table, checked))
         count += len(checked)
     if not texts:
@@ -214,17 +214,17 @@ def row_checksum(texts: Sequence[str]) -> int:
     both sides of a load.
     Source: https://clickhouse.com/docs/sql-reference/functions/hash-functions#cityhash64
     """
-    checksum: int = CityHash64(*_hashed([texts]))
+    checksum: int = CityHash64("\0".join(texts).encode())
     return checksum
 
 
-def _hashed(rows: Iterable[Sequence[str]]) -> Iterator[bytes]:
-    return map(str.encode, map("\0".join, rows))
-
-
-def _texts(table: StagedTable, rows: Sequence[Row]) -> Iterator[tuple[str, ...]]:
-    columns = zip(table.columns.values(), zip(*rows, strict=True), strict=True)
-    return zip(*(map(_TEXTS.get(kind, str), values) for kind, values in columns), strict=True)
+def _hashed(table: StagedTable, rows: Iterable[Row]) -> Iterator[bytes]:
+    """Yield what row_checksum() hashes of each row: in one formatting, for it is done for every row."""
+    texts = [_TEXTS.get(kind) for kind in table.columns.values()]
+    if any(texts):
+        columns = zip(texts, zip(*rows, strict=True), strict=True)
+        rows = zip(*(map(text, values) if text else values for text, values in columns), strict=True)
+    return map(str.encode, map("\0".join(["%s"] * len(texts)).__mod__, rows))
 
 
 def _days_text(day: date) -> str:
