@@ -119,7 +119,7 @@ def campaign_page(day: date, rows: Sequence[ReportRow], published: Published) ->
 
 
 def short(views: int) -> str:
-    """Return a number in at most four signs where it is below a million millions: 999 1.2k 12k 999k 1.0M."""
+    """Return a number in at most four signs, up to 999G: 999 1.2k 12k 999k 1.0M."""
     if views < 1000:  # noqa: PLR2004 - the first of four digits
         return str(views)
     units = ((10**3, "k"), (10**6, "M"), (10**9, "G"))

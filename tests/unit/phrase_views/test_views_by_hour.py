@@ -24,7 +24,7 @@ EXAMPLE = [row("платье", hour, views) for hour, views in ((12, 1), (13, 4)
 
 def test_the_original_example():
     """Is exactly what was asked for."""
-    expected = "phrase\tviews_by_hour\nплатье\t[(15, 4), (14, 6), (13, 4), (12, 1)]\n"
+    expected = "phrase\tviews_by_hour\nплатье\t[(15, 4), (14, 6), (13, 4), (12, 1)]\n"  # noqa: RUF001
     assert views_by_hour_text(EXAMPLE) == expected
 
 
