@@ -25,6 +25,7 @@ from include.clickhouse.staging_tables import (
     drop_abandoned_staging_tables,
     drop_staging_tables,
     staging_table_name,
+    staging_tables,
 )
 from include.staging.files import StagingPath
 from include.staging.manifest import Manifest
@@ -146,7 +147,7 @@ def _missing_staging_table(
     if loaded != wanted:
         table, file = min(wanted ^ loaded)
         return _mismatch(clickhouse, manifest, table, f"part {file} is loaded or staged, but not both")
-    existing = {name for (name,) in clickhouse.execute("SHOW TABLES")}
+    existing = staging_tables(clickhouse)
     for part in staged:
         if part.staging_table not in existing:
             return _mismatch(clickhouse, manifest, part.table, f"staging table {part.staging_table} is gone")

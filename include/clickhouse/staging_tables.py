@@ -8,13 +8,16 @@ from __future__ import annotations
 import hashlib
 import logging
 
+import stamina
+
 from include.clickhouse.client import ClickHouse, quoted
-from include.clickhouse.errors import ClickHouseError
+from include.clickhouse.errors import ClickHouseError, Refused
 
 log = logging.getLogger(__name__)
 
 ABANDONED_AFTER_DAYS = 3  # longer than any retry of a run waits
 _MARK = "__stg_"
+_UNKNOWN_TABLE = 60
 
 
 def staging_table_name(table: str, run: str, attempt: str) -> str:
@@ -39,6 +42,17 @@ def drop_abandoned_staging_tables(clickhouse: ClickHouse) -> None:
     _drop(clickhouse, _names(clickhouse, old))
 
 
+def staging_tables(clickhouse: ClickHouse) -> set[str]:
+    """Return the names of all staging tables that are there."""
+    return set(_names(clickhouse, "1"))
+
+
+def _dropped_meanwhile(error: Exception) -> bool:
+    return isinstance(error, Refused) and error.code == _UNKNOWN_TABLE
+
+
+# 18.16 cannot list the tables while another run drops one of them.
+@stamina.retry(on=_dropped_meanwhile, attempts=10, wait_initial=0.05)
 def _names(clickhouse: ClickHouse, condition: str, run_hash: str = "[0-9a-f]{12}") -> list[str]:
     rows = clickhouse.execute(
         f"SELECT name FROM system.tables WHERE database = %(database)s AND match(name, %(ours)s) "

@@ -31,7 +31,7 @@ CHANGES = {
     "drop staging": (b"DROP TABLE IF EXISTS", 2),
 }
 READS = {
-    "what is there": (b"SHOW TABLES", 1),
+    "what is there": (b"system.tables", 1),
     "proof before": (b"uniqExact", 2),
     "proof between": (b"uniqExact", 4),
     "proof after": (b"uniqExact", 5),
