@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from array import array
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -30,6 +31,7 @@ PHRASES_VIEWS = StagedTable(
 REJECTED = "rejected.ndjson"
 MAX_ROWS = 5_000_000  # of each, 8 bytes are kept to find samples that come twice
 MAX_TWICE = 500_000  # of these, all is kept
+MAX_MONTHS = 100  # the server takes no more partitions in one INSERT
 _SOUGHT_AT_ONCE = 2**20
 _SEEN_BEYOND = 1_000  # rejects written down above the threshold, so that their kinds show
 _sample = itemgetter(0, 1, 3)
@@ -89,6 +91,7 @@ class _Sorter:
         self.rejects: list[Reject] = []
         self.blank = self.repeated = 0
         self._hashes = array("q")
+        self._months: set[tuple[int, ...]] = set()
         self._first_views: dict[tuple[object, ...], tuple[int, int]] = {}  # line and views
 
     def stage(
@@ -120,8 +123,10 @@ class _Sorter:
             self.rejects += found.rejects
             hashes = list(map(hash, map(_sample, found.rows)))
             self._hashes.extend(hashes)
-            if len(self._hashes) > self.max_rows:
-                raise ImportFileTooLarge(self.path, f"more than {self.max_rows} rows: split it")
+            self._months.update(time.gmtime(instant)[:2] for instant in {row[3] for row in found.rows})
+            if len(self._hashes) > self.max_rows or len(self._months) > MAX_MONTHS:
+                limits = f"more than {self.max_rows} rows or {MAX_MONTHS} different months: split it"
+                raise ImportFileTooLarge(self.path, limits)
             yield from found.rows if self.twice.isdisjoint(hashes) else self._first_ones(found)
             if len(self.rejects) > self.max_rejected + _SEEN_BEYOND:
                 return

@@ -14,12 +14,20 @@ import psutil
 from rich.console import Console
 from rich.table import Table
 
-from tests.bench import fetch, load, load_batches, load_memory, parse
+from tests.bench import (
+    fetch,
+    load,
+    load_batches,
+    load_memory,
+    parse,
+    phrase_views_import,
+    phrase_views_report,
+)
 from tests.bench.findings import Finding
 
 BENCHMARKS: dict[str, Callable[[], list[Finding]]] = {
     module.__name__.rpartition(".")[2]: module.run
-    for module in (fetch, load, load_batches, load_memory, parse)
+    for module in (fetch, load, load_batches, load_memory, parse, phrase_views_import, phrase_views_report)
 }
 
 

@@ -52,10 +52,11 @@ def main(port: int, directory: Path) -> None:
         )
         require_equal("rows loaded", staged.rows, part.rows)
         clickhouse.execute(f"DROP TABLE {staged.staging_table}")
-    sys.stdout.write(f"{_peak_kib()}\n")
+    sys.stdout.write(f"{peak_kib()}\n")
 
 
-def _peak_kib() -> int:
+def peak_kib() -> int:
+    """Return the peak memory of this process so far."""
     # Not ru_maxrss: that of a child begins with the memory of the parent that started it.
     status = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
     return int(status["VmHWM"].split()[0])

@@ -185,6 +185,57 @@ def test_too_many_rows_are_refused(tmp_path: Path):
         stage(tmp_path, HEADER + GOOD, max_rows=0)
 
 
+def test_too_many_months_are_refused(tmp_path: Path):
+    """The server would refuse their partitions, and each try again."""
+    lines = [f"1,a,1,{2000 + month // 12}-{month % 12 + 1:02}-01 00:00:00\n".encode() for month in range(101)]
+    stage(tmp_path, HEADER + b"".join(lines[:100]))
+    with pytest.raises(ImportFileTooLarge, match="100 different months"):
+        stage(tmp_path, HEADER + b"".join(lines))
+
+
+@pytest.mark.parametrize("end", [b"", b"\n", b"\r\n"])
+def test_blocks_neither_lose_nor_cut_a_line(tmp_path: Path, end: bytes):
+    """Over several blocks, with any end, every line has its number and its bytes."""
+    lines = [b"%d," % number + b"x" * (number % 700) for number in range(3000)]
+    lines[2000] = b"y" * 1_000_000
+    data = (end or b"\n").join(lines) + end
+    read = [line for block in read_blocks("a", opened(data)) for line in block.lines()]
+    assert [line.number for line in read] == list(range(1, 3001))
+    assert [line.data for line in read] == [line[:MAX_LINE_BYTES] for line in lines]
+    assert [line.number for line in read if line.too_long] == [2001]
+
+
+def test_samples_that_come_twice_are_found_over_blocks_and_parts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """Whatever order they come in, and however the search is divided."""
+    monkeypatch.setattr("include.phrase_views.import_staging._SOUGHT_AT_ONCE", 1000)
+    lines = [b"%d,a,%d,2026-08-20 11:50:00\n" % (number % 20_000 + 1, number % 7) for number in range(20_100)]
+    staged = stage(tmp_path, HEADER + b"".join(lines), max_rejected=100)
+    differ = sum(number % 7 != (number + 20_000) % 7 for number in range(100))
+    assert (staged.parts.rows, staged.repeated, staged.rejected) == (20_000, 100 - differ, differ)
+    assert min(each["line"] for each in rejects(tmp_path)) > 20_001
+
+
+def test_too_many_samples_that_come_twice_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """The memory to tell them apart is bounded."""
+    monkeypatch.setattr("include.phrase_views.import_staging.MAX_TWICE", 0)
+    with pytest.raises(ImportFileTooLarge, match="come twice"):
+        stage(tmp_path, HEADER + (GOOD + b"\n") * 2)
+
+
+@pytest.mark.parametrize("bad", ['{"views": 1}', "{}, {}", '{"a": [{}', "{}]}", "", "x"])
+def test_a_bad_line_of_json_harms_no_other(tmp_path: Path, bad: str):
+    """Nor do lines that together would be good JSON."""
+    good = NDJSON.decode()
+    other = good.replace("11:50", "12:00")
+    half = good.partition(', "views"')[0]
+    data = "\n".join([good, bad, half, good.removeprefix(half + ", "), other]).encode()
+    staged = stage(tmp_path, data, max_rejected=5)
+    assert staged_rows(tmp_path, staged) == [ROW, (*ROW[:3], ROW[3] + 600)]
+    assert staged.rejected + staged.blank == 3
+
+
 fields = st.text(st.characters(exclude_characters="\r\n\0", exclude_categories=("Cs",)), max_size=8)
 csv_lines = st.lists(
     st.one_of(
