@@ -52,5 +52,8 @@ def read_day(value: object, run_day: date, first: date, today: date) -> date:
 
 def shown(value: object) -> str:
     """Return a value for an error: on one line, cut."""
-    text = ascii(value) if isinstance(value, str) else repr(value)
+    try:
+        text = ascii(value) if isinstance(value, str) else repr(value)
+    except ValueError:  # a number of more than 4,300 digits
+        text = f"a {type(value).__name__} too long to show"
     return text if len(text) <= SHOWN else text[:SHOWN] + "... (cut)"
