@@ -1,0 +1,45 @@
+"""docs/faults.md is true: it names tests that exist, every test of this suite, and says what is open."""
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+
+NAMED = re.compile(r"`([a-z0-9_/]+\.py)::(test_\w+)`")
+
+
+def tests_in(path: Path) -> set[str]:
+    """The names of the test functions of a file."""
+    functions = (ast.FunctionDef, ast.AsyncFunctionDef)
+    nodes = [node for node in ast.parse(path.read_text()).body if isinstance(node, functions)]
+    return {node.name for node in nodes if node.name.startswith("test_")}
+
+
+@pytest.fixture(scope="module")
+def page(root: Path) -> str:
+    """The page."""
+    return (root / "docs" / "faults.md").read_text()
+
+
+def test_every_test_named_exists(page: str, root: Path):
+    """Under the name and in the file that the page says."""
+    named = set(NAMED.findall(page))
+    assert named
+    assert {(file, name) for file, name in named if name not in tests_in(root / "tests" / file)} == set()
+
+
+def test_every_test_of_the_suite_is_named(page: str, root: Path):
+    """Whoever adds a test here says in the page which fault it is for."""
+    files = sorted((root / "tests" / "faults").glob("test_*.py"))
+    there = {(f"faults/{path.name}", name) for path in files for name in tests_in(path)}
+    assert there
+    assert there - set(NAMED.findall(page)) == set()
+
+
+def test_every_row_has_a_test_or_is_open(page: str):
+    """No row promises something that nothing shows."""
+    rows = [line for line in page.splitlines() if line.startswith("| ") and not line.startswith("| ---")]
+    rows = [row for row in rows if not row.endswith("| test |")]
+    assert len(rows) > 50
+    assert [row for row in rows if not NAMED.search(row) and "**open**" not in row] == []
