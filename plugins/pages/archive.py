@@ -55,13 +55,15 @@ class RenderedDay(BaseModel):
 class RenderedCampaign(BaseModel):
     """One campaign of a day.
 
-    Attributes: campaign_id; phrases, views: how many; time_zone, hour_rule: how its hours were cut.
+    Attributes: campaign_id; phrases, views: how many; flags: how many hours of phrases have each; time_zone,
+    hour_rule: how its hours were cut.
     """
 
     model_config = ConfigDict(frozen=True)
     campaign_id: PositiveInt
     phrases: NonNegativeInt
     views: NonNegativeInt
+    flags: dict[str, NonNegativeInt]
     time_zone: str
     hour_rule: str
 

@@ -11,19 +11,21 @@ from pages.archive import Archive, RenderedPhraseViews, read_campaign, read_day
 from pages.days import neighbours
 from pages.sections import PHRASE_VIEWS
 
+ALL = "all"
 router = APIRouter(prefix=f"/{PHRASE_VIEWS.slug}", dependencies=[may_read(PHRASE_VIEWS.dag_id)])
 
 
 @router.get("/")
 def show(request: Request, day: str = "", campaign: str = "") -> Response:
-    """Return the page of a day and a campaign; the newest day and its first campaign unless told."""
+    """Return the page of a day and a campaign or `all`; the newest day and its first campaign unless told."""
     archive = _archive()
     index = archive.index(read_day(day), RenderedPhraseViews) if day else archive.newest(RenderedPhraseViews)
     if index is None:
         return page(request, "empty.html", section=PHRASE_VIEWS)
     days, known = archive.days(), {rendered.campaign_id: rendered for rendered in index.campaigns}
-    asked_for = read_campaign(campaign) if campaign else next(iter(known), None)
-    shown = known.get(asked_for) if asked_for else None
+    listed = campaign == ALL and bool(known)
+    asked_for = read_campaign(campaign) if campaign not in ("", ALL) else None
+    shown = known.get(asked_for or next(iter(known), 0)) if not listed else None
     return page(
         request,
         "phrase_views.html",
@@ -34,6 +36,7 @@ def show(request: Request, day: str = "", campaign: str = "") -> Response:
         neighbours=neighbours(days, index.day),
         campaign=shown,
         asked_for=asked_for,
+        listed=listed,
     )
 
 

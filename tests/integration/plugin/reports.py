@@ -33,8 +33,9 @@ def write_phrase_views(root: Path, day: str, run_id: str, campaigns: tuple[objec
     for campaign in campaigns:
         (directory / f"{campaign}.tsv").write_text(TSV)
         (directory / f"{campaign}.html").write_text(HTML.format(title=f"Campaign {campaign}, {day}"))
+    flags = {"partial": 2, "gap": 1}
     settings = {"time_zone": "UTC", "hour_rule": "sample"}
-    facts = [{"campaign_id": c, "phrases": 1, "views": 15, "flags": {}, **settings} for c in campaigns]
+    facts = [{"campaign_id": c, "phrases": 1, "views": 15, "flags": flags, **settings} for c in campaigns]
     (directory / "index.html").write_text(HTML.format(title=f"Phrase views of {day}"))
     write_index(directory, day, run_id, **settings, campaigns=facts)
 

@@ -18,7 +18,6 @@ from tests.integration.plugin.reports import (
     UNFINISHED,
     write_index,
     write_phrase_views,
-    write_ranking,
 )
 
 PHRASES, RANKING = "/stagehouse/phrase-views/", "/stagehouse/top-repositories/"
@@ -58,21 +57,31 @@ def test_the_newest_day_comes_first(reader: httpx.Client):
     """Opens on the newest finished day and its first campaign, and lists days newest first."""
     html = reader.get(PHRASES).text
     assert options(html, "day") == [UNFINISHED, *reversed(DAYS)]
-    assert options(html, "campaign") == ["1111111", "2222222"]
+    assert options(html, "campaign") == ["all", "1111111", "2222222"]
     assert chosen(html) == ["2026-11-20", "1111111"]
     assert 'src="2026-11-20/1111111.html"' in html
 
 
 def test_a_day_and_a_campaign_are_chosen(reader: httpx.Client):
-    """Shows the day and the campaign asked for, by whom it was published, and the ways on."""
+    """Shows the day and the campaign asked for, and the ways on."""
     html = reader.get(PHRASES, params={"day": "2026-11-19", "campaign": "2222222"}).text
     assert chosen(html) == ["2026-11-19", "2222222"]
     assert 'src="2026-11-19/2222222.html"' in html
-    assert f"{RUN[:-1]}1" in html
     assert re.findall(r'href="\./\?day=([^"]*)" rel="(\w+)"', html) == [
         ("2026-11-18", "prev"),
         ("2026-11-20", "next"),
     ]
+
+
+def test_all_campaigns_of_a_day(reader: httpx.Client):
+    """Lists them with what they gained, each a link to its report, and by which run they were published."""
+    html = reader.get(PHRASES, params={"day": "2026-11-19", "campaign": "all"}).text
+    assert chosen(html) == ["2026-11-19", "all"]
+    links = re.findall(r'<a href="\./\?day=2026-11-19&amp;campaign=(\d+)">', html)
+    assert links == ["1111111", "2222222"]
+    assert "1 gap, 2 partial" in html
+    assert f"{RUN[:-1]}1" in html
+    assert "<iframe" not in html
 
 
 def test_the_ranking_of_a_day(reader: httpx.Client):
@@ -160,7 +169,7 @@ def test_what_is_not_there(reader: httpx.Client, query: str, said: str):
 def test_a_campaign_without_report_leaves_a_choice(reader: httpx.Client):
     """Keeps the choice of days and campaigns where the chosen pair has no report."""
     html = reader.get(PHRASES, params={"day": "2026-11-19", "campaign": "3333333"}).text
-    assert options(html, "campaign") == ["1111111", "2222222"]
+    assert options(html, "campaign") == ["all", "1111111", "2222222"]
 
 
 @pytest.mark.parametrize("path", [PHRASES, RANKING])
@@ -176,7 +185,8 @@ def test_no_report_yet(reader: httpx.Client, hidden: Path, path: str):
 def test_an_empty_day_says_so(reader: httpx.Client, hidden: Path):
     """Shows, of a day whose report has no campaign, the page that its renderer made for it."""
     write_phrase_views(hidden, "2026-11-20", RUN, ())
-    assert 'src="2026-11-20/index.html"' in reader.get(PHRASES).text
+    for query in ("", "?campaign=all"):
+        assert 'src="2026-11-20/index.html"' in reader.get(PHRASES + query).text
     answer = reader.get(f"{PHRASES}2026-11-20/index.html")
     assert "<h1>Phrase views of 2026-11-20</h1>" in answer.text
     assert answer.headers["content-security-policy"].endswith("sandbox allow-scripts")
@@ -187,10 +197,12 @@ def test_an_index_cannot_smuggle_markup(reader: httpx.Client, hidden: Path):
     evil = "<img src=x onerror=alert(1)>"
     directory = hidden / "phrase_views" / "2026-11-20"
     directory.mkdir(parents=True)
-    write_index(directory, "2026-11-20", evil, time_zone=evil, hour_rule=f'"{evil}', campaigns=[])
-    html = reader.get(PHRASES).text
+    cut = {"time_zone": evil, "hour_rule": f'"{evil}'}
+    campaign = {"campaign_id": 1, "phrases": 1, "views": 1, "flags": {evil: 1}, **cut}
+    write_index(directory, "2026-11-20", evil, **cut, campaigns=[campaign])
+    html = reader.get(PHRASES, params={"campaign": "all"}).text
     assert "<img" not in html
-    assert html.count("&lt;img src=x onerror=alert(1)&gt;") == 3
+    assert html.count("&lt;img src=x onerror=alert(1)&gt;") == 4
     ranking = hidden / "top_repositories" / "2026-11-20"
     ranking.mkdir(parents=True)
     write_index(ranking, "2026-11-20", evil, repositories=1)
@@ -232,9 +244,10 @@ def test_a_run_without_page(reader: httpx.Client):
 
 def test_a_day_rendered_anew(reader: httpx.Client, hidden: Path):
     """Shows what is there now, without a restart."""
-    write_ranking(hidden, "2026-11-19", "first")
-    assert "first" in reader.get(RANKING).text
-    write_ranking(hidden, "2026-11-20", "second")
-    write_ranking(hidden, "2026-11-19", "third")
-    assert chosen(reader.get(RANKING).text) == ["2026-11-20"]
-    assert "third" in reader.get(RANKING, params={"day": "2026-11-19"}).text
+    campaigns = {"campaign": "all"}
+    write_phrase_views(hidden, "2026-11-19", "first", (1,))
+    assert "first" in reader.get(PHRASES, params=campaigns).text
+    write_phrase_views(hidden, "2026-11-20", "second", (1,))
+    write_phrase_views(hidden, "2026-11-19", "third", (1,))
+    assert "second" in reader.get(PHRASES, params=campaigns).text
+    assert "third" in reader.get(PHRASES, params={"day": "2026-11-19", **campaigns}).text
