@@ -6,7 +6,7 @@ import pytest
 from selenium.webdriver import Chrome
 
 from tests.integration.pages.site import Site
-from tests.integration.plugin.chromium import chromium
+from tests.servers.chromium import chromium
 
 
 @pytest.fixture(scope="session")

@@ -14,7 +14,7 @@ from include.phrase_views.hours import hours
 from include.phrase_views.report_row import ReportRow
 from include.phrase_views.request import PhraseViewsRequest
 from tests.integration.pages.site import Site, medium, window
-from tests.integration.plugin.chromium import see
+from tests.servers.chromium import see
 
 DAY = date(2026, 10, 25)  # clocks go back in Berlin
 AT = datetime(2026, 10, 26, 0, 16, tzinfo=UTC)

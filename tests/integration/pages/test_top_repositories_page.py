@@ -11,7 +11,7 @@ from include.github.movement import Movement
 from include.github.page_data import ActiveAuthor, Publication, RepositoryDay, TopRepositories
 from include.pages.top_repositories import render_top_repositories
 from tests.integration.pages.site import Site, window
-from tests.integration.plugin.chromium import see
+from tests.servers.chromium import see
 
 DAY = date(2026, 11, 20)
 DAYS = tuple(

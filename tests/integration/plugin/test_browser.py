@@ -8,13 +8,11 @@ from pathlib import Path
 
 import pytest
 from selenium.webdriver import Chrome
-from selenium.webdriver.common.by import By
-from selenium.webdriver.support.select import Select
 from selenium.webdriver.support.wait import WebDriverWait
 
 from tests.integration.plugin.api_server import ApiServer
-from tests.integration.plugin.chromium import WAITS_S, chromium, see, sign_in
 from tests.integration.plugin.reports import TSV
+from tests.servers.chromium import WAITS_S, choose, chromium, enter_frame, see, severe, sign_in
 
 RUN_ID = "ranked__2026-11-19T00:30:00+00:00"
 RUN_PATH = f"/dags/github_top_repositories/runs/{RUN_ID}"
@@ -42,7 +40,7 @@ def downloads(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def signed_in(server: ApiServer, downloads: Path) -> Iterator[Chrome]:
     """A browser in which a viewer has signed in."""
     with chromium(downloads) as browser:
-        sign_in(browser, server.url, "viewer")
+        sign_in(browser, server.url, "viewer", "viewer")
         browser.get_log("browser")
         yield browser
 
@@ -52,13 +50,7 @@ def browser(signed_in: Chrome) -> Iterator[Chrome]:
     """The same, at the top of the page; the console must show no error when the test ends."""
     signed_in.switch_to.default_content()
     yield signed_in
-    errors = [entry["message"] for entry in signed_in.get_log("browser") if entry["level"] == "SEVERE"]
-    assert errors == []
-
-
-def enter_frame(browser: Chrome, title: str) -> None:
-    """Go into an iframe, once it is there."""
-    browser.switch_to.frame(see(browser, f'iframe[title^="{title}"]'))
+    assert severe(signed_in) == []
 
 
 def report(browser: Chrome, title: str) -> str:
@@ -68,24 +60,6 @@ def report(browser: Chrome, title: str) -> str:
     heading = see(browser, "h1").text
     browser.switch_to.parent_frame()
     return heading
-
-
-def choose(browser: Chrome, name: str, value: str) -> None:
-    """Choose from a list and wait for the page that follows."""
-    page = browser.find_element(By.TAG_NAME, "html")
-    Select(see(browser, f"select[name={name}]")).select_by_value(value)
-    WebDriverWait(browser, WAITS_S).until(lambda _: is_gone(page))
-
-
-def is_gone(element: object) -> bool:
-    """Whether an element belongs to a page that was left."""
-    from selenium.common.exceptions import StaleElementReferenceException
-
-    try:
-        element.is_enabled()
-    except StaleElementReferenceException:
-        return True
-    return False
 
 
 def test_phrase_views_from_the_navigation(browser: Chrome):

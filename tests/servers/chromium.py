@@ -8,6 +8,7 @@ from selenium.common.exceptions import StaleElementReferenceException
 from selenium.webdriver import Chrome, ChromeOptions, ChromeService
 from selenium.webdriver.common.by import By
 from selenium.webdriver.remote.webelement import WebElement
+from selenium.webdriver.support.select import Select
 from selenium.webdriver.support.wait import WebDriverWait
 
 WAITS_S = 15
@@ -31,11 +32,11 @@ def chromium(directory: Path) -> Iterator[Chrome]:
         browser.quit()
 
 
-def sign_in(browser: Chrome, url: str, user: str) -> None:
+def sign_in(browser: Chrome, url: str, user: str, password: str) -> None:
     """Sign in through Airflow's form."""
     browser.get(url)
     see(browser, "input[name=username]").send_keys(user)
-    see(browser, "input[name=password]").send_keys(user)
+    see(browser, "input[name=password]").send_keys(password)
     see(browser, "button[type=submit]").click()
     WebDriverWait(browser, WAITS_S).until(lambda browser: "/login" not in browser.current_url)
 
@@ -48,3 +49,29 @@ def see(browser: Chrome, selector: str) -> WebElement:
 
     waiting = WebDriverWait(browser, WAITS_S, ignored_exceptions=[StaleElementReferenceException])
     return waiting.until(shown, f"no {selector}")[0]
+
+
+def enter_frame(browser: Chrome, title: str) -> None:
+    """Go into an iframe, once it is there."""
+    browser.switch_to.frame(see(browser, f'iframe[title^="{title}"]'))
+
+
+def choose(browser: Chrome, name: str, value: str) -> None:
+    """Choose from a list and wait for the page that follows."""
+    page = browser.find_element(By.TAG_NAME, "html")
+    Select(see(browser, f"select[name={name}]")).select_by_value(value)
+    WebDriverWait(browser, WAITS_S).until(lambda _: is_gone(page))
+
+
+def is_gone(element: WebElement) -> bool:
+    """Whether an element belongs to a page that was left."""
+    try:
+        element.is_enabled()
+    except StaleElementReferenceException:
+        return True
+    return False
+
+
+def severe(browser: Chrome) -> list[str]:
+    """What the console has shown since it was last asked that is an error, a refused policy among them."""
+    return [entry["message"] for entry in browser.get_log("browser") if entry["level"] == "SEVERE"]
