@@ -23,6 +23,7 @@ from pydantic import BaseModel, ConfigDict
 from include.clickhouse.client import ClickHouse, quoted
 from include.clickhouse.contents import Contents, contents
 from include.clickhouse.day import (
+    OLD_PARTS_WAIT_S,
     await_removal_of_old_parts,
     check_published_day,
     record_load,
@@ -36,7 +37,7 @@ from include.clickhouse.staging_tables import (
     drop_staging_tables,
     staging_table_name,
 )
-from include.phrase_views.hours import QUARTER, quarters
+from include.phrase_views.hours import steps
 from include.phrase_views.report_row import ReportRow
 from include.phrase_views.request import PhraseViewsRequest
 from include.staging.tables import StagedTable
@@ -61,7 +62,9 @@ BY_HOUR = StagedTable(
     },
     key=("campaign_id", "phrase", "hour_start"),
 )
-_REPORT, _CONSERVATION = (Path(__file__).with_name(f"{name}.sql") for name in ("report", "conservation"))
+REPORT_SQL, CONSERVATION_SQL = (
+    Path(__file__).with_name(f"{name}.sql") for name in ("report", "conservation")
+)
 _COLUMNS = ", ".join(map(quoted, BY_HOUR.columns))
 
 
@@ -91,12 +94,21 @@ def compute_report(
     """
     name = staging_table_name(BY_HOUR.name, run_id, attempt)
     create_staging_table(clickhouse, BY_HOUR.name, name)
-    insert = f"INSERT INTO {quoted(name)} ({_COLUMNS}) {_REPORT.read_text()}"
-    clickhouse.execute(insert, bound_params(request))
+    insert_report(clickhouse, request, name)
     found = contents(clickhouse, BY_HOUR, request.day.isoformat(), source=name)
     check_conservation(clickhouse, request, source=name)
     log.info("%s: %s: %d rows are in %s", clickhouse.where, request, found.rows, name)
     return ComputedReport(staging_table=name, rows=found.rows, checksum=found.checksum)
+
+
+def insert_report(clickhouse: ClickHouse, request: PhraseViewsRequest, table: str) -> None:
+    """Compute the rows of the campaigns asked for into `table`.
+
+    20 M counters take 1.2 times as long as a bare GROUP BY by hour on engine 26.9; on 18.16, where FINAL and
+    what follows run in one thread, 6 times (make bench).
+    """
+    insert = f"INSERT INTO {quoted(table)} ({_COLUMNS}) {REPORT_SQL.read_text()}"
+    clickhouse.execute(insert, bound_params(request))
 
 
 def publish_report(
@@ -108,6 +120,7 @@ def publish_report(
     *,
     now: Callable[[], datetime],
     still_allowed: Callable[[], None] = lambda: None,
+    old_parts_wait_s: float = OLD_PARTS_WAIT_S,
 ) -> PublishedReport:
     """Replace the day by the computed rows, and those that other campaigns have already; safe to repeat.
 
@@ -127,7 +140,7 @@ def publish_report(
     if recorded is None or recorded[:2] != (day.rows, day.checksum):
         still_allowed()
         record_load(clickhouse, BY_HOUR.name, request.day, day, run_id, now())
-    await_removal_of_old_parts(clickhouse, [BY_HOUR.name])
+    await_removal_of_old_parts(clickhouse, [BY_HOUR.name], old_parts_wait_s)
     drop_staging_tables(clickhouse, run_id)
     drop_abandoned_staging_tables(clickhouse)
     return PublishedReport(rows=day.rows, checksum=day.checksum)
@@ -155,7 +168,7 @@ def check_conservation(
 
     Raises: DayMismatch, which names a campaign, a phrase and both sums.
     """
-    query = _CONSERVATION.read_text().replace(f"FROM {BY_HOUR.name}", f"FROM {quoted(source)}")
+    query = CONSERVATION_SQL.read_text().replace(f"FROM {BY_HOUR.name}", f"FROM {quoted(source)}")
     wrong = clickhouse.execute(query, bound_params(request))
     if wrong:
         campaign_id, phrase, counted, reported = wrong[0]
@@ -193,23 +206,22 @@ def publication(clickhouse: ClickHouse, day: date) -> tuple[str, datetime]:
 
 
 def bound_params(request: PhraseViewsRequest) -> dict[str, object]:
-    """Return the params of the SQL: instants as seconds since 1970, the hour of each quarter of the day."""
-    of_quarters = quarters(request.day, request.time_zone)
+    """Return the params of the SQL: instants as seconds since 1970, the hour of each step of the day."""
+    step_s, of_steps = steps(request.day, request.time_zone)
     # A sample on the mark belongs to the hour before: as if each were stamped a second earlier.
     shift = 1 if request.hour_rule == "closing" else 0
-    first_stamp = int(of_quarters[0].start.timestamp()) + shift
-    quarter_s = int(QUARTER.total_seconds())
+    first_stamp = int(of_steps[0].start.timestamp()) + shift
     return {
         "day": request.day.isoformat(),
         "time_zone": request.time_zone,
         "hour_rule": request.hour_rule,
-        "hours": [hour.hour for hour in of_quarters],
-        "hour_starts": [int(hour.start.timestamp()) for hour in of_quarters],
-        "quarter_s": quarter_s,
+        "hours": [hour.hour for hour in of_steps],
+        "hour_starts": [int(hour.start.timestamp()) for hour in of_steps],
+        "step_s": step_s,
         "gap_s": int(GAP.total_seconds()),
         "lookback_stamp": first_stamp - int(LOOKBACK.total_seconds()),
         "first_stamp": first_stamp,
-        "end_stamp": first_stamp + quarter_s * len(of_quarters),
+        "end_stamp": first_stamp + step_s * len(of_steps),
         "all_campaigns": int(not request.campaign_ids),
         "campaign_ids": request.campaign_ids or (0,),  # an empty list is no SQL
     }
