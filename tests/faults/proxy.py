@@ -196,7 +196,7 @@ class Link:
 
     def _at(self, stop: Stop, data: bytes) -> None:
         sent = {BEFORE: 0, INSIDE: data.find(stop.text) + len(stop.text) // 2}.get(stop.moment, len(data))
-        if stop.moment in (AFTER, ANSWERED):
+        if stop.moment != BEFORE:
             self.awaiting = stop
         self.server.sendall(data[:sent])
         if stop.moment != ANSWERED:

@@ -9,7 +9,7 @@ import pytest
 NAMED = re.compile(r"`([a-z0-9_/]+\.py)::(test_\w+)`")
 
 
-def tests_in(path: Path) -> set[str]:
+def names_in(path: Path) -> set[str]:
     """The names of the test functions of a file."""
     functions = (ast.FunctionDef, ast.AsyncFunctionDef)
     nodes = [node for node in ast.parse(path.read_text()).body if isinstance(node, functions)]
@@ -26,13 +26,13 @@ def test_every_test_named_exists(page: str, root: Path):
     """Under the name and in the file that the page says."""
     named = set(NAMED.findall(page))
     assert named
-    assert {(file, name) for file, name in named if name not in tests_in(root / "tests" / file)} == set()
+    assert {(file, name) for file, name in named if name not in names_in(root / "tests" / file)} == set()
 
 
 def test_every_test_of_the_suite_is_named(page: str, root: Path):
     """Whoever adds a test here says in the page which fault it is for."""
     files = sorted((root / "tests" / "faults").glob("test_*.py"))
-    there = {(f"faults/{path.name}", name) for path in files for name in tests_in(path)}
+    there = {(f"faults/{path.name}", name) for path in files for name in names_in(path)}
     assert there
     assert there - set(NAMED.findall(page)) == set()
 
