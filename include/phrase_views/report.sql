@@ -4,14 +4,14 @@ SELECT
     toDate(%(day)s) AS date,
     campaign_id,
     phrase,
-    toUInt8(arrayElement(%(hours)s, last_quarter)) AS hour,
+    toUInt8(arrayElement(%(hours)s, last_step)) AS hour,
     total_gain - total_gain_before AS views,
     arrayStringConcat(arrayFilter(flag -> flag != '', [
         if(total_gaps > total_gaps_before, 'gap', ''),
         if(nth_hour = 1 AND baseline = 0, 'partial', ''),
         if(total_resets > total_resets_before, 'reset', '')
     ]), ',') AS flags,
-    toDateTime(arrayElement(%(hour_starts)s, last_quarter), 'UTC') AS hour_start,
+    toDateTime(arrayElement(%(hour_starts)s, last_step), 'UTC') AS hour_start,
     %(time_zone)s AS time_zone,
     %(hour_rule)s AS hour_rule
 FROM
@@ -31,13 +31,13 @@ FROM
         arrayMap((now, before) -> now - before >= %(gap_s)s, instants, instants_before) AS gaps,
         arrayMap((now, before) -> now < before, counts, counts_before) AS resets,
 
-        arrayMap(at -> toUInt32(1 + intDiv(at - %(first_stamp)s, %(quarter_s)s)), instants) AS quarters,
-        arrayMap(quarter -> arrayElement(%(hour_starts)s, quarter), quarters) AS starts,
+        arrayMap(at -> toUInt32(1 + intDiv(at - %(first_stamp)s, %(step_s)s)), instants) AS steps,
+        arrayMap(step -> arrayElement(%(hour_starts)s, step), steps) AS starts,
         arrayPushBack(arrayPopFront(starts), toUInt32(0)) AS starts_after,
         arrayMap((this, next) -> this != next, starts, starts_after) AS ends_hour,
 
         -- Running totals at the end of each hour: an hour's own is the difference to the hour before.
-        arrayFilter((quarter, ends) -> ends, quarters, ends_hour) AS hour_quarters,
+        arrayFilter((step, ends) -> ends, steps, ends_hour) AS hour_steps,
         arrayFilter((total, ends) -> ends, arrayCumSum(gains), ends_hour) AS hour_gains,
         arrayFilter((total, ends) -> ends, arrayCumSum(gaps), ends_hour) AS hour_gaps,
         arrayFilter((total, ends) -> ends, arrayCumSum(resets), ends_hour) AS hour_resets
@@ -64,8 +64,8 @@ FROM
     )
 )
 ARRAY JOIN
-    arrayEnumerate(hour_quarters) AS nth_hour,
-    hour_quarters AS last_quarter,
+    arrayEnumerate(hour_steps) AS nth_hour,
+    hour_steps AS last_step,
     hour_gains AS total_gain,
     arrayPushFront(arrayPopBack(hour_gains), toInt64(0)) AS total_gain_before,
     hour_gaps AS total_gaps,

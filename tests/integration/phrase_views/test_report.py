@@ -1,0 +1,417 @@
+"""Every rule of the report, and how a day is published, on both engines."""
+
+from datetime import UTC, date, datetime, timedelta
+from functools import partial
+
+import pytest
+
+from include.clickhouse.client import ClickHouse
+from include.clickhouse.day import recorded_load
+from include.clickhouse.errors import DayMismatch
+from include.phrase_views import report
+from include.phrase_views.report import (
+    REPORT_SQL,
+    PublishedReport,
+    bound_params,
+    check_conservation,
+    check_report,
+    compute_report,
+    publication,
+    read_report,
+)
+from include.phrase_views.sample import EXAMPLE_CAMPAIGN, EXAMPLE_PHRASE, sample_counters
+from include.phrase_views.views_by_hour import views_by_hour_text
+from tests.integration.phrase_views.days import (
+    DAY,
+    NOW,
+    OTHER_DAY,
+    ask,
+    counters,
+    hours_of,
+    insert,
+    migrated_server,
+    publish,
+    run,
+    staging_tables,
+)
+
+EVERY_TEN_MINUTES = timedelta(minutes=10)
+SEPARATING = "11:50=10 12:00=13 12:50=15 13:00=20 13:50=21 14:00=21"
+
+
+@pytest.mark.parametrize("hour_rule", ["sample", "closing"])
+def test_the_original_example_comes_out_to_the_letter(clickhouse: ClickHouse, hour_rule: str):
+    """By both rules: hours newest first, none that gained nothing, and no lifetime value as views."""
+    day = date(2025, 1, 1)
+    insert(clickhouse, [row for row in sample_counters(day) if row[0] == EXAMPLE_CAMPAIGN])
+    rows = run(clickhouse, ask(1111111, day=day, hour_rule=hour_rule))
+    expected = f"phrase\tviews_by_hour\n{EXAMPLE_PHRASE}\t[(15, 4), (14, 6), (13, 4), (12, 1)]\n"
+    assert views_by_hour_text(rows) == expected
+    assert [row.flags for row in rows if row.views == 0] == [("partial",)]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        # A gain is the difference of neighbours: also from one hour to the next.
+        ("-1/23:50=5 00:10=5 00:50=9 01:40=12 01:50=12", [(0, 4), (1, 3)]),
+        (SEPARATING, [(11, 0, "partial"), (12, 5), (13, 6)]),
+        ("23:59:59=4", [(23, 0, "partial")]),
+        # Nothing gained and nothing to flag; no sample of the day.
+        ("-1/23:50=5 00:10=5", []),
+        ("-1/23:50=5", []),
+        ("+1/00:00=5", []),
+        # The baseline: the last sample before the day, within seven days.
+        ("-1/23:40=1 -1/23:50=100 00:10=103", [(0, 3)]),
+        ("-1/23:50=100 00:00=103 00:10=104", [(0, 4)]),
+        ("-7/00:00=100 00:00=103", [(0, 3, "gap")]),
+        ("-8/23:59:59=100 00:00=103", [(0, 0, "partial")]),
+        ("-2/12:00=100 00:10=103", [(0, 3, "gap")]),
+        # Without a baseline the first sample is it.
+        ("11:50=100", [(11, 0, "partial")]),
+        ("11:50=100 11:55=103 12:00=104", [(11, 3, "partial"), (12, 1)]),
+        # A counter that falls counts from zero.
+        ("-1/23:50=100 00:10=103 00:20=3 00:30=5", [(0, 8, "reset")]),
+        ("-1/23:50=100 00:10=7", [(0, 7, "reset")]),
+        ("-1/23:50=100 00:10=0", [(0, 0, "reset")]),
+        ("-1/23:50=9 00:10=2 00:50=1 01:10=4 01:20=3", [(0, 3, "reset"), (1, 6, "reset")]),
+        # After an hour or more without a sample: all of it in the hour of the next.
+        ("-1/23:50=1 00:10=2 01:10=5", [(0, 1), (1, 3, "gap")]),
+        ("-1/23:50=1 00:10=2 01:09:59=5", [(0, 1), (1, 3)]),
+        ("-1/23:50=1 00:10=2 05:10=5 05:20=6", [(0, 1), (5, 4, "gap")]),
+        ("-1/23:50=1 00:10=1 05:10=1", [(5, 0, "gap")]),
+        # Several at once, in order of the alphabet.
+        ("-1/23:50=100 05:00=3", [(5, 3, "gap", "reset")]),
+        ("05:00=10 05:10=3", [(5, 3, "partial", "reset")]),
+        # Out of range: a counter cannot be below zero, and a sum of gains may be above Int32.
+        ("-1/23:50=-5 00:10=3", [(0, 3)]),
+        ("-1/23:50=5 00:10=-3", [(0, 0, "reset")]),
+        ("-1/23:50=0 00:10=2147483647 00:20=0 00:30=2147483647", [(0, 2 * 2147483647, "reset")]),
+    ],
+)
+def test_hours_of_the_sample(clickhouse: ClickHouse, text: str, expected: list[tuple]):
+    """A gain is in the hour of the sample that shows it; flags tell what is less than sure."""
+    insert(clickhouse, counters(text))
+    assert hours_of(run(clickhouse, ask())) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (SEPARATING, [(11, 3, "partial"), (12, 7), (13, 1)]),
+        ("-1/23:50=100 00:00=103 00:10=104", [(0, 1)]),
+        ("00:00=100 00:10=104", [(0, 4)]),
+        ("23:10=1 23:50=2 +1/00:00=25 +1/00:00:01=99", [(23, 24, "partial")]),
+        ("-1/23:50=1 00:50=2 01:00=3 01:00:01=4 02:00=5", [(0, 2, "gap"), (1, 2)]),
+        ("+1/00:00=5", [(23, 0, "partial")]),
+        ("00:00=5", []),
+        ("-7/00:00:01=100 00:00:01=103", [(0, 3, "gap")]),
+        ("-7/00:00=100 00:00:01=103", [(0, 0, "partial")]),
+    ],
+)
+def test_hours_that_a_sample_on_the_mark_closes(clickhouse: ClickHouse, text: str, expected: list[tuple]):
+    """A sample at HH:00:00 is the last one of the hour before: also at midnight, of the day before."""
+    insert(clickhouse, counters(text))
+    assert hours_of(run(clickhouse, ask(hour_rule="closing"))) == expected
+
+
+@pytest.mark.parametrize("hour_rule", ["sample", "closing"])
+def test_days_in_a_row_count_every_view_once(clickhouse: ClickHouse, hour_rule: str):
+    """What one day leaves is what the next begins with, whoever owns midnight."""
+    start = datetime(2026, 8, 18, 23, 50, tzinfo=UTC)
+    insert(clickhouse, [(7, "a", n * n, start + n * EVERY_TEN_MINUTES) for n in range(3 * 144 + 2)])
+    days = [date(2026, 8, 19) + timedelta(days=n) for n in range(3)]
+    views = [sum(row.views for row in run(clickhouse, ask(day=day, hour_rule=hour_rule))) for day in days]
+    first, last = (0, 432) if hour_rule == "sample" else (1, 433)
+    assert sum(views) == last**2 - first**2
+
+
+@pytest.mark.parametrize(
+    ("day", "time_zone", "expected"),
+    [
+        ("2026-08-20", "Europe/Berlin", [(hour, 6) for hour in range(24)]),
+        ("2026-08-20", "Asia/Kolkata", [(hour, 6) for hour in range(24)]),
+        ("2025-03-30", "Europe/Berlin", [(hour, 6) for hour in range(24) if hour != 2]),
+        ("2025-10-26", "Europe/Berlin", [(hour, 6) for hour in sorted([*range(24), 2])]),
+        ("2025-10-05", "Australia/Lord_Howe", [(hour, 3 if hour == 2 else 6) for hour in range(24)]),
+        (
+            "2025-04-06",
+            "Australia/Lord_Howe",
+            [(0, 6), (1, 6), (1, 3), *((hour, 6) for hour in range(2, 24))],
+        ),
+        ("2018-11-04", "America/Sao_Paulo", [(hour, 6) for hour in range(1, 24)]),
+        ("2025-11-02", "America/Havana", [(hour, 6) for hour in sorted([*range(24), 0])]),
+        ("2011-03-13", "America/St_Johns", [(0, 1), (1, 5), *((hour, 6) for hour in range(2, 24))]),
+    ],
+)
+def test_a_day_is_cut_as_local_clocks_show_it(
+    clickhouse: ClickHouse, day: str, time_zone: str, expected: list[tuple]
+):
+    """A view every ten minutes: hours that clocks skip are not there, those they show twice are two."""
+    wanted = date.fromisoformat(day)
+    start = datetime(wanted.year, wanted.month, wanted.day, tzinfo=UTC) - timedelta(days=1)
+    insert(clickhouse, [(7, "a", n, start + n * EVERY_TEN_MINUTES) for n in range(3 * 144)])
+    rows = run(clickhouse, ask(day=wanted, time_zone=time_zone))
+    assert hours_of(rows) == expected
+    assert len({row.hour_start for row in rows}) == len(rows)
+    assert {row[-2:] for row in rows} == {(time_zone, "sample")}
+
+
+def test_the_zone_of_the_server_changes_nothing():
+    """Instants are instants."""
+    with migrated_server("Asia/Tokyo") as clickhouse:
+        insert(clickhouse, counters("-1/23:50=1 00:10=2 15:10=5"))
+        rows = run(clickhouse, ask(time_zone="Europe/Berlin"))
+    assert hours_of(rows) == [(1, 0, "partial"), (2, 1), (17, 3, "gap")]
+    assert [row.hour_start.hour for row in rows] == [23, 0, 15]
+
+
+@pytest.mark.parametrize("again", ["-1/23:50=5 00:10=9 01:10=4", "00:10=11", "01:10=30 -1/23:50=1"])
+def test_what_is_there_twice_counts_once_before_and_after_it_is_merged(clickhouse: ClickHouse, again: str):
+    """The same samples, or other views for them: the last ones inserted count, merged or not."""
+    text = "-1/23:50=5 00:10=9 01:10=4"
+    clickhouse.execute("SYSTEM STOP MERGES")
+    try:
+        insert(clickhouse, counters(text))
+        insert(clickhouse, counters(again))
+        found = clickhouse.execute("SELECT count() FROM phrases_views")
+        assert found == [(len(counters(text)) + len(counters(again)),)]
+        rows = run(clickhouse, ask())
+    finally:
+        clickhouse.execute("SYSTEM START MERGES")
+    clickhouse.execute("OPTIMIZE TABLE phrases_views FINAL")
+    assert clickhouse.execute("SELECT count() FROM phrases_views") == [(3,)]
+    assert run(clickhouse, ask()) == rows
+
+    clickhouse.execute("TRUNCATE TABLE phrases_views")
+    last = {row[3]: row for row in [*counters(text), *counters(again)]}
+    insert(clickhouse, last.values())
+    assert run(clickhouse, ask()) == rows
+
+
+def test_nothing_is_counted_across_phrases_or_campaigns(clickhouse: ClickHouse):
+    """Interleaved, far apart in views, one the beginning of the other, the same in two campaigns."""
+    phrases = ["", "a", "A", "a ", "ab", "it's \\ \n\t%(day)s %s", "платье", "👗", "\x00"]
+    inserted = []
+    for number, phrase in enumerate(phrases):
+        for campaign_id in (1, 2, 2**31 - 1):
+            first = 1000 * number + campaign_id % 100
+            inserted += counters(
+                f"-1/23:50={first} 00:10={first + number} 00:20={first + number + campaign_id % 3}",
+                phrase,
+                campaign_id,
+            )
+    insert(clickhouse, sorted(inserted, key=lambda row: (row[3], -row[2])))
+    rows = run(clickhouse, ask())
+    expected = {
+        (campaign_id, phrase): number + campaign_id % 3
+        for number, phrase in enumerate(phrases)
+        for campaign_id in (1, 2, 2**31 - 1)
+    }
+    assert {row[:2]: row.views for row in rows} == expected
+    assert {(row.hour, row.flags) for row in rows} == {(0, ())}
+    in_order = [(row.campaign_id, row.phrase.encode()) for row in rows]
+    assert in_order == sorted(in_order)
+
+
+def test_rows_that_do_not_add_up_are_not_published(clickhouse: ClickHouse, tmp_path, monkeypatch):
+    """A mistake in the SQL would be found by each run: the task report is red, and names the phrase."""
+    insert(clickhouse, counters("-1/23:50=1 00:10=4 05:00=1 05:10=2", "платье"))
+    mistaken = tmp_path / "report.sql"
+    mistaken.write_text(REPORT_SQL.read_text().replace("if(now < before, now, now - before)", "now - before"))
+    monkeypatch.setattr(report, "REPORT_SQL", mistaken)
+    with pytest.raises(DayMismatch, match=r"campaign 7, phrase 'платье' add up to 1 views.* gained 5"):
+        compute_report(clickhouse, ask(), "run 1", "1")
+
+
+@pytest.mark.parametrize("sum_of_hours", [4, 6])
+def test_tampered_rows_are_found(clickhouse: ClickHouse, sum_of_hours: int):
+    """One view more or fewer in sight: both the contents and the sums tell."""
+    insert(clickhouse, counters("-1/23:50=1 00:10=4 00:30=6"))
+    computed = compute_report(clickhouse, ask(), "run 1", "1")
+    published = publish(clickhouse, ask(), computed)
+    clickhouse.execute(
+        "INSERT INTO phrases_views_by_hour (date, campaign_id, phrase, hour, views) "
+        "SELECT toDate(%(day)s), 7, 'a phrase', 9, toInt64(%(views)s)",
+        {"day": str(DAY), "views": sum_of_hours - 5},
+    )
+    with pytest.raises(DayMismatch, match=f"add up to {sum_of_hours} views, but its counters gained 5"):
+        check_conservation(clickhouse, ask())
+    with pytest.raises(DayMismatch, match="clear task report with all after it"):
+        check_report(clickhouse, ask(), published, "run 1")
+
+
+def test_lost_rows_are_found(clickhouse: ClickHouse):
+    """A day that somebody dropped does not add up either; of campaigns not asked for nothing is said."""
+    insert(clickhouse, counters("-1/23:50=1 00:10=4"))
+    run(clickhouse, ask())
+    clickhouse.execute(f"ALTER TABLE phrases_views_by_hour DROP PARTITION '{DAY}'")
+    with pytest.raises(DayMismatch, match="add up to 0 views, but its counters gained 3"):
+        check_conservation(clickhouse, ask())
+    check_conservation(clickhouse, ask(8))
+
+
+def test_counters_that_come_in_late_turn_the_check_red_and_a_new_report_heals_it(clickhouse: ClickHouse):
+    """The error names campaign and phrase, and what to clear."""
+    insert(clickhouse, counters("-1/23:50=1 00:10=4"))
+    computed = compute_report(clickhouse, ask(), "run 1", "1")
+    published = publish(clickhouse, ask(), computed)
+    assert check_report(clickhouse, ask(), published, "run 1") == 1
+    insert(clickhouse, counters("09:10=9"))
+    with pytest.raises(DayMismatch) as red:
+        check_report(clickhouse, ask(), published, "run 1")
+    told = str(red.value)
+    assert "the hours of campaign 7, phrase 'a phrase' add up to 3 views, but its counters gained 8" in told
+    assert told.endswith("Did counters of this day come in since?. Next: clear task report with all after it")
+    assert hours_of(run(clickhouse, ask())) == [(0, 3), (9, 5, "gap")]
+
+
+def test_some_campaigns_anew_leave_the_others_as_they_were_published(clickhouse: ClickHouse):
+    """Though their counters have changed; each row tells by which zone and rule it was cut."""
+    for campaign_id in (1, 2, 3):
+        insert(clickhouse, counters("-1/23:50=1 00:10=4 01:00=9", "a", campaign_id))
+    run(clickhouse, ask())
+    for campaign_id in (1, 2, 4):
+        insert(clickhouse, counters("-1/23:50=1 01:20=20", "a", campaign_id))
+    berlin = ask(1, 4, 5, time_zone="Europe/Berlin", hour_rule="closing")
+    rows = run(clickhouse, berlin, "run 2")
+    seen = {number: hours_of(row for row in rows if row.campaign_id == number) for number in range(1, 6)}
+    assert seen == {
+        1: [(1, 0, "partial"), (2, 8), (3, 11)],
+        2: [(0, 3), (1, 5)],
+        3: [(0, 3), (1, 5)],
+        4: [(1, 0, "partial"), (3, 19, "gap")],
+        5: [],
+    }
+    assert {(row.campaign_id, *row[-2:]) for row in rows} == {
+        *((number, "Europe/Berlin", "closing") for number in (1, 4)),
+        *((number, "UTC", "sample") for number in (2, 3)),
+    }
+    clickhouse.execute("TRUNCATE TABLE phrases_views")
+    assert {row.campaign_id for row in run(clickhouse, ask(1, 2), "run 3")} == {3, 4}
+    assert staging_tables(clickhouse) == []
+
+
+def test_a_report_of_some_campaigns_may_be_the_first_of_its_day(clickhouse: ClickHouse):
+    """There is nothing to keep."""
+    for campaign_id in (1, 2):
+        insert(clickhouse, counters("-1/23:50=1 00:10=4", "a", campaign_id))
+    assert [row.campaign_id for row in run(clickhouse, ask(2))] == [2]
+    assert [row.campaign_id for row in run(clickhouse, ask(1), "run 2")] == [1, 2]
+
+
+def test_an_empty_day_is_published_as_such(clickhouse: ClickHouse):
+    """Without counters, again, and where there were some before: no rows, and `loads` says so."""
+    with pytest.raises(DayMismatch, match="loads has no row of it"):
+        publication(clickhouse, DAY)
+    for _ in range(2):
+        assert run(clickhouse, ask()) == []
+        assert recorded_load(clickhouse, "phrases_views_by_hour", DAY) == (0, 0, "run 1", NOW)
+    insert(clickhouse, counters("-1/23:50=1 00:10=4"))
+    assert len(run(clickhouse, ask(), "run 2")) == 1
+    clickhouse.execute("TRUNCATE TABLE phrases_views")
+    assert run(clickhouse, ask(), "run 3") == []
+    assert recorded_load(clickhouse, "phrases_views_by_hour", DAY)[:3] == (0, 0, "run 3")
+
+
+def test_a_day_is_replaced_whole_and_other_days_stay(clickhouse: ClickHouse):
+    """Of other phrases nothing is left; the day before keeps rows and its row in `loads`."""
+    insert(clickhouse, counters("-2/23:50=1 -1/10:00=3 -1/23:50=7 00:10=11 05:00=12"))
+    insert(clickhouse, counters("-1/23:50=7 05:00=12", "another"))
+    before = run(clickhouse, ask(day=OTHER_DAY), "run 0")
+    told = publication(clickhouse, OTHER_DAY)
+    assert (len(before), len(run(clickhouse, ask()))) == (3, 3)
+    clickhouse.execute("TRUNCATE TABLE phrases_views")
+    insert(clickhouse, counters("-1/23:50=7 08:10=8", "new"))
+    assert [row.phrase for row in run(clickhouse, ask(), "run 2", NOW + timedelta(hours=1))] == ["new"]
+    assert list(read_report(clickhouse, OTHER_DAY)) == before
+    assert publication(clickhouse, OTHER_DAY) == told == ("run 0", NOW)
+    assert publication(clickhouse, DAY) == ("run 2", NOW + timedelta(hours=1))
+
+
+def test_a_day_that_stays_as_it_is_keeps_its_row_in_loads(clickhouse: ClickHouse):
+    """So that what is made from it stays the same to the byte; a day that changes gets a new one."""
+    insert(clickhouse, counters("-1/23:50=1 00:10=4"))
+    rows = run(clickhouse, ask())
+    assert run(clickhouse, ask(), "run 2", NOW + timedelta(days=9)) == rows
+    assert run(clickhouse, ask(7), "run 3", NOW + timedelta(days=9)) == rows
+    assert publication(clickhouse, DAY) == ("run 1", NOW)
+    run(clickhouse, ask(hour_rule="closing"), "run 4", NOW + timedelta(days=10))
+    assert publication(clickhouse, DAY) == ("run 4", NOW + timedelta(days=10))
+
+
+def test_publish_may_be_repeated_after_its_end(clickhouse: ClickHouse):
+    """The staging table is gone, so it computes the same again; nothing of staging is left."""
+    insert(clickhouse, counters("-1/23:50=1 00:10=4"))
+    computed = compute_report(clickhouse, ask(), "run 1", "1")
+    assert staging_tables(clickhouse) == [computed.staging_table]
+    first = publish(clickhouse, ask(), computed)
+    assert staging_tables(clickhouse) == []
+    assert publish(clickhouse, ask(), computed) == first == PublishedReport(rows=1, checksum=first.checksum)
+    assert publish(clickhouse, ask(7), computed) == first
+    assert staging_tables(clickhouse) == []
+    check_report(clickhouse, ask(), first, "run 1")
+
+
+def test_a_second_try_computes_into_a_table_of_its_own_and_both_go(clickhouse: ClickHouse):
+    """Two tries alive at once cannot mix; a try of the same name begins from nothing."""
+    insert(clickhouse, counters("-1/23:50=1 00:10=4"))
+    tries = [compute_report(clickhouse, ask(), "run 1", attempt) for attempt in ("1", "1", "2")]
+    assert [computed.rows for computed in tries] == [1, 1, 1]
+    assert len(staging_tables(clickhouse)) == 2
+    assert publish(clickhouse, ask(), tries[-1]).rows == 1
+    assert staging_tables(clickhouse) == []
+
+
+@pytest.mark.parametrize("calls_before_loss", [0, 1])
+def test_a_lost_permission_stops_the_publication(clickhouse: ClickHouse, calls_before_loss: int):
+    """It is asked before each change in sight: before the first one, readers still see the old day."""
+    insert(clickhouse, counters("-1/23:50=1 00:10=4"))
+    old = run(clickhouse, ask())
+    insert(clickhouse, counters("00:20=9"))
+    computed = compute_report(clickhouse, ask(), "run 2", "1")
+    permits = iter([None] * calls_before_loss)
+    with pytest.raises(StopIteration):
+        publish(clickhouse, ask(), computed, "run 2", still_allowed=partial(next, permits))
+    assert (list(read_report(clickhouse, DAY)) == old) is (calls_before_loss == 0)
+    assert publication(clickhouse, DAY)[0] == "run 1"
+    assert publish(clickhouse, ask(), computed, "run 2").rows == 1
+    assert publication(clickhouse, DAY)[0] == "run 2"
+
+
+def test_the_check_of_a_run_that_another_one_overtook(clickhouse: ClickHouse):
+    """The day is what the later run recorded, cut by its own rule: neither of them is red."""
+    insert(clickhouse, counters("-1/23:50=1 00:10=4 01:00=9"))
+    first = publish(clickhouse, ask(), compute_report(clickhouse, ask(), "run 1", "1"))
+    later = run(clickhouse, ask(time_zone="Asia/Kolkata", hour_rule="closing"), "run 2")
+    assert check_report(clickhouse, ask(), first, "run 1") == len(later)
+
+
+def test_a_report_of_one_campaign_reads_no_more_than_its_counters(clickhouse: ClickHouse):
+    """And one granule at each end, of a million."""
+    campaigns, own = 100, 10_080
+    clickhouse.execute(
+        "INSERT INTO phrases_views (campaign_id, phrase, views, dt) "
+        "SELECT toInt32(1 + intDiv(number, 10080)), toString(number %% 70), toInt32(number %% 10080), "
+        "toDateTime('2026-08-20 00:00:00', 'UTC') + intDiv(number %% 10080, 70) * 600 FROM numbers(%(rows)s)",
+        {"rows": campaigns * own},
+    )
+    clickhouse.execute("OPTIMIZE TABLE phrases_views FINAL")
+    assert len(compute(clickhouse, 50)) == 70 * 24
+    assert own <= rows_read(clickhouse, 50) <= own + 2 * 8192
+
+
+def compute(clickhouse: ClickHouse, campaign_id: int) -> list[tuple]:
+    """Return the report's rows, straight from the SQL."""
+    return clickhouse.execute(REPORT_SQL.read_text(), bound_params(ask(campaign_id)))
+
+
+def rows_read(clickhouse: ClickHouse, campaign_id: int) -> int:
+    """Return how many rows of the table the engine read for the report."""
+    if clickhouse.is_server:
+        compute(clickhouse, campaign_id)
+        return clickhouse.last_query.progress.rows
+    from clickhouse_driver.util.escape import escape_params
+
+    query = REPORT_SQL.read_text() % escape_params(bound_params(ask(campaign_id)), clickhouse._context)
+    return clickhouse._engine().query(query, "Null").storage_rows_read()
