@@ -46,6 +46,7 @@ from airflow.sdk import (
 )
 
 from hooks.connection_fields import BadConnection
+from hooks.failure_notice import tell_failed_run, tell_failed_task
 from hooks.rescheduling import slot_given_back_while_waiting
 from hooks.storage_roots import BadVariable, reports_root, staging_root
 from include.github.errors import (
@@ -94,6 +95,7 @@ TRYING_AGAIN_IS_NO_USE = ExceptionRetryPolicy(
     catchup=False,
     max_active_runs=1,
     dagrun_timeout=timedelta(hours=23),
+    on_failure_callback=tell_failed_run,
     params={
         "top": Param(
             DEFAULT_TOP,
@@ -120,6 +122,7 @@ TRYING_AGAIN_IS_NO_USE = ExceptionRetryPolicy(
         ),
     },
     default_args={
+        "on_failure_callback": tell_failed_task,
         "retries": 3,
         "retry_delay": timedelta(seconds=30),
         "retry_exponential_backoff": 2,

@@ -45,6 +45,7 @@ from airflow.sdk import (
 )
 
 from hooks.connection_fields import BadConnection
+from hooks.failure_notice import tell_failed_run, tell_failed_task
 from hooks.rescheduling import slot_given_back_while_waiting
 from hooks.storage_roots import BadVariable, reports_root
 from include.params import BadParam
@@ -73,6 +74,7 @@ TRYING_AGAIN_IS_NO_USE = ExceptionRetryPolicy(
     catchup=False,
     max_active_runs=4,
     dagrun_timeout=timedelta(hours=23),
+    on_failure_callback=tell_failed_run,
     params={
         "campaign_ids": Param(
             [],
@@ -106,6 +108,7 @@ TRYING_AGAIN_IS_NO_USE = ExceptionRetryPolicy(
         ),
     },
     default_args={
+        "on_failure_callback": tell_failed_task,
         "retries": 3,
         "retry_delay": timedelta(seconds=30),
         "retry_exponential_backoff": 2,

@@ -45,6 +45,7 @@ from airflow.sdk import (
 )
 
 from hooks.connection_fields import BadConnection
+from hooks.failure_notice import tell_failed_run, tell_failed_task
 from hooks.rescheduling import slot_given_back_while_waiting
 from hooks.storage_roots import BadVariable, inbox_root, staging_root
 from include.params import BadParam
@@ -81,6 +82,7 @@ TRYING_AGAIN_IS_NO_USE = ExceptionRetryPolicy(
     catchup=False,
     max_active_runs=1,
     dagrun_timeout=timedelta(hours=23),
+    on_failure_callback=tell_failed_run,
     params={
         "path": Param(
             type="string",
@@ -106,6 +108,7 @@ TRYING_AGAIN_IS_NO_USE = ExceptionRetryPolicy(
         ),
     },
     default_args={
+        "on_failure_callback": tell_failed_task,
         "retries": 3,
         "retry_delay": timedelta(seconds=30),
         "retry_exponential_backoff": 2,

@@ -17,6 +17,8 @@ from datetime import UTC, datetime, timedelta
 
 from airflow.sdk import dag, task
 
+from hooks.failure_notice import tell_failed_run, tell_failed_task
+
 
 @dag(
     schedule="*/10 * * * *",
@@ -24,7 +26,9 @@ from airflow.sdk import dag, task
     catchup=False,
     max_active_runs=1,
     dagrun_timeout=timedelta(minutes=9),
+    on_failure_callback=tell_failed_run,
     default_args={
+        "on_failure_callback": tell_failed_task,
         "retries": 1,
         "retry_delay": timedelta(seconds=30),
         "execution_timeout": timedelta(minutes=2),

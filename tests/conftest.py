@@ -13,7 +13,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 AIRFLOW_HOME = Path(tempfile.mkdtemp(prefix="stagehouse-airflow-"))
 
-pytest_plugins = ["tests.servers.postgres", "tests.servers.clickhouse"]
+pytest_plugins = ["tests.servers.postgres", "tests.servers.clickhouse", "tests.servers.mailbox"]
 
 # A developer's own connections, libpq defaults and token must neither help nor harm a test.
 for name in list(os.environ):

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from hooks.failure_notice import tell_failed_run, tell_failed_task
+
 DAGS = Path(__file__).resolve().parents[2] / "dags"
 DAG_IDS = sorted(path.stem for path in DAGS.glob("*.py"))
 HEAVY = ["aiohttp", "chdb", "clickhouse_driver", "githubkit", "psycopg", "psycopg2", "psycopg_pool"]
@@ -63,6 +65,14 @@ def test_every_task_ends_and_is_tried_again(dag):
         assert task.execution_timeout <= dag.dagrun_timeout, task.task_id
         assert task.retries >= 1, task.task_id
         assert task.retry_delay.total_seconds() > 0, task.task_id
+
+
+def test_every_failure_is_told(dag):
+    """Tells of each failed task and of each failed run, where a notifier is set up."""
+    assert dag.on_failure_callback is tell_failed_run
+    for task in dag.tasks:
+        # Airflow keeps that of a mapped task as it was given.
+        assert task.on_failure_callback in (tell_failed_task, [tell_failed_task]), task.task_id
 
 
 def test_no_task_waits_for_a_pool_that_may_be_missing(dag):
