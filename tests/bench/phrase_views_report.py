@@ -101,7 +101,8 @@ def _rows_read(clickhouse: NativeClient) -> Finding:
     require_equal("rows of one campaign", len(rows), PHRASES * 24)
     beyond = clickhouse.last_query.progress.rows - ROWS_OF_CAMPAIGN
     ((parts,),) = clickhouse.execute(
-        "SELECT count() FROM system.parts WHERE database = currentDatabase() AND table = 'phrases_views' AND active"
+        "SELECT count() FROM system.parts "
+        "WHERE database = currentDatabase() AND table = 'phrases_views' AND active"
     )
     question = f"the same, one of 140 campaigns, {parts} parts on disk: rows read beyond its own"
     return never_above(question, [beyond], 2 * GRANULE * parts)  # a granule at each end, in each part
