@@ -1,0 +1,89 @@
+"""Which of the days that people expect in the morning are not there, or not as they were published."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from datetime import date
+
+from include.clickhouse.client import ClickHouse
+from include.clickhouse.contents import contents
+from include.clickhouse.day import RecordedLoad, recorded_load
+from include.github.tables import AUTHORS_COMMITS, OUTCOMES, POSITIONS
+from include.phrase_views.report import BY_HOUR
+from include.staging.tables import StagedTable
+
+# Tables by day only: of `repositories`, whose rows have none, `loads` says nothing.
+TABLES: Mapping[str, tuple[StagedTable, ...]] = {
+    "github_top_repositories": (POSITIONS, AUTHORS_COMMITS, OUTCOMES),
+    "phrase_views_report": (BY_HOUR,),
+}
+DEFAULT_HOURS = dict.fromkeys(TABLES, 6)
+LAST_HOUR = 23
+
+
+class NotPublished(Exception):
+    """A day that is due is not in sight. Attributes: where; day; missing: by DAG, what is wrong with it."""
+
+    def __init__(self, where: str, day: date, missing: dict[str, str]) -> None:
+        super().__init__(where, day, missing)
+        self.where, self.day, self.missing = where, day, missing
+
+    def __str__(self) -> str:
+        each = "; ".join(f"{dag_id}: {problem}" for dag_id, problem in self.missing.items())
+        return (
+            f"{self.where}: day {self.day} is due and is not there as published. {each}. "
+            "Next: look at that DAG's run of the day: paused, late, red, or never started?"
+        )
+
+
+def read_hours(text: str) -> dict[str, int]:
+    """Return the hour (UTC) by which each watched DAG has to have published the day before; "" is 6 for all.
+
+    Raises: ValueError for what is no JSON object of DAGs that publish days, and hours from 0 to 23.
+    """
+    if not text.strip():
+        return DEFAULT_HOURS
+    hours = json.loads(text)
+    if not isinstance(hours, dict):
+        raise ValueError(f"no JSON object like {json.dumps(DEFAULT_HOURS)}")  # noqa: TRY004 - as json.loads
+    for dag_id, hour in hours.items():
+        if dag_id not in TABLES:
+            raise ValueError(f"{ascii(dag_id)[:80]} publishes no days; {', '.join(TABLES)} do")
+        if type(hour) is not int or not 0 <= hour <= LAST_HOUR:
+            raise ValueError(f"{dag_id} is {ascii(hour)[:80]}: allowed is an hour (UTC), 0 to {LAST_HOUR}")
+    return hours
+
+
+def require_published(clickhouse: ClickHouse, day: date, dag_ids: Iterable[str]) -> dict[str, int]:
+    """Require the day of each DAG to be in `loads`, and in its tables as `loads` says; return rows by table.
+
+    Raises: NotPublished, which names all that is missing; ClickHouseError.
+    """
+    migrated = clickhouse.execute("EXISTS TABLE loads")[0][0]
+    missing: dict[str, str] = {}
+    rows: dict[str, int] = {}
+    for dag_id in dag_ids:
+        for table in TABLES[dag_id]:
+            recorded = recorded_load(clickhouse, table.name, day) if migrated else None
+            problem = _problem(clickhouse, table, day, recorded)
+            if problem:
+                missing.setdefault(dag_id, problem)
+            elif recorded:
+                rows[table.name] = recorded.rows
+    if missing:
+        raise NotPublished(clickhouse.where, day, missing)
+    return rows
+
+
+def _problem(clickhouse: ClickHouse, table: StagedTable, day: date, recorded: RecordedLoad | None) -> str:
+    if recorded is None:
+        return f"loads has no row for table {table.name}"
+    found = contents(clickhouse, table, day.isoformat())
+    if (found.rows, found.checksum) == (recorded.rows, recorded.checksum):
+        return ""
+    held = "other values" if found.rows == recorded.rows else f"{found.rows} rows, not {recorded.rows}"
+    return (
+        f"table {table.name} holds {held} as run {recorded.run_id} published: "
+        "clear publish with all after it in that run"
+    )
