@@ -90,7 +90,7 @@ def parsed(root: Path):
     """Return the DAG, as its file says it."""
     dag = DagBag(dag_folder=root / "dags" / f"{DAG_ID}.py").dags[DAG_ID]
     # dag.test() alone calls it on the stored DAG, whose params without a default it cannot read.
-    dag.on_failure_callback = None
+    dag.has_on_failure_callback = False
     for task in dag.tasks:
         task.retries = 0
     return dag
