@@ -217,6 +217,7 @@ def github_top_repositories() -> None:
     def check(*, outlet_events: OutletEventAccessors) -> dict[str, int]:
         from hooks.clickhouse_hook import ClickHouseHook
         from include.clickhouse.publish import check_day
+        from include.staging.cleaning import drop_old_runs, drop_unfinished_files
         from include.staging.manifest import read_manifest
 
         directory = _directory()
@@ -224,6 +225,8 @@ def github_top_repositories() -> None:
         with ClickHouseHook().get_client() as clickhouse:
             rows = check_day(clickhouse, directory, manifest, _attempt())
         outlet_events[DAY_PUBLISHED].extra = {"day": manifest.day.isoformat(), "rows": rows}
+        drop_old_runs(staging_root(), manifest.dag_id, now := datetime.now(UTC))
+        drop_unfinished_files(staging_root() / manifest.dag_id, now)
         return rows
 
     @task

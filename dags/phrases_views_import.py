@@ -197,6 +197,7 @@ def phrases_views_import() -> None:
     def check(*, outlet_events: OutletEventAccessors) -> dict[str, object]:
         from hooks.clickhouse_hook import ClickHouseHook
         from include.clickhouse.publish import check_day
+        from include.staging.cleaning import drop_old_runs, drop_unfinished_files
         from include.staging.manifest import read_manifest
 
         directory = _directory()
@@ -204,6 +205,8 @@ def phrases_views_import() -> None:
         with ClickHouseHook().get_client() as clickhouse:
             rows = check_day(clickhouse, directory, manifest, _attempt())
         outlet_events[COUNTERS_PUBLISHED].extra = {"path": _request().path, "rows": rows["phrases_views"]}
+        drop_old_runs(staging_root(), manifest.dag_id, now := datetime.now(UTC))
+        drop_unfinished_files(staging_root() / manifest.dag_id, now)
         return dict(manifest.facts)
 
     parts = stage()

@@ -155,7 +155,7 @@ def test_a_day_gets_in_whole_and_again_the_same(dag, place: Place):
 
     index, page = place.page(day)
     assert (index["run_id"], index["repositories"]) == (run.run_id, TOP)
-    assert all(repository.full_name in page for repository in expected)
+    assert all(repository.full_name in page.replace("<wbr>", "") for repository in expected)
 
     again = dag.test(run_conf={"top": TOP, "day": day.isoformat()})
     assert place.page(day)[0]["run_id"] == again.run_id
