@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from include.postgres.lease import HOLDER_BYTES, _cut, lock_key
+from include.postgres.lease import HOLDER_BYTES, _shown, lock_key
 
 
 def test_a_key_never_changes():
@@ -22,7 +22,7 @@ def test_keys_fit_and_differ(one: str, other: str):
 @given(st.text())
 def test_a_holder_is_cut_between_characters(holder: str):
     """Cuts a holder to what PostgreSQL keeps, never inside a character."""
-    cut = _cut(holder)
+    cut = _shown(holder)
     assert holder.startswith(cut)
     assert len(cut.encode()) <= HOLDER_BYTES
     assert cut == holder or len(cut.encode()) > HOLDER_BYTES - 4
