@@ -22,7 +22,7 @@ SECRETS = {
     "JWT_SECRET",
 }
 # https://github.com/compose-spec/compose-spec/blob/main/05-services.md, those this file may use
-KEYS = {"image", "build", "command", "environment", "volumes", "ports", "ulimits"} | {
+KEYS = {"image", "build", "user", "command", "environment", "volumes", "ports", "ulimits"} | {
     "depends_on",
     "healthcheck",
     "restart",
@@ -88,6 +88,32 @@ def test_no_secret_has_a_default():
     }
 
 
+def test_no_password_is_written_down(compose):
+    """What is named like a secret is one of them, whole; so is each password inside a URL or a connection."""
+    written: dict[str, str] = {}
+    for service in compose["services"].values():
+        for name, value in service.get("environment", {}).items():
+            if name.endswith(("_PASSWORD", "_KEY", "_SECRET")):
+                written[name] = value
+            elif name.startswith("AIRFLOW_CONN_"):
+                written[name] = json.loads(value)["password"]
+            elif "://" in value and "@" in value:
+                written[name] = value.partition("@")[0].partition("://")[2].partition(":")[2]
+    assert len(written) == 10
+    allowed = {f"${{{name}:?run make env}}" for name in SECRETS} | {"${GITHUB_TOKEN-}"}
+    assert {name: value for name, value in written.items() if value not in allowed} == {}
+
+
+def test_no_container_runs_as_root(compose):
+    """Servers are told a user of their image; Airflow's image names its own."""
+    assert {name: compose["services"][name].get("user") for name in (*SERVERS, "init", *COMPONENTS)} == {
+        "postgres": "postgres",
+        "clickhouse": "101:101",
+        **dict.fromkeys(("init", *COMPONENTS)),
+    }
+    assert re.findall(r"^USER (\w+)$", dockerfile(), re.MULTILINE) == ["airflow"]
+
+
 def test_the_example_explains_every_variable_and_holds_no_secret(example):
     """Whoever copies it knows all variables; all secrets are empty."""
     text = (ROOT / "docker-compose.yaml").read_text()
@@ -103,7 +129,6 @@ def test_images_are_pinned_and_share_the_lock_s_airflow(compose):
     assert base is not None
     assert f"\napache-airflow=={base[1]} " in (ROOT / "requirements.lock").read_text()
     assert "--require-hashes -r /tmp/requirements.lock" in dockerfile()
-    assert re.findall(r"^USER (\w+)$", dockerfile(), re.MULTILINE) == ["airflow"]
 
 
 def test_only_the_ui_is_reachable_and_only_from_this_host(compose):
