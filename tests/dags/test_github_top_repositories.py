@@ -173,7 +173,7 @@ def test_a_day_gets_in_whole_and_again_the_same(dag, place: Place):
     ]
     assert place.read("SELECT * FROM repositories FINAL ORDER BY id") == seen_before
     assert stored_commits(place, day) == commits
-    assert "kept/as-it-is" in place.page(past)[1]
+    assert "kept/as-it-is" in place.page(past)[1].replace("<wbr>", "")
 
 
 def test_an_unset_reports_root_stops_the_run_before_the_first_request(
