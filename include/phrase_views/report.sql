@@ -54,7 +54,7 @@ FROM
             SELECT
                 campaign_id,
                 phrase,
-                bitShiftLeft(toUInt64(toUInt32(dt)), 32) + greatest(views, 0) AS sample
+                bitShiftLeft(toUInt64(toUInt32(dt)), 32) + toUInt64(greatest(views, 0)) AS sample
             FROM phrases_views FINAL
             WHERE dt >= toDateTime(%(lookback_stamp)s) AND dt < toDateTime(%(end_stamp)s)
                 AND (%(all_campaigns)s OR campaign_id IN %(campaign_ids)s)

@@ -50,6 +50,15 @@ def test_the_original_example_comes_out_to_the_letter(clickhouse: ClickHouse, ho
     assert [row.flags for row in rows if row.views == 0] == [("partial",)]
 
 
+@pytest.mark.parametrize("year", [2038, 2040, 2105])
+def test_a_day_of_the_far_future_counts_as_any_other(clickhouse: ClickHouse, year: int):
+    """Instants beyond 2^31 seconds: as long as the column holds them, their gains are found."""
+    day = date(year, 2, 1)
+    insert(clickhouse, counters("00:10=5 10:00=9 10:10=2", day=day))
+    rows = run(clickhouse, ask(day=day), now=datetime(year, 3, 1, tzinfo=UTC))
+    assert hours_of(rows) == [(0, 0, "partial"), (10, 6, "gap", "reset")]
+
+
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
