@@ -18,13 +18,14 @@ from include.github_stand_in.quota import Quota
 from include.github_stand_in.recorded import read_recording
 from include.github_stand_in.request_log import LoggedRequest
 from include.local_stack.airflow_api import AirflowApi, TaskInstance
+from include.local_stack.phrase_views import IMPORT, REPORT
 from include.local_stack.settings import read_settings
 from include.local_stack.stack import Stack
 from tests.e2e.invented_recording import write_recording
 
 ROOT = Path(__file__).resolve().parents[2]
 RECORDED = ROOT.parent / "shared" / "data" / "github"
-DAGS = ("postgres_health", "github_top_repositories")
+HEALTH, MAIN = "postgres_health", "github_top_repositories"
 RATE = 40
 
 
@@ -88,36 +89,44 @@ class RunningStack:
             assert time.monotonic() < deadline, f"not within {timeout_s} s"
             self.stack.watch(0.1)
 
-    def wait(self, run_id: str) -> str:
-        """Wait for the end of a run of the main DAG; return its state."""
-        self.wait_until(lambda: self.airflow.run_state(DAGS[1], run_id) in {"success", "failed"})
-        return self.airflow.run_state(DAGS[1], run_id)
+    def wait(self, run_id: str, dag_id: str = MAIN) -> str:
+        """Wait for the end of a run; return its state."""
+        self.wait_until(lambda: self.airflow.run_state(dag_id, run_id) in {"success", "failed"})
+        return self.airflow.run_state(dag_id, run_id)
 
-    def tasks(self, run_id: str) -> Sequence[TaskInstance]:
+    def tasks(self, run_id: str, dag_id: str = MAIN) -> Sequence[TaskInstance]:
         """The tasks of a run."""
-        return self.airflow.task_instances(DAGS[1], run_id)
+        return self.airflow.task_instances(dag_id, run_id)
 
-    def states(self, run_id: str) -> dict[str, str | None]:
+    def states(self, run_id: str, dag_id: str = MAIN) -> dict[str, str | None]:
         """The state of each task of a run."""
-        return {task.label: task.state for task in self.tasks(run_id)}
+        return {task.label: task.state for task in self.tasks(run_id, dag_id)}
 
-    def scheduled_run(self) -> dict:
+    def runs(self, run_type: str, dag_id: str = MAIN) -> list[dict]:
+        """The runs of a type: scheduled, manual or backfill."""
+        runs = self.airflow._call("GET", f"/api/v2/dags/{dag_id}/dagRuns")["dag_runs"]
+        return [run for run in runs if run["run_type"] == run_type]
+
+    def scheduled_run(self, dag_id: str = MAIN) -> dict:
         """The run that the timetable made when the DAG was unpaused."""
-        found: list[dict] = []
+        self.wait_until(lambda: self.runs("scheduled", dag_id))
+        return self.runs("scheduled", dag_id)[0]
 
-        def look() -> list[dict]:
-            runs = self.airflow._call("GET", f"/api/v2/dags/{DAGS[1]}/dagRuns")["dag_runs"]
-            found.extend(run for run in runs if run["run_type"] == "scheduled")
-            return found
-
-        self.wait_until(look)
-        return found[0]
-
-    def run(self, **params: object) -> str:
-        """Run the main DAG to its green end; return the run's id."""
-        run_id = self.airflow.trigger(DAGS[1], params)
-        assert self.wait(run_id) == "success", self.states(run_id)
+    def run(self, dag_id: str = MAIN, /, **params: object) -> str:
+        """Run a DAG to its green end; return the run's id."""
+        run_id = self.airflow.trigger(dag_id, params)
+        assert self.wait(run_id, dag_id) == "success", self.states(run_id, dag_id)
         return run_id
+
+    def backfill(self, dag_id: str, first: date, last: date) -> list[dict]:
+        """Have a range of days run anew, also where a run was; return the backfill's runs at their end."""
+        # A partition is its day at the time of the schedule: to midnight would leave the last day out.
+        days = {"from_date": f"{first}T00:00:00Z", "to_date": f"{last}T23:59:59Z"}
+        asked = {"dag_id": dag_id, **days, "reprocess_behavior": "completed"}
+        made = self.airflow._call("POST", "/api/v2/backfills", json=asked)
+        path = f"/api/v2/backfills/{made['id']}"
+        self.wait_until(lambda: self.airflow._call("GET", path)["completed_at"])
+        return self.runs("backfill", dag_id)
 
     def rows(self, sql: str) -> list[tuple]:
         """What a reader of ClickHouse sees."""
@@ -134,8 +143,8 @@ def running_stack(recorded_github: RecordedGitHub, tmp_path_factory: pytest.Temp
     clock = lambda: datetime.now(UTC)  # noqa: E731
     with (
         Stack(settings, sleep=time.sleep, now=clock, say=print, scheduled=True) as stack,
-        stack.start(DAGS) as airflow,
+        stack.start((HEALTH, MAIN, IMPORT, REPORT)) as airflow,
     ):
-        for dag_id in DAGS:
+        for dag_id in (HEALTH, MAIN):  # the others, when there is something to import and to report
             airflow.unpause(dag_id)
         yield RunningStack(stack, airflow)

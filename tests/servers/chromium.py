@@ -1,5 +1,6 @@
 """Debian's Chromium, headless, as a person at Airflow's UI."""
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,6 +15,8 @@ from selenium.webdriver.support.wait import WebDriverWait
 WAITS_S = 15
 QUIET = "headless no-sandbox disable-gpu disable-quic no-first-run disable-background-networking"
 QUIET += " disable-component-update disable-sync window-size=1400,900"
+# A sandboxed frame in a process of its own would keep its console and its requests from the driver's logs.
+QUIET += " disable-features=IsolateSandboxedIframes"
 
 
 @contextmanager
@@ -23,7 +26,7 @@ def chromium(directory: Path) -> Iterator[Chrome]:
     options.binary_location = "/usr/bin/chromium"
     for flag in (*QUIET.split(), f"user-data-dir={directory}/profile"):
         options.add_argument(f"--{flag}")
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
     options.add_experimental_option("prefs", {"download.default_directory": str(directory / "downloads")})
     browser = Chrome(options=options, service=ChromeService("/usr/bin/chromedriver"))
     try:
@@ -75,3 +78,11 @@ def is_gone(element: WebElement) -> bool:
 def severe(browser: Chrome) -> list[str]:
     """What the console has shown since it was last asked that is an error, a refused policy among them."""
     return [entry["message"] for entry in browser.get_log("browser") if entry["level"] == "SEVERE"]
+
+
+def requested(browser: Chrome) -> list[str]:
+    """The addresses that pages and frames have asked for since it was last asked; not what they carry."""
+    events = (json.loads(entry["message"])["message"] for entry in browser.get_log("performance"))
+    sent = (event["params"] for event in events if event["method"] == "Network.requestWillBeSent")
+    urls = (each["request"]["url"] for each in sent)
+    return [url for url in urls if not url.startswith(("data:", "blob:"))]
