@@ -125,7 +125,7 @@ def test_choosing_a_repository_shows_its_chart(browser: Chrome, site: Site, tmp_
     assert chosen.get_attribute("aria-expanded") == "false"
 
 
-@pytest.mark.parametrize("width", [360, 1200])
+@pytest.mark.parametrize("width", [306, 360, 1200])  # 306: a phone of 390 px beside the navigation
 @pytest.mark.parametrize("data", [RANKED, BACKFILLED], ids=["ranked", "backfilled"])
 def test_fits_the_screen(browser: Chrome, site: Site, tmp_path: Path, width: int, data: TopRepositories):
     """The page is no wider than the window, with names and authors that nothing breaks."""
