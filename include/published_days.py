@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from datetime import date
+from datetime import UTC, date, datetime, time, timedelta
 
 from include.clickhouse.client import ClickHouse
 from include.clickhouse.contents import contents
@@ -79,11 +79,17 @@ def require_published(clickhouse: ClickHouse, day: date, dag_ids: Iterable[str])
 def _problem(clickhouse: ClickHouse, table: StagedTable, day: date, recorded: RecordedLoad | None) -> str:
     if recorded is None:
         return f"loads has no row for table {table.name}"
+    if recorded.published_at < datetime.combine(day + timedelta(days=1), time.min, UTC):
+        return (
+            f"table {table.name} was published by run {recorded.run_id} at {recorded.published_at}, before "
+            "the day was over: run it once more for that day"
+        )
     found = contents(clickhouse, table, day.isoformat())
     if (found.rows, found.checksum) == (recorded.rows, recorded.checksum):
         return ""
-    held = "other values" if found.rows == recorded.rows else f"{found.rows} rows, not {recorded.rows}"
+    same = found.rows == recorded.rows
+    held = "other values than" if same else f"{found.rows} rows, not the {recorded.rows} that"
     return (
-        f"table {table.name} holds {held} as run {recorded.run_id} published: "
+        f"table {table.name} holds {held} run {recorded.run_id} published: "
         "clear publish with all after it in that run"
     )

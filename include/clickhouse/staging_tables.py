@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+from collections.abc import Iterable
 
 import stamina
 
@@ -31,9 +32,13 @@ def create_staging_table(clickhouse: ClickHouse, table: str, name: str) -> None:
     clickhouse.execute(f"CREATE TABLE {quoted(name)} AS {quoted(table)}")
 
 
-def drop_staging_tables(clickhouse: ClickHouse, run: str) -> None:
-    """Drop what this run staged, of all its tables and tries; what a query still uses stays, by a warning."""
-    _drop(clickhouse, _names(clickhouse, "1", _short_hash(run)))
+def drop_staging_tables(clickhouse: ClickHouse, tables: Iterable[str], run: str) -> None:
+    """Drop what this run staged for `tables`, by all its tries; what a query still uses stays, by a warning.
+
+    Runs of two DAGs may have one run_id, but no two DAGs write one table.
+    """
+    for table in tables:
+        _drop(clickhouse, _names(clickhouse, "1", table, _short_hash(run)))
 
 
 def drop_abandoned_staging_tables(clickhouse: ClickHouse) -> None:
@@ -53,11 +58,13 @@ def _dropped_meanwhile(error: Exception) -> bool:
 
 # 18.16 cannot list the tables while another run drops one of them.
 @stamina.retry(on=_dropped_meanwhile, attempts=10, wait_initial=0.05)
-def _names(clickhouse: ClickHouse, condition: str, run_hash: str = "[0-9a-f]{12}") -> list[str]:
+def _names(
+    clickhouse: ClickHouse, condition: str, table: str = ".+", run_hash: str = "[0-9a-f]{12}"
+) -> list[str]:
     rows = clickhouse.execute(
         f"SELECT name FROM system.tables WHERE database = %(database)s AND match(name, %(ours)s) "
         f"AND {condition} ORDER BY name",
-        {"database": clickhouse.database, "ours": f"^.+{_MARK}{run_hash}_[0-9a-f]{{12}}$"},
+        {"database": clickhouse.database, "ours": f"^{table}{_MARK}{run_hash}_[0-9a-f]{{12}}$"},
     )
     return [name for (name,) in rows]
 

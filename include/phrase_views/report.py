@@ -8,14 +8,15 @@ What the numbers mean:
   does it (https://prometheus.io/docs/prometheus/latest/querying/functions/#increase).
 - After GAP without a sample the whole gain is in the hour of the next sample, flagged `gap`.
 - A sample stamped on the hour belongs to the hour it begins (hour_rule `sample`) or to the one it ends
-  (`closing`); then the last one of a day is stamped 00:00 of the next. A counter below zero counts as zero.
+  (`closing`); then the last one of a day is stamped 00:00 of the next. An hour ends where the next one
+  begins, also where clocks change on the half hour. A counter below zero counts as zero.
 """
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
@@ -124,7 +125,8 @@ def publish_report(
 ) -> PublishedReport:
     """Replace the day by the computed rows, and those that other campaigns have already; safe to repeat.
 
-    A day that stays as it is keeps its row in `loads`: what was made from it stays the same to the byte.
+    A day that stays as it is keeps its row in `loads`, so that what was made from it stays the same to the
+    byte; unless that row is from before the day was over.
     `still_allowed` is called before each change in sight; what it raises ends the publication.
 
     Raises: DayMismatch; ClickHouseError.
@@ -137,11 +139,12 @@ def publish_report(
     still_allowed()
     replace_day(clickhouse, BY_HOUR, request.day, source, day, NEXT_STEP)
     recorded = recorded_load(clickhouse, BY_HOUR.name, request.day)
-    if recorded is None or recorded[:2] != (day.rows, day.checksum):
+    stays = recorded and recorded[:2] == (day.rows, day.checksum) and recorded.published_at >= _end(request)
+    if not stays:
         still_allowed()
         record_load(clickhouse, BY_HOUR.name, request.day, day, run_id, now())
     await_removal_of_old_parts(clickhouse, [BY_HOUR.name], old_parts_wait_s)
-    drop_staging_tables(clickhouse, run_id)
+    drop_staging_tables(clickhouse, [BY_HOUR.name], run_id)
     drop_abandoned_staging_tables(clickhouse)
     return PublishedReport(rows=day.rows, checksum=day.checksum)
 
@@ -174,7 +177,7 @@ def check_conservation(
         campaign_id, phrase, counted, reported = wrong[0]
         reason = (
             f"the hours of campaign {campaign_id}, phrase {phrase!r} add up to {reported} views, but its "
-            f"counters gained {counted} ({len(wrong)} such phrases were looked at). "
+            f"counters gained {counted} (at least {len(wrong)} such phrases). "
             "Did counters of this day come in since?"
         )
         raise DayMismatch(clickhouse.where, source, request.day.isoformat(), reason, NEXT_STEP)
@@ -225,6 +228,13 @@ def bound_params(request: PhraseViewsRequest) -> dict[str, object]:
         "all_campaigns": int(not request.campaign_ids),
         "campaign_ids": request.campaign_ids or (0,),  # an empty list is no SQL
     }
+
+
+def _end(request: PhraseViewsRequest) -> datetime:
+    """Return when the day is over, in its zone and by UTC."""
+    midnight = datetime.combine(request.day + timedelta(days=1), time.min, UTC)
+    step_s, of_steps = steps(request.day, request.time_zone)
+    return max(midnight, of_steps[0].start + timedelta(seconds=step_s * len(of_steps)))
 
 
 def _whole_day(

@@ -1,5 +1,6 @@
 """Whether a day that is due is in sight, on both engines."""
 
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -58,8 +59,8 @@ def test_before_the_first_migration_nothing_is_published(connect):
 @pytest.mark.parametrize(
     ("row", "held"),
     [
-        ((DAY, "octo/repo", "a stranger", 1), "holds 4 rows, not 3 as run the run published"),
-        (None, "holds 0 rows, not 3 as run the run published"),
+        ((DAY, "octo/repo", "a stranger", 1), "holds 4 rows, not the 3 that run the run published"),
+        (None, "holds 0 rows, not the 3 that run the run published"),
     ],
 )
 def test_rows_that_changed_since_are_found(published, row, held):
@@ -77,7 +78,7 @@ def test_the_same_number_of_other_rows_is_found(published):
     """Counting alone would not see it."""
     published.execute(f"ALTER TABLE repositories_authors_commits DROP PARTITION '{DAY}'")
     published.execute(INSERT, commits(3, who="someone else"))
-    with pytest.raises(NotPublished, match="holds other values as run the run published"):
+    with pytest.raises(NotPublished, match="holds other values than run the run published"):
         require_published(published, DAY, TABLES)
 
 
@@ -105,3 +106,14 @@ def test_hours_that_are_none_are_refused(text: str, said: str):
     """With the name and what is allowed."""
     with pytest.raises(ValueError, match=said):
         read_hours(text)
+
+
+def test_a_day_published_before_it_was_over_is_not_the_day(published):
+    """Its last hours are missing: the next step is to run it again."""
+    evening = datetime(DAY.year, DAY.month, DAY.day, 23, 59, 59, tzinfo=UTC)
+    early, found = OTHER_DAY, contents(published, BY_HOUR, str(OTHER_DAY))
+    record_load(published, BY_HOUR.name, early, found, "early", evening - timedelta(days=1))
+    with pytest.raises(NotPublished, match=r"by run early at .* before the day was over: run it once more"):
+        require_published(published, early, [PHRASES])
+    record_load(published, BY_HOUR.name, early, found, "in time", evening + timedelta(seconds=1))
+    assert require_published(published, early, [PHRASES]) == {BY_HOUR.name: 0}

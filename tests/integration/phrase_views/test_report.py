@@ -338,6 +338,23 @@ def test_a_day_is_replaced_whole_and_other_days_stay(clickhouse: ClickHouse):
     assert publication(clickhouse, DAY) == ("run 2", NOW + timedelta(hours=1))
 
 
+@pytest.mark.parametrize(
+    ("time_zone", "over"),
+    [
+        ("UTC", datetime(2026, 8, 21, tzinfo=UTC)),
+        ("America/Los_Angeles", datetime(2026, 8, 21, 7, tzinfo=UTC)),
+        ("Pacific/Kiritimati", datetime(2026, 8, 21, tzinfo=UTC)),  # over there, it is not yet by UTC
+    ],
+)
+def test_a_day_that_was_not_over_is_recorded_anew_when_it_is(clickhouse: ClickHouse, time_zone, over):
+    """The same rows, now of the whole day: who looks at `loads` must be able to tell."""
+    insert(clickhouse, counters("06:00=5 07:10=9 08:10=12"))
+    moments = {"early": over - timedelta(seconds=1), "again": over, "later": over + timedelta(days=1)}
+    for run_id, now in moments.items():
+        run(clickhouse, ask(time_zone=time_zone), run_id, now=now)
+    assert publication(clickhouse, DAY) == ("again", over)
+
+
 def test_a_day_that_stays_as_it_is_keeps_its_row_in_loads(clickhouse: ClickHouse):
     """So that what is made from it stays the same to the byte; a day that changes gets a new one."""
     insert(clickhouse, counters("-1/23:50=1 00:10=4"))
