@@ -76,7 +76,7 @@ def publish_day(
     replaced = [parts.table.name for parts in manifest.tables.values() if parts.table.day_column]
     await_removal_of_old_parts(clickhouse, replaced, old_parts_wait_s)
     _require_days(clickhouse, manifest)
-    drop_staging_tables(clickhouse, manifest.run_id)
+    drop_staging_tables(clickhouse, manifest.tables, manifest.run_id)
     drop_abandoned_staging_tables(clickhouse)
     return {table: parts.rows for table, parts in manifest.tables.items()}
 
@@ -107,7 +107,7 @@ def check_day(
             for part in parts.parts
         ]
         _require_staged(clickhouse, manifest, parts, sources)
-    drop_staging_tables(clickhouse, manifest.run_id)
+    drop_staging_tables(clickhouse, manifest.tables, manifest.run_id)
     return rows
 
 

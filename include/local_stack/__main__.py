@@ -60,7 +60,7 @@ def _run(settings: Settings, dag_ids: Sequence[str], interruption: Interruption,
     say, day = _teller(console), _day(settings)
     with _stack(settings, interruption, console, scheduled=False) as stack, stack.start(dag_ids) as airflow:
         run_ids = {
-            dag_id: run_dag(stack, airflow, dag_id, _conf(dag_id, settings, stack.state), say)
+            dag_id: run_dag(stack, airflow, dag_id, _conf(dag_id, settings, stack.state, day), say)
             for dag_id in dag_ids
         }
         if MAIN in run_ids:
@@ -74,22 +74,23 @@ def _run(settings: Settings, dag_ids: Sequence[str], interruption: Interruption,
 
 
 def _serve(settings: Settings, dag_ids: Sequence[str], interruption: Interruption, console: Console) -> None:
+    say = _teller(console)
     with _stack(settings, interruption, console, scheduled=True) as stack, stack.start(dag_ids) as airflow:
         for dag_id in dag_ids:
             if dag_id == IMPORT:  # first, so that the first report by schedule has counters to read
-                run_dag(stack, airflow, dag_id, _conf(dag_id, settings, stack.state), _teller(console))
+                run_dag(stack, airflow, dag_id, _conf(dag_id, settings, stack.state, _day(settings)), say)
             airflow.unpause(dag_id)
         stack.announce(airflow)
         while True:
             stack.watch(WATCH_S)
 
 
-def _conf(dag_id: str, settings: Settings, state: StateDirectory) -> dict[str, object]:
+def _conf(dag_id: str, settings: Settings, state: StateDirectory, day: date) -> dict[str, object]:
     if dag_id == MAIN:
         return settings.conf
     if dag_id == IMPORT:
-        return deliver_sample(state, _day(settings))
-    return {"day": _day(settings).isoformat()} if dag_id == REPORT else {}
+        return deliver_sample(state, day)
+    return {"day": day.isoformat()} if dag_id == REPORT else {}
 
 
 def _day(settings: Settings) -> date:

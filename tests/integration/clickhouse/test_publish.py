@@ -226,6 +226,17 @@ def test_a_lost_lease_ends_the_publication_before_anything_is_seen(clickhouse, t
     assert stored(clickhouse) == []
 
 
+def test_a_run_of_the_same_name_in_another_dag_keeps_its_staging(clickhouse, tmp_path):
+    """Run ids are made by people too: publishing drops staging of its own tables only."""
+    of_other = load(
+        clickhouse, *(upserts := stage(tmp_path / "a", "nightly", (REPOSITORIES, repositories(2))))
+    )
+    directory, manifest = stage(tmp_path / "b", "nightly", (COMMITS, commits(3)))
+    publish(clickhouse, manifest, load(clickhouse, directory, manifest))
+    assert set(staging_tables(clickhouse)) == {part.staging_table for part in of_other}
+    publish(clickhouse, upserts[1], of_other)
+
+
 def test_tables_of_others_are_never_taken_for_staging_tables(clickhouse, tmp_path):
     """Only names of our own making are dropped, whatever else somebody calls a table."""
     clickhouse.execute("CREATE TABLE orders__stg_mine (n Int32) ENGINE = MergeTree ORDER BY n")
