@@ -27,8 +27,10 @@ def bar_chart(
     Returns: `svg.bars`, the same bytes for the same arguments.
     """
     import pygal  # type: ignore[import-untyped]
+    from pygal.etree import etree  # type: ignore[import-untyped]
     from pygal.style import Style  # type: ignore[import-untyped]
 
+    etree.to_etree()  # where lxml is installed, pygal would take that: other elements, other bytes
     chart = pygal.Bar(
         js=[],
         style=Style(label_font_size=_LABEL_PX, major_label_font_size=_LABEL_PX),  # pygal leaves room for them
