@@ -25,6 +25,7 @@ task with all after it: nothing is fetched twice.
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -48,7 +49,7 @@ from airflow.sdk import (
 from hooks.connection_fields import BadConnection
 from hooks.failure_notice import tell_failed_run, tell_failed_task
 from hooks.rescheduling import slot_given_back_while_waiting
-from hooks.storage_roots import BadVariable, reports_root, staging_root
+from hooks.storage_roots import BadVariable, reports_root, require_storage, staging_root
 from include.github.errors import (
     Forbidden,
     ForeignOrigin,
@@ -73,6 +74,7 @@ if TYPE_CHECKING:
     from include.github.request import TopRepositoriesRequest
     from include.postgres.lease import Lease
     from include.staging.files import StagingPath
+    from include.staging.manifest import Manifest
 
 DAY_PUBLISHED = Asset("github_top_repositories_day")
 TRYING_AGAIN_IS_NO_USE = ExceptionRetryPolicy(
@@ -141,7 +143,7 @@ def github_top_repositories() -> None:
         from hooks.postgres_hook import StagehousePostgresHook
 
         _request()
-        reports_root()  # unset, it is told now and not after the fetch
+        require_storage("staging_root", "reports_root")  # what is wrong there is told before the fetch
         return (await StagehousePostgresHook().check_health()).model_dump(mode="json")
 
     @task
@@ -173,6 +175,7 @@ def github_top_repositories() -> None:
                 manifest = await fetch_commits(
                     client, ranking, request, directory, **_run(), now=now, still_allowed=lease.check
                 )
+        get_current_context()["ti"].xcom_push("host", manifest.host)
         return [
             {"table": table, "file": part.file}
             for table, parts in manifest.tables.items()
@@ -186,11 +189,10 @@ def github_top_repositories() -> None:
     def load(part: dict[str, str]) -> dict[str, object]:
         from hooks.clickhouse_hook import ClickHouseHook
         from include.clickhouse.load import load_part
-        from include.staging.manifest import read_manifest
 
         directory = _directory()
         with ClickHouseHook().get_client() as clickhouse:
-            staged = load_part(clickhouse, directory, read_manifest(directory), **part, attempt=_attempt())
+            staged = load_part(clickhouse, directory, _manifest(), **part, attempt=_attempt())
         return staged.model_dump()
 
     @task(trigger_rule=TriggerRule.NONE_FAILED)
@@ -199,9 +201,8 @@ def github_top_repositories() -> None:
         from hooks.postgres_hook import StagehousePostgresHook
         from include.clickhouse.load import StagedPart
         from include.clickhouse.publish import publish_day
-        from include.staging.manifest import read_manifest
 
-        manifest = read_manifest(_directory())
+        manifest = _manifest()
         parts = [StagedPart.model_validate(part) for part in staged]
         with (
             slot_given_back_while_waiting(),
@@ -218,10 +219,9 @@ def github_top_repositories() -> None:
         from hooks.clickhouse_hook import ClickHouseHook
         from include.clickhouse.publish import check_day
         from include.staging.cleaning import drop_old_runs, drop_unfinished_files
-        from include.staging.manifest import read_manifest
 
         directory = _directory()
-        manifest = read_manifest(directory)
+        manifest = _manifest()
         with ClickHouseHook().get_client() as clickhouse:
             rows = check_day(clickhouse, directory, manifest, _attempt())
         outlet_events[DAY_PUBLISHED].extra = {"day": manifest.day.isoformat(), "rows": rows}
@@ -263,6 +263,14 @@ def _run() -> dict[str, str]:
 
 def _directory() -> StagingPath:
     return run_directory(staging_root(), day=_request().day, **_run())
+
+
+def _manifest() -> Manifest:
+    """Return what the run has staged, perhaps on another worker."""
+    from include.staging.manifest import read_manifest
+
+    staged_on = get_current_context()["ti"].xcom_pull(task_ids="fetch", key="host")
+    return read_manifest(_directory(), staged_on=str(staged_on or ""), host=socket.gethostname())
 
 
 def _attempt() -> str:

@@ -47,7 +47,7 @@ from airflow.sdk import (
 from hooks.connection_fields import BadConnection
 from hooks.failure_notice import tell_failed_run, tell_failed_task
 from hooks.rescheduling import slot_given_back_while_waiting
-from hooks.storage_roots import BadVariable, reports_root
+from hooks.storage_roots import BadVariable, reports_root, require_storage
 from include.params import BadParam
 from include.phrase_views.request import (
     DEFAULT_HOUR_RULE,
@@ -127,7 +127,7 @@ def phrase_views_report() -> None:
         from hooks.postgres_hook import StagehousePostgresHook
 
         _request()
-        reports_root()  # a missing variable is told before anything is computed
+        require_storage("reports_root")  # what is wrong there is told before anything is computed
         return (await StagehousePostgresHook().check_health()).model_dump(mode="json")
 
     @task

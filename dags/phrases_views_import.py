@@ -47,7 +47,7 @@ from airflow.sdk import (
 from hooks.connection_fields import BadConnection
 from hooks.failure_notice import tell_failed_run, tell_failed_task
 from hooks.rescheduling import slot_given_back_while_waiting
-from hooks.storage_roots import BadVariable, inbox_root, staging_root
+from hooks.storage_roots import BadVariable, inbox_root, require_storage, staging_root
 from include.params import BadParam
 from include.phrase_views.import_errors import ImportFileError, TooManyRejected
 from include.phrase_views.import_request import (
@@ -66,6 +66,7 @@ if TYPE_CHECKING:
 
     from include.phrase_views.import_request import ImportRequest
     from include.staging.files import StagingPath
+    from include.staging.manifest import Manifest
 
 COUNTERS_PUBLISHED = Asset("phrases_views")
 TRYING_AGAIN_IS_NO_USE = ExceptionRetryPolicy(
@@ -127,6 +128,7 @@ def phrases_views_import() -> None:
         from hooks.postgres_hook import StagehousePostgresHook
         from include.phrase_views.import_inbox import locate
 
+        require_storage("inbox_root", "staging_root")
         locate(inbox_root(), _request().path)
         return (await StagehousePostgresHook().check_health()).model_dump(mode="json")
 
@@ -153,6 +155,7 @@ def phrases_views_import() -> None:
             now=partial(datetime.now, UTC),
         )
         context["ti"].xcom_push("counts", manifest.facts)
+        context["ti"].xcom_push("host", manifest.host)
         return [
             {"table": table, "file": part.file}
             for table, parts in manifest.tables.items()
@@ -166,11 +169,10 @@ def phrases_views_import() -> None:
     def load(part: dict[str, str]) -> dict[str, object]:
         from hooks.clickhouse_hook import ClickHouseHook
         from include.clickhouse.load import load_part
-        from include.staging.manifest import read_manifest
 
         directory = _directory()
         with ClickHouseHook().get_client() as clickhouse:
-            staged = load_part(clickhouse, directory, read_manifest(directory), **part, attempt=_attempt())
+            staged = load_part(clickhouse, directory, _manifest(), **part, attempt=_attempt())
         return staged.model_dump()
 
     @task(trigger_rule=TriggerRule.NONE_FAILED, execution_timeout=timedelta(hours=1))
@@ -179,9 +181,8 @@ def phrases_views_import() -> None:
         from hooks.postgres_hook import StagehousePostgresHook
         from include.clickhouse.load import StagedPart
         from include.clickhouse.publish import publish_day
-        from include.staging.manifest import read_manifest
 
-        manifest = read_manifest(_directory())
+        manifest = _manifest()
         parts = [StagedPart.model_validate(part) for part in staged]
         with (
             slot_given_back_while_waiting(),
@@ -198,10 +199,9 @@ def phrases_views_import() -> None:
         from hooks.clickhouse_hook import ClickHouseHook
         from include.clickhouse.publish import check_day
         from include.staging.cleaning import drop_old_runs, drop_unfinished_files
-        from include.staging.manifest import read_manifest
 
         directory = _directory()
-        manifest = read_manifest(directory)
+        manifest = _manifest()
         with ClickHouseHook().get_client() as clickhouse:
             rows = check_day(clickhouse, directory, manifest, _attempt())
         outlet_events[COUNTERS_PUBLISHED].extra = {"path": _request().path, "rows": rows["phrases_views"]}
@@ -231,6 +231,14 @@ def _run() -> dict[str, str]:
 
 def _directory() -> StagingPath:
     return run_directory(staging_root(), day=_day(), **_run())
+
+
+def _manifest() -> Manifest:
+    """Return what the run has staged, perhaps on another worker."""
+    from include.staging.manifest import read_manifest
+
+    staged_on = get_current_context()["ti"].xcom_pull(task_ids="stage", key="host")
+    return read_manifest(_directory(), staged_on=str(staged_on or ""), host=socket.gethostname())
 
 
 def _attempt() -> str:

@@ -68,7 +68,6 @@ def _store(path: StagingPath) -> tuple[Any, str]:
     if isinstance(path, Path):
         return fsspec.filesystem("file"), str(path)
     store: Any = path
-    store.fs.invalidate_cache()  # s3fs does not see what others wrote since its last look
     return store.fs, store.path.rstrip("/")
 
 

@@ -43,21 +43,27 @@ def save_manifest(directory: StagingPath, manifest: Manifest) -> None:
     write_atomically(directory / MANIFEST, manifest.model_dump_json(indent=1).encode())
 
 
-def read_manifest(directory: StagingPath) -> Manifest:
+def read_manifest(directory: StagingPath, *, staged_on: str = "", host: str = "") -> Manifest:
     """Read a run's manifest.
 
+    Args: staged_on and host, the one that wrote it and this one, where known: files of another disk.
     Raises: StagingFileMissing; StagingFileDamaged.
     """
     path = directory / MANIFEST
     try:
         data = path.read_bytes()
     except FileNotFoundError as error:
-        raise StagingFileMissing(
-            str(path),
-            "clear task fetch of this run; if another host wrote it, set variable staging_root to storage "
-            "that all workers share",
-        ) from error
+        raise StagingFileMissing(str(path), _where_to_look(staged_on, host)) from error
     try:
         return Manifest.model_validate_json(data)
     except ValidationError as error:
         raise StagingFileDamaged(str(path), str(error.errors(include_url=False)[0]["msg"])) from error
+
+
+def _where_to_look(staged_on: str, host: str) -> str:
+    shared = "set variable staging_root to storage that all workers share, such as s3://bucket/prefix"
+    if staged_on and staged_on != host:
+        return (
+            f"it was written on host {staged_on}, this is {host}: {shared}; then clear the task that stages"
+        )
+    return f"clear the task that stages; if another host wrote it, {shared}"

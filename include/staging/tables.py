@@ -27,7 +27,7 @@ from pydantic import (
 )
 
 from include.staging.errors import BadRow, StagingFileDamaged, StagingFileMissing
-from include.staging.files import StagingPath, write_atomically
+from include.staging.files import StagingPath, open_buffered, write_atomically
 
 ROWS_PER_PART = 500_000  # a part is built in memory: about 30 MB of text for the widest of our tables
 _ROWS_CHECKED_AT_ONCE = 1_000  # few enough to stay in the processor's cache
@@ -159,7 +159,7 @@ def read_batches(
     if not path.exists():
         raise StagingFileMissing(str(path), "clear the task that wrote it and run it again")
     digest, count = hashlib.sha256(), 0
-    with path.open("rb") as file:
+    with open_buffered(path) as file:
         for lines in _batches(file, batch_rows):
             digest.update(b"".join(lines))
             try:

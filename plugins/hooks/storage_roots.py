@@ -2,17 +2,39 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from contextvars import copy_context
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
+from urllib.parse import urlsplit
 
 from airflow.sdk import ObjectStoragePath, Variable
+
+from hooks.connection_fields import BadConnection, read_connection, read_extra
 
 if TYPE_CHECKING:
     from include.staging.files import StagingPath
 
+REPORTS_ROOT = "reports_root"
+AWS_CONNECTION = "aws_default"
+_AWS_SCHEMES = ("s3", "s3a", "s3n")
+
 
 class BadVariable(ValueError):
     """An Airflow variable cannot be used as it is. Attributes: variable; reason."""
+
+    def __init__(self, variable: str, reason: str) -> None:
+        super().__init__(variable, reason)
+        self.variable, self.reason = variable, reason
+
+    def __str__(self) -> str:
+        return f"variable {self.variable!r}: {self.reason}"
+
+
+class StorageAway(OSError):
+    """A root's object store gives no usable answer just now. Attributes: variable; reason."""
 
     def __init__(self, variable: str, reason: str) -> None:
         super().__init__(variable, reason)
@@ -29,12 +51,63 @@ def staging_root() -> StagingPath:
 
 def reports_root() -> StagingPath:
     """Return the directory or object store prefix for rendered reports. Raises: BadVariable."""
-    return _root("reports_root")
+    return _root(REPORTS_ROOT)
 
 
 def inbox_root() -> StagingPath:
     """Return the directory or object store prefix that imports take their files from. Raises: BadVariable."""
     return _root("inbox_root")
+
+
+def require_storage(*variables: str) -> None:
+    """Look at the roots of these variables, so that what is wrong with one is told before any work is done.
+
+    A directory may still be missing: it is made by the first file.
+    Raises: BadVariable, BadConnection; StorageAway, which may be over at the next try.
+    """
+    for variable in variables:
+        root = _root(variable)
+        if not isinstance(root, Path):
+            names_below(variable, root)
+
+
+def names_below(variable: str, directory: StagingPath) -> list[str]:
+    """Return the names in `directory`, a place below the root of that variable; none where it is missing.
+
+    Raises: BadVariable; StorageAway.
+    """
+    if isinstance(directory, Path):
+        return [path.name for path in directory.iterdir()] if directory.exists() else []
+    store: Any = directory
+    with telling_of(variable, directory):
+        try:
+            paths = store.fs.ls(store.path, detail=False)
+        except FileNotFoundError as error:
+            if error.__cause__:  # the store said so of the bucket; else nothing has this prefix yet
+                raise
+            return []
+    return [path.rstrip("/").rpartition("/")[2] for path in paths]
+
+
+@contextmanager
+def telling_of(variable: str, root: StagingPath) -> Iterator[None]:
+    """Turn what the store of `root` says in its own words into an error with the variable and the next step.
+
+    Raises: BadVariable; StorageAway.
+    """
+    if isinstance(root, Path):
+        yield
+        return
+    try:
+        yield
+    except FileNotFoundError as error:
+        raise BadVariable(variable, f"'{root}': {error}: create the bucket, or correct the URL") from error
+    except PermissionError as error:
+        reason = f"'{root}': refused ({error}): check {_credentials(root)}, and what they may do there"
+        raise BadVariable(variable, reason) from error
+    except Exception as error:  # every store has errors of its own
+        reason = f"'{root}': no usable answer ({error}): see whether it is up; check {_endpoint(root)}"
+        raise StorageAway(variable, reason) from error
 
 
 def _root(variable: str) -> StagingPath:
@@ -52,9 +125,53 @@ def _root(variable: str) -> StagingPath:
 
 
 def _object_store(variable: str, url: str) -> StagingPath:
+    # In a thread: Airflow's way to S3 runs an event loop of its own, and some tasks are inside one already.
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(copy_context().run, _open, variable, url).result()
+
+
+def _open(variable: str, url: str) -> StagingPath:
+    conn_id = _conn_id(variable, url)
     try:
-        store = ObjectStoragePath(url)
-        store.fs  # noqa: B018 - a store whose provider is not installed is found here, not by the first file
+        store = ObjectStoragePath(url, conn_id=conn_id)
+        files = store.fs  # a store whose provider is not installed is found here, not by the first file
     except (ValueError, ImportError) as error:
         raise BadVariable(variable, f"{url!r} cannot be opened: {error}") from error
+    # Other processes write there: what they wrote must be seen. Airflow itself gives the path its file system
+    # only where there is a connection; without one, half of the path's methods would use another.
+    files.dircache.use_listings_cache = False
+    store.__wrapped__._fs_cached = files  # noqa: SLF001
     return cast("StagingPath", store)
+
+
+def _conn_id(variable: str, url: str) -> str | None:
+    """Return the connection in the URL, else AWS's default one where there is one.
+
+    Airflow would go on without credentials if the one in the URL were missing, and ignores the default one.
+    """
+    parts = urlsplit(url)
+    named, _, bucket = parts.netloc.rpartition("@")
+    if ":" in named:  # never shown
+        raise BadVariable(variable, "before '@' stands the id of a connection: credentials belong into that")
+    if not bucket:
+        raise BadVariable(variable, f"{url!r} names no bucket: s3://bucket/prefix does")
+    if not named and parts.scheme not in _AWS_SCHEMES:
+        return None
+    try:
+        connection = read_connection(named or AWS_CONNECTION)
+    except BadConnection as error:
+        if named or error.field != "id":
+            raise
+        return None
+    read_extra(connection)
+    return connection.conn_id
+
+
+def _credentials(root: Any) -> str:
+    if root.conn_id:
+        return f"login and password of connection {root.conn_id!r}"
+    return f"the credentials that the worker finds itself (there is no connection {AWS_CONNECTION!r})"
+
+
+def _endpoint(root: Any) -> str:
+    return f"endpoint_url in the extra of connection {root.conn_id or AWS_CONNECTION!r}"

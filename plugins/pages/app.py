@@ -9,8 +9,9 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI, Request, Response
 from starlette.exceptions import HTTPException
 
+from hooks.connection_fields import BadConnection
 from hooks.postgres_hook import StagehousePostgresHook
-from hooks.storage_roots import BadVariable
+from hooks.storage_roots import BadVariable, StorageAway
 from pages import database, looks, phrase_views, runs, top_repositories
 from pages.access import signed_in
 from pages.answers import add_headers, refusal
@@ -42,7 +43,7 @@ def create_app() -> FastAPI:
         app.include_router(module.router)
     app.add_exception_handler(HTTPException, _refused)
     app.add_exception_handler(NotPublished, _not_published)
-    for mistake in (BadVariable, UnreadableIndex):
+    for mistake in (BadVariable, BadConnection, StorageAway, UnreadableIndex):
         app.add_exception_handler(mistake, _not_ready)
     return app
 

@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import date
 from pathlib import Path
-from typing import IO, Any, TypeVar
+from typing import IO, TypeVar
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, NonNegativeInt, PositiveInt, ValidationError
 
-from include.staging.files import StagingPath
+from hooks.storage_roots import REPORTS_ROOT, names_below, telling_of
+from include.staging.files import StagingPath, open_buffered
 
 INDEX = "index.json"  # written last: a day without it is not finished
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", re.ASCII)
@@ -93,10 +95,7 @@ class Archive:
 
     def days(self) -> list[date]:
         """Return the days that have a directory, newest first: also one whose rendering is not finished."""
-        _forget_listings(self._directory)
-        if not self._directory.exists():
-            return []
-        found = (_day_or_none(directory.name) for directory in self._directory.iterdir())
+        found = map(_day_or_none, names_below(REPORTS_ROOT, self._directory))
         return sorted((day for day in found if day), reverse=True)
 
     def index(self, day: date, kind: type[Index]) -> Index:
@@ -129,15 +128,20 @@ class Archive:
     def open(self, day: date, name: str) -> IO[bytes]:
         """Open a file of a day for reading.
 
-        Raises: NotPublished: not there, not a file, or a link that leads out of the section's folder.
+        Raises: NotPublished: not there, not a file, or a link that leads out of the section's folder;
+            BadVariable, StorageAway.
         """
         path = self._directory / day.isoformat() / name
         if isinstance(path, Path) and not path.resolve().is_relative_to(Path(str(self._directory)).resolve()):
             raise NotPublished(f"No file {name} for {day}")
-        try:
-            return path.open("rb")
-        except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
-            raise NotPublished(f"No report for {day}, or it is not finished") from None
+        with (
+            telling_of(REPORTS_ROOT, self._directory),
+            suppress(FileNotFoundError, NotADirectoryError, IsADirectoryError),
+        ):
+            file = open_buffered(path)
+            file.peek(1)  # a store that fails does so now, not in the middle of an answer
+            return file
+        raise NotPublished(f"No report for {day}, or it is not finished")
 
 
 def read_day(text: str) -> date:
@@ -174,9 +178,3 @@ def _day_or_none(text: str) -> date | None:
         return date.fromisoformat(text)
     except ValueError:
         return None
-
-
-def _forget_listings(path: Any) -> None:
-    # An object store's client remembers listings; the tasks that render are other processes.
-    if not isinstance(path, Path):
-        path.fs.invalidate_cache()

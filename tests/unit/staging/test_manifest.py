@@ -43,7 +43,7 @@ def test_a_missing_manifest_says_which_task_to_clear(tmp_path: Path):
     with pytest.raises(StagingFileMissing) as caught:
         read_manifest(tmp_path)
     assert caught.value.path == str(tmp_path / MANIFEST)
-    assert "clear task fetch" in str(caught.value)
+    assert "clear the task that stages" in str(caught.value)
     assert "staging_root" in str(caught.value)
     assert str(caught.value).isprintable()
 
