@@ -30,8 +30,8 @@ EXAMPLE_TSV = "phrase\tviews_by_hour\nплатье\t[(15, 4), (14, 6), (13, 4), 
 class Reported(NamedTuple):
     """Counters of three days, reports of two. by_schedule, by_hand: the runs that made last's and first's."""
 
-    first: date
     unreported: date
+    first: date
     last: date
     by_schedule: str
     by_hand: str
@@ -41,20 +41,19 @@ class Reported(NamedTuple):
 
 @pytest.fixture(scope="module")
 def reported(running_stack, recorded_github) -> Reported:
-    """Sample counters of three days, imported; the report of one by its schedule, of another by hand."""
+    """Sample counters of two days and the hour before them, imported; the reports by schedule and by hand."""
     state = running_stack.stack.state
-    # The example is in the report of a day with no counters before it.
-    days = first, unreported, last = [recorded_github.last_day - timedelta(days=ago) for ago in (2, 1, 0)]
+    days = unreported, first, last = [recorded_github.last_day - timedelta(days=ago) for ago in (2, 1, 0)]
     running_stack.airflow.unpause(IMPORT)
-    for day in days:
+    for day in (first, last):
         running_stack.run(IMPORT, **deliver_sample(state, day))
     running_stack.airflow.unpause(REPORT)
     by_hand = running_stack.airflow.trigger(REPORT, {"day": first.isoformat()})
     by_schedule = running_stack.scheduled_run(REPORT)["dag_run_id"]
     assert {running_stack.wait(run_id, REPORT) for run_id in (by_hand, by_schedule)} == {"success"}
-    counters = [state.inbox / f"sample-{day}.csv" for day in days]
+    counters = [state.inbox / f"sample-{day}.csv" for day in (first, last)]
     truth = {day: read_truth(counters, day) for day in days}
-    return Reported(first, unreported, last, by_schedule, by_hand, truth, state.reports / "phrase_views")
+    return Reported(unreported, first, last, by_schedule, by_hand, truth, state.reports / "phrase_views")
 
 
 @pytest.fixture(scope="module")
@@ -149,10 +148,11 @@ def test_the_table_has_what_the_counters_say(running_stack, reported: Reported):
 def test_a_backfill_reports_the_day_that_had_none_and_leaves_the_others(running_stack, reported: Reported):
     """Of the days that had a report the files stay, byte for byte: what made them is in them."""
     before = {file: file.read_bytes() for file in reported.files.rglob("*") if file.is_file()}
-    runs = running_stack.backfill(REPORT, reported.first, reported.last)
+    runs = running_stack.backfill(REPORT, reported.unreported, reported.last)
     assert {run["state"] for run in runs} == {"success"}
     made_by = {run["partition_key"]: run["dag_run_id"] for run in runs}
     assert set(made_by) == {str(day) for day in reported.truth}
+    assert reported.truth[reported.unreported]
     assert_published(running_stack, reported, reported.unreported, made_by[str(reported.unreported)])
     assert before
     assert {file: file.read_bytes() for file in before} == before
