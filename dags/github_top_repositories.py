@@ -51,6 +51,7 @@ from hooks.failure_notice import tell_failed_run, tell_failed_task
 from hooks.rescheduling import slot_given_back_while_waiting
 from hooks.storage_roots import BadVariable, reports_root, require_storage, staging_root
 from include.github.errors import (
+    DayNotPublished,
     Forbidden,
     ForeignOrigin,
     Invalid,
@@ -61,7 +62,6 @@ from include.github.errors import (
     Unauthorized,
     WrongRanking,
 )
-from include.github.page_data import DayNotPublished
 from include.github.request import DEFAULT_QUERY, DEFAULT_TOP, MAX_QUERY, MAX_TOP, read_request
 from include.params import BadParam
 from include.run_day import run_day
@@ -233,12 +233,15 @@ def github_top_repositories() -> None:
     def render() -> str:
         from hooks.clickhouse_hook import ClickHouseHook
         from include.github.page_data import read_top_repositories
-        from include.pages.top_repositories import render_top_repositories
+        from include.pages.top_repositories import PAGES, render_top_repositories
+        from include.staging.cleaning import drop_unfinished_files
 
         root = reports_root()
         with ClickHouseHook().get_client() as clickhouse:
             data = read_top_repositories(clickhouse, _request().day)
-        return str(render_top_repositories(root, data))
+        directory = render_top_repositories(root, data)
+        drop_unfinished_files(root / PAGES, datetime.now(UTC))
+        return str(directory)
 
     parts = fetch()
     published = publish(load.expand(part=parts))

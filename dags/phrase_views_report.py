@@ -167,16 +167,16 @@ def phrase_views_report() -> None:
     @task
     def render() -> str:
         from hooks.clickhouse_hook import ClickHouseHook
-        from include.pages.phrase_views import render_phrase_views
+        from include.pages.phrase_views import PAGES, render_phrase_views
         from include.phrase_views.report import publication, read_report
+        from include.staging.cleaning import drop_unfinished_files
 
-        request = _request()
+        request, root = _request(), reports_root()
         with ClickHouseHook().get_client() as clickhouse:
             run_id, published_at = publication(clickhouse, request.day)
             rows = read_report(clickhouse, request.day)
-            directory = render_phrase_views(
-                reports_root(), request, rows, run_id=run_id, published_at=published_at
-            )
+            directory = render_phrase_views(root, request, rows, run_id=run_id, published_at=published_at)
+        drop_unfinished_files(root / PAGES, datetime.now(UTC))
         return str(directory)
 
     @task(outlets=[DAY_PUBLISHED])

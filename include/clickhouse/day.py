@@ -90,6 +90,20 @@ def check_published_day(
     return published[0]
 
 
+def require_recorded(clickhouse: ClickHouse, table: StagedTable, day: date, next_step: str) -> RecordedLoad:
+    """Require the day to be what its row in `loads` says, before something is made from it; return that row.
+
+    Raises: DayMismatch.
+    """
+    recorded = recorded_load(clickhouse, table.name, day)
+    if recorded is None:
+        reason = "loads has no row of it"
+        raise DayMismatch(clickhouse.where, table.name, day.isoformat(), reason, next_step)
+    expected = Contents(rows=recorded.rows, keys=recorded.rows, checksum=recorded.checksum)
+    _require(clickhouse, table, day.isoformat(), expected, next_step)
+    return recorded
+
+
 def record_load(
     clickhouse: ClickHouse, table: str, day: date, published: Contents, run_id: str, published_at: datetime
 ) -> None:

@@ -38,7 +38,7 @@ def drop_staging_tables(clickhouse: ClickHouse, tables: Iterable[str], run: str)
     Runs of two DAGs may have one run_id, but no two DAGs write one table.
     """
     for table in tables:
-        _drop(clickhouse, _names(clickhouse, "1", table, _short_hash(run)))
+        _drop(clickhouse, staging_tables_of_run(clickhouse, table, run))
 
 
 def drop_abandoned_staging_tables(clickhouse: ClickHouse) -> None:
@@ -50,6 +50,11 @@ def drop_abandoned_staging_tables(clickhouse: ClickHouse) -> None:
 def staging_tables(clickhouse: ClickHouse) -> set[str]:
     """Return the names of all staging tables that are there."""
     return set(_names(clickhouse, "1"))
+
+
+def staging_tables_of_run(clickhouse: ClickHouse, table: str, run: str) -> list[str]:
+    """Return the names of what the tries of this run have staged for `table`."""
+    return _names(clickhouse, "1", table, _short_hash(run))
 
 
 def _dropped_meanwhile(error: Exception) -> bool:

@@ -6,6 +6,8 @@ GitHubError
  ├ RequestFailed, RetryBudgetSpent
  ├ ForeignOrigin, TooManyRedirects, TooManyPages
  └ WrongRanking, MostlyGone
+
+DayNotPublished: a page that cannot be made, not GitHub's doing
 """
 
 from __future__ import annotations
@@ -230,4 +232,18 @@ class MostlyGone(GitHubError):
         return (
             f"{self.gone} of {self.asked} repositories answer 404 (for example {self.example}): check the "
             "rights of the token and the host of the GitHub connection, then run the task again"
+        )
+
+
+class DayNotPublished(LookupError):
+    """`loads` has no commits of a day. Attributes: where, the connection; table; day, YYYY-MM-DD."""
+
+    def __init__(self, where: str, table: str, day: str) -> None:
+        super().__init__(where, table, day)
+        self.where, self.table, self.day = where, table, day
+
+    def __str__(self) -> str:
+        return (
+            f"{self.where}: table loads has no row of {self.table} for {self.day}, so there is nothing to "
+            "render: clear task publish of that day's run with all after it"
         )

@@ -3,35 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
+from include.clickhouse.client import ClickHouse
+from include.clickhouse.day import recorded_load, require_recorded
+from include.clickhouse.publish import NEXT_STEP
+from include.github.errors import DayNotPublished
 from include.github.movement import Movement, RankedList, Standing
-
-if TYPE_CHECKING:  # a DAG file imports DayNotPublished: no driver with it
-    from include.clickhouse.client import ClickHouse
+from include.github.tables import AUTHORS_COMMITS, OUTCOMES, POSITIONS
 
 HISTORY_DAYS = 60  # with the day itself
 AUTHORS_SHOWN = 10
 AUTHORS_SHOWN_PER_REPOSITORY = 3
-COMMITS, POSITIONS = "repositories_authors_commits", "repositories_positions"
 _HERE = Path(__file__).parent
 _FIRST_DAY = date(1970, 1, 1)  # of ClickHouse's Date
-
-
-class DayNotPublished(LookupError):
-    """`loads` has no commits of the day. Attributes: where, the connection; day, YYYY-MM-DD."""
-
-    def __init__(self, where: str, day: str) -> None:
-        super().__init__(where, day)
-        self.where, self.day = where, day
-
-    def __str__(self) -> str:
-        return (
-            f"{self.where}: table loads has no row of {COMMITS} for {self.day}, so there is nothing to "
-            "render: clear task publish of that day's run with all after it"
-        )
 
 
 class Publication(NamedTuple):
@@ -93,23 +80,23 @@ class TopRepositories(NamedTuple):
 
 
 def read_top_repositories(clickhouse: ClickHouse, day: date) -> TopRepositories:
-    """Read the page's data of a day.
+    """Read the page's data of a day, having compared the day with what its publication recorded.
 
-    Raises: DayNotPublished; ClickHouseError.
+    Raises: DayNotPublished; DayMismatch; ClickHouseError.
     """
     loads = _publications(clickhouse, day)
-    if COMMITS not in loads:
-        raise DayNotPublished(clickhouse.where, day.isoformat())
+    if AUTHORS_COMMITS.name not in loads:
+        raise DayNotPublished(clickhouse.where, AUTHORS_COMMITS.name, day.isoformat())
     lists = _rankings(clickhouse, day)
     rows = _repository_days(clickhouse, day, lists)
     ((author_count,),) = clickhouse.execute(
-        f"SELECT uniqExact(author) FROM {COMMITS} WHERE date = toDate(%(day)s)", {"day": day}
+        f"SELECT uniqExact(author) FROM {AUTHORS_COMMITS.name} WHERE date = toDate(%(day)s)", {"day": day}
     )
     before = lists.get(day - timedelta(days=1), RankedList())
     return TopRepositories(
         day=day,
-        published=loads[COMMITS],
-        ranked=loads.get(POSITIONS) if day in lists else None,
+        published=loads[AUTHORS_COMMITS.name],
+        ranked=loads.get(POSITIONS.name) if day in lists else None,
         repositories=tuple(sorted(rows, key=_place)),
         authors=tuple(_most_active(clickhouse, day)),
         author_count=author_count,
@@ -120,11 +107,13 @@ def read_top_repositories(clickhouse: ClickHouse, day: date) -> TopRepositories:
 
 
 def _publications(clickhouse: ClickHouse, day: date) -> dict[str, Publication]:
-    found = clickhouse.execute(
-        "SELECT `table`, run_id, toUnixTimestamp(published_at) FROM loads FINAL WHERE date = toDate(%(day)s)",
-        {"day": day},
-    )
-    return {table: Publication(run_id, datetime.fromtimestamp(at, UTC)) for table, run_id, at in found}
+    # A table without a row in `loads` has nothing to be compared with: an older day has no ranking.
+    recorded = {
+        table.name: require_recorded(clickhouse, table, day, NEXT_STEP)
+        for table in (AUTHORS_COMMITS, POSITIONS, OUTCOMES)
+        if recorded_load(clickhouse, table.name, day)
+    }
+    return {table: Publication(load.run_id, load.published_at) for table, load in recorded.items()}
 
 
 def _rankings(clickhouse: ClickHouse, day: date) -> dict[date, RankedList]:

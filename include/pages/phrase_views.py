@@ -18,6 +18,7 @@ from include.phrase_views.request import PhraseViewsRequest
 from include.phrase_views.views_by_hour import views_by_hour_text
 from include.staging.files import StagingPath, write_atomically, written_atomically
 
+PAGES = "phrase_views"  # the directory of all days below reports_root
 _CSV_COLUMNS = (
     "date", "campaign_id", "phrase", "hour", "views", "flags", "hour_start", "time_zone", "hour_rule",
 )  # fmt: skip
@@ -62,7 +63,7 @@ def render_phrase_views(
         and hour_rule. run_id, published_at: of the run that published the day, and when (aware).
     Raises: RowsOutOfOrder; OSError with the path in it.
     """
-    directory = root / "phrase_views" / request.day.isoformat()
+    directory = root / PAGES / request.day.isoformat()
     published = Published(run_id, published_at.astimezone(UTC))
     campaigns = []
     with written_atomically(directory / "rows.csv") as write:

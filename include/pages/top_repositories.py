@@ -36,6 +36,7 @@ OUTCOMES = {
     "blocked": Outcome(known=False, note="blocked", meaning="closed by GitHub (451): commits not known"),
     None: Outcome(known=False, note="not asked", meaning="not in the list of the run that counted commits"),
 }
+PAGES = "top_repositories"  # the directory of all days below reports_root
 _CSV_COLUMNS = (
     "date", "position", "repo", "stars",
     "day_before", "places_since_day_before", "stars_since_day_before",
@@ -50,7 +51,7 @@ def render_top_repositories(root: StagingPath, data: TopRepositories) -> Staging
     It names the run that published the day's commits, and when: the same data give the same bytes.
     Raises: OSError with the path in it.
     """
-    directory = root / "top_repositories" / data.day.isoformat()
+    directory = root / PAGES / data.day.isoformat()
     page = self_contained_page(
         "top_repositories.html",
         styles=("page.css", "top_repositories.css"),

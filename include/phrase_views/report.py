@@ -30,6 +30,7 @@ from include.clickhouse.day import (
     record_load,
     recorded_load,
     replace_day,
+    require_recorded,
 )
 from include.clickhouse.errors import DayMismatch
 from include.clickhouse.staging_tables import (
@@ -37,6 +38,7 @@ from include.clickhouse.staging_tables import (
     drop_abandoned_staging_tables,
     drop_staging_tables,
     staging_table_name,
+    staging_tables_of_run,
 )
 from include.phrase_views.hours import steps
 from include.phrase_views.report_row import ReportRow
@@ -134,8 +136,10 @@ def publish_report(
     if not clickhouse.execute(f"EXISTS TABLE {quoted(computed.staging_table)}")[0][0]:
         log.info("%s is gone: published already? Computing it again", computed.staging_table)
         computed = compute_report(clickhouse, request, run_id, attempt)
-    source = _whole_day(clickhouse, request, computed, run_id, attempt)
-    day = contents(clickhouse, BY_HOUR, request.day.isoformat(), source=source)
+    day = _staged(clickhouse, request, computed)
+    source = computed.staging_table
+    if request.campaign_ids:
+        source, day = _with_other_campaigns(clickhouse, request, computed, run_id, attempt)
     still_allowed()
     replace_day(clickhouse, BY_HOUR, request.day, source, day, NEXT_STEP)
     recorded = recorded_load(clickhouse, BY_HOUR.name, request.day)
@@ -144,6 +148,7 @@ def publish_report(
         still_allowed()
         record_load(clickhouse, BY_HOUR.name, request.day, day, run_id, now())
     await_removal_of_old_parts(clickhouse, [BY_HOUR.name], old_parts_wait_s)
+    require_recorded(clickhouse, BY_HOUR, request.day, NEXT_STEP)
     drop_staging_tables(clickhouse, [BY_HOUR.name], run_id)
     drop_abandoned_staging_tables(clickhouse)
     return PublishedReport(rows=day.rows, checksum=day.checksum)
@@ -199,12 +204,11 @@ def read_report(clickhouse: ClickHouse, day: date) -> Iterator[ReportRow]:
 
 
 def publication(clickhouse: ClickHouse, day: date) -> tuple[str, datetime]:
-    """Return run_id and time (UTC) of the day's publication. Raises: DayMismatch where there is none."""
-    recorded = recorded_load(clickhouse, BY_HOUR.name, day)
-    if recorded is None:
-        raise DayMismatch(
-            clickhouse.where, BY_HOUR.name, day.isoformat(), "loads has no row of it", NEXT_STEP
-        )
+    """Return run_id and time (UTC) of the day's publication, having compared the day with what it recorded.
+
+    Raises: DayMismatch, also where there is none.
+    """
+    recorded = require_recorded(clickhouse, BY_HOUR, day, NEXT_STEP)
     return recorded.run_id, recorded.published_at
 
 
@@ -237,12 +241,21 @@ def _end(request: PhraseViewsRequest) -> datetime:
     return max(midnight, of_steps[0].start + timedelta(seconds=step_s * len(of_steps)))
 
 
-def _whole_day(
+def _staged(clickhouse: ClickHouse, request: PhraseViewsRequest, computed: ComputedReport) -> Contents:
+    """Return what was computed, having found it in its staging table."""
+    found = contents(clickhouse, BY_HOUR, request.day.isoformat(), source=computed.staging_table)
+    expected = Contents(rows=computed.rows, keys=computed.rows, checksum=computed.checksum)
+    if found != expected:
+        reason = f"{computed.staging_table} holds {found}, expected {expected}"
+        raise _mismatch(clickhouse, request, reason, NEXT_STEP)
+    return expected
+
+
+def _with_other_campaigns(
     clickhouse: ClickHouse, request: PhraseViewsRequest, computed: ComputedReport, run_id: str, attempt: str
-) -> str:
-    """Return a staging table with the day's computed rows and, of campaigns not asked for, the published."""
-    if not request.campaign_ids:
-        return computed.staging_table
+) -> tuple[str, Contents]:
+    """Return a staging table, with the published rows of campaigns not asked for too, and what it holds."""
+    _require_rows_to_keep(clickhouse, request, run_id)
     name = staging_table_name(BY_HOUR.name, run_id, f"publish {attempt}")
     create_staging_table(clickhouse, BY_HOUR.name, name)
     into = f"INSERT INTO {quoted(name)} ({_COLUMNS}) SELECT {_COLUMNS} FROM"
@@ -251,4 +264,23 @@ def _whole_day(
         f"{into} {BY_HOUR.name} WHERE date = %(day)s AND campaign_id NOT IN %(campaign_ids)s",
         {"day": request.day.isoformat(), "campaign_ids": request.campaign_ids},
     )
-    return name
+    return name, contents(clickhouse, BY_HOUR, request.day.isoformat(), source=name)
+
+
+def _require_rows_to_keep(clickhouse: ClickHouse, request: PhraseViewsRequest, run_id: str) -> None:
+    """Require the day to be as recorded, or as a try of this run left it that ended before it could."""
+    found = contents(clickhouse, BY_HOUR, request.day.isoformat())
+    recorded = recorded_load(clickhouse, BY_HOUR.name, request.day)
+    if (found.rows, found.checksum) == (recorded[:2] if recorded else (0, 0)):
+        return
+    for name in staging_tables_of_run(clickhouse, BY_HOUR.name, run_id):
+        if contents(clickhouse, BY_HOUR, request.day.isoformat(), source=name) == found:
+            return
+    reason = f"it holds {found}, loads says {recorded}: rows of other campaigns cannot be taken over"
+    raise _mismatch(clickhouse, request, reason, "report the day once for all campaigns")
+
+
+def _mismatch(
+    clickhouse: ClickHouse, request: PhraseViewsRequest, reason: str, next_step: str
+) -> DayMismatch:
+    return DayMismatch(clickhouse.where, BY_HOUR.name, request.day.isoformat(), reason, next_step)

@@ -6,21 +6,24 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 
 from include.clickhouse.client import insert_rows
-from include.clickhouse.contents import Contents
+from include.clickhouse.contents import Contents, contents
 from include.clickhouse.day import record_load
+from include.clickhouse.errors import DayMismatch
+from include.github.errors import DayNotPublished
 from include.github.movement import Movement
 from include.github.page_data import (
     AUTHORS_SHOWN,
-    COMMITS,
     HISTORY_DAYS,
-    POSITIONS,
-    DayNotPublished,
     RepositoryDay,
     TopRepositories,
     read_top_repositories,
 )
+from include.github.tables import AUTHORS_COMMITS, OUTCOMES
+from include.github.tables import POSITIONS as RANKING
 
 DAY, AT = date(2026, 11, 20), datetime(2026, 11, 21, 0, 31, 2, tzinfo=UTC)
+COMMITS, POSITIONS = AUTHORS_COMMITS.name, RANKING.name
+TABLES = {table.name: table for table in (AUTHORS_COMMITS, RANKING, OUTCOMES)}
 IDS = {"a/a": 1, "b/b": 2, "c/c": 3, "d/d": 4}
 
 
@@ -41,9 +44,9 @@ def commit(clickhouse, commits: Mapping[str, Mapping[str, int]], outcomes: Mappi
 
 
 def record(clickhouse, run_id: str, at: datetime = AT, tables: Sequence[str] = (COMMITS, POSITIONS)) -> None:
-    """Say in `loads` who published the day."""
+    """Say in `loads` who published the day, and what it holds."""
     for table in tables:
-        record_load(clickhouse, table, DAY, Contents(rows=1, keys=1, checksum=1), run_id, at)
+        record_load(clickhouse, table, DAY, contents(clickhouse, TABLES[table], str(DAY)), run_id, at)
 
 
 def by_name(data: TopRepositories) -> dict[str, RepositoryDay]:
@@ -189,4 +192,17 @@ def test_a_day_that_nobody_published(clickhouse):
     """Names the connection, the table, the day and the next step."""
     rank(clickhouse, 0, {"a/a": 10})
     with pytest.raises(DayNotPublished, match=r"connection '.*loads.*2026-11-20.*clear task publish"):
+        read_top_repositories(clickhouse, DAY)
+
+
+@pytest.mark.parametrize("table", TABLES)
+def test_a_day_that_is_not_as_it_was_published(clickhouse, table: str):
+    """Shows nothing of it: names the table, the day and the task to clear, whichever table was altered."""
+    rank(clickhouse, 0, {"a/a": 10})
+    commit(clickhouse, {"a/a": {"ann": 2}}, {"a/a": "ok"})
+    record(clickhouse, "run", tables=list(TABLES))
+    assert read_top_repositories(clickhouse, DAY).commits == 2
+    clickhouse.execute(f"INSERT INTO {table} (date, repo) SELECT toDate(%(day)s), 'b/b'", {"day": str(DAY)})
+    told = rf"table {table}, day {DAY}: it holds rows=2 .* Next: clear task load with all after it"
+    with pytest.raises(DayMismatch, match=told):
         read_top_repositories(clickhouse, DAY)
