@@ -1,7 +1,8 @@
 """Sample counters of a day, in the CSV that the import reads: to try the report with no source of one's own.
 
-Campaign 1111111 is the example of the documentation, to the letter; the others are invented, the same for
-every call, and show what else happens: thousands of views, a reset, a gap, a first sample in the day.
+Campaign 1111111 is the example of the documentation, to the letter on EXAMPLE_DAY; the others are invented,
+and show what else happens: thousands of views, resets, gaps, first samples in the day. Every call gives the
+same, and counters run on from day to day: samples of several days are those of one source.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import math
 import random
 from collections.abc import Iterable, Iterator
 from datetime import UTC, date, datetime, time, timedelta
+from itertools import accumulate
 
 EXAMPLE_CAMPAIGN = 1111111
 EXAMPLE_PHRASE = "платье"
@@ -24,7 +26,10 @@ _EXAMPLE_VIEWS = (
     *(111, 111, 112, 113, 113, 115),
     115,
 )
+EXAMPLE_DAY = date(2025, 1, 1)
 _EVERY = timedelta(minutes=10)
+_SAMPLES = 144  # of a day
+_MOST_POPULAR = 200.0  # so that counters stay below 2^31 until 2105
 _GARMENTS = ("coat", "dress", "jacket", "jumper", "raincoat", "scarf", "shirt", "skirt", "socks", "trousers")
 _KINDS = ("", "cotton ", "linen ", "silk ", "summer ", "warm ", "winter ", "wool ")
 _BUYERS = ("", " for children", " for men", " for women", " online", " second hand")
@@ -34,14 +39,17 @@ Counter = tuple[int, str, int, datetime]
 
 def sample_counters(day: date) -> Iterator[Counter]:
     """Yield (campaign_id, phrase, views, dt in UTC) around the UTC `day`."""
-    start = datetime.combine(day, _EXAMPLE_START, UTC)
+    start, days = datetime.combine(day, _EXAMPLE_START, UTC), max((day - EXAMPLE_DAY).days, 0)
+    gained = days * (_EXAMPLE_VIEWS[-1] - _EXAMPLE_VIEWS[0])
     for number, views in enumerate(_EXAMPLE_VIEWS):
-        yield EXAMPLE_CAMPAIGN, EXAMPLE_PHRASE, views, start + number * _EVERY
+        yield EXAMPLE_CAMPAIGN, EXAMPLE_PHRASE, gained + views, start + number * _EVERY
     phrases = [kind + garment + buyer for garment in _GARMENTS for kind in _KINDS for buyer in _BUYERS]
+    midnight = datetime.combine(day, time.min, UTC)
     for campaign_id, share in ((2000001, 1.0), (2000002, 0.3)):
         chance = random.Random(campaign_id)  # noqa: S311 - not a secret: the same counters each time
         for phrase in phrases[: int(len(phrases) * share)]:
-            yield from _invented(campaign_id, phrase, day, chance)
+            for number, views in _invented(days, chance):
+                yield campaign_id, phrase, views, midnight + number * _EVERY
 
 
 def sample_csv(day: date) -> bytes:
@@ -49,20 +57,22 @@ def sample_csv(day: date) -> bytes:
     return _csv(sample_counters(day))
 
 
-def _invented(campaign_id: int, phrase: str, day: date, chance: random.Random) -> Iterator[Counter]:
-    """One phrase, sampled on every tenth minute from the evening before."""
-    midnight = datetime.combine(day, time.min, UTC)
-    views, popularity = chance.randrange(100_000), chance.paretovariate(1.2)
+def _invented(days: int, chance: random.Random) -> Iterator[tuple[int, int]]:
+    """Yield what one phrase shows on every tenth minute from the evening before; each day gains the same."""
+    views, popularity = chance.randrange(100_000), min(chance.paretovariate(1.2), _MOST_POPULAR)
     first_sample = chance.choice([-6] * 20 + [60])
     reset_at = chance.choice([None] * 30 + [100])
     unsampled = chance.choice([range(0)] * 30 + [range(50, 70)])
-    for number in range(first_sample, 144):
-        at = midnight + number * _EVERY
-        # Few at night, most in the evening.
-        busy = 1 + math.cos((at.hour + at.minute / 60 - 19) / 24 * math.tau)
-        views = 0 if number == reset_at else views + int(chance.expovariate(1) * busy * popularity / 3)
+    # Few at night, most in the evening.
+    busy = [1 + math.cos((number / 6 - 19) / 24 * math.tau) for number in range(_SAMPLES)]
+    totals = list(accumulate(int(chance.expovariate(1) * of_hour * popularity / 3) for of_hour in busy))
+    for number in range(first_sample, _SAMPLES):
+        gained = totals[number] - (totals[-1] if number < 0 else 0)
+        before = views + (days + 1) * totals[-1]
+        if reset_at is not None:  # every day anew
+            before = (0 if number >= reset_at else totals[-1]) - totals[reset_at]
         if number not in unsampled:
-            yield campaign_id, phrase, views, at
+            yield number, before + gained
 
 
 def _csv(counters: Iterable[Counter]) -> bytes:

@@ -25,6 +25,7 @@ from tests.integration.phrase_views.days import (
     DAY,
     NOW,
     OTHER_DAY,
+    Counter,
     ask,
     counters,
     hours_of,
@@ -39,15 +40,29 @@ EVERY_TEN_MINUTES = timedelta(minutes=10)
 SEPARATING = "11:50=10 12:00=13 12:50=15 13:00=20 13:50=21 14:00=21"
 
 
+EXAMPLE_TEXT = f"phrase\tviews_by_hour\n{EXAMPLE_PHRASE}\t[(15, 4), (14, 6), (13, 4), (12, 1)]\n"
+
+
+def example(day: date) -> list[Counter]:
+    """The counters of the original example, as the sample has them for a day."""
+    return [row for row in sample_counters(day) if row[0] == EXAMPLE_CAMPAIGN]
+
+
 @pytest.mark.parametrize("hour_rule", ["sample", "closing"])
 def test_the_original_example_comes_out_to_the_letter(clickhouse: ClickHouse, hour_rule: str):
     """By both rules: hours newest first, none that gained nothing, and no lifetime value as views."""
     day = date(2025, 1, 1)
-    insert(clickhouse, [row for row in sample_counters(day) if row[0] == EXAMPLE_CAMPAIGN])
+    insert(clickhouse, example(day))
     rows = run(clickhouse, ask(1111111, day=day, hour_rule=hour_rule))
-    expected = f"phrase\tviews_by_hour\n{EXAMPLE_PHRASE}\t[(15, 4), (14, 6), (13, 4), (12, 1)]\n"
-    assert views_by_hour_text(rows) == expected
+    assert views_by_hour_text(rows) == EXAMPLE_TEXT
     assert [row.flags for row in rows if row.views == 0] == [("partial",)]
+
+
+def test_the_example_comes_out_day_after_day(clickhouse: ClickHouse):
+    """Its counter runs on over night: who tries it on two days sees the same report twice."""
+    for day in (DAY, DAY + timedelta(days=1)):
+        insert(clickhouse, example(day))
+        assert views_by_hour_text(run(clickhouse, ask(day=day))) == EXAMPLE_TEXT
 
 
 @pytest.mark.parametrize("year", [2038, 2040, 2105])

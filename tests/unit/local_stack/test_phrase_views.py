@@ -26,7 +26,7 @@ def test_sample_counters_lie_in_the_inbox_as_the_params_of_the_import_say(state:
     """The path is relative to the inbox; the file has a header and the example's first sample of that day."""
     params = deliver_sample(state, DAY)
     lines = (state.inbox / str(params["path"])).read_text().splitlines()
-    assert lines[:2] == ["campaign_id,phrase,views,dt", "1111111,платье,100,2026-08-20 11:50:00"]
+    assert lines[:2] == ["campaign_id,phrase,views,dt", "1111111,платье,9040,2026-08-20 11:50:00"]
 
 
 def test_the_example_is_shown_as_it_was_rendered(state: StateDirectory):

@@ -5,6 +5,8 @@ from datetime import UTC, date, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
 
+import pytest
+
 from include.phrase_views.import_file import stage_file
 from include.phrase_views.import_request import ImportRequest
 from include.phrase_views.sample import (
@@ -38,10 +40,26 @@ def test_the_example_is_there_to_the_letter():
 
 
 def test_every_call_invents_the_same():
-    """Whoever tries it twice sees the same report; another day has the same counters a day later."""
+    """Whoever tries it twice sees the same report."""
     assert list(sample_counters(DAY)) == list(sample_counters(DAY))
-    later = [(*row[:3], row[3] + timedelta(days=1)) for row in sample_counters(DAY)]
-    assert list(sample_counters(DAY + timedelta(days=1))) == later
+
+
+@pytest.mark.parametrize("day", [DAY, date(2026, 12, 31), date(2105, 12, 30)])
+def test_days_follow_upon_each_other(day: date):
+    """Samples that two days share are the same; no counter falls at midnight, nor leaves its column."""
+    first, second = (
+        {(campaign_id, phrase, at): views for campaign_id, phrase, views, at in sample_counters(each)}
+        for each in (day, day + timedelta(days=1))
+    )
+    shared = first.keys() & second.keys()
+    assert len(shared) > 1000
+    assert {key: first[key] for key in shared} == {key: second[key] for key in shared}
+    assert all(0 <= views < 2**31 for views in (*first.values(), *second.values()))
+    last, begin = (
+        [row[2] for row in sample_counters(each) if row[0] == EXAMPLE_CAMPAIGN]
+        for each in (day, day + timedelta(days=1))
+    )
+    assert last[-1] == begin[0]
 
 
 def test_it_shows_what_else_happens():
