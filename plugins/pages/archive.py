@@ -141,6 +141,10 @@ class Archive:
             file = open_buffered(path)
             file.peek(1)  # a store that fails does so now, not in the middle of an answer
             return file
+        if not isinstance(path, Path):
+            names_below(
+                REPORTS_ROOT, self._directory
+            )  # of a file a store says the same if it has no such bucket
         raise NotPublished(f"No report for {day}, or it is not finished")
 
 
