@@ -135,12 +135,12 @@ class FaultyDay:
 
 
 class Reader:
-    """A thread that counts and sums the day's commits on its own connection. Attributes: seen; looks."""
+    """A thread that counts and sums a table's day on its own connection. Attributes: seen; looks."""
 
-    def __init__(self, connect: Callable[[], ClickHouse]) -> None:
+    def __init__(self, connect: Callable[[], ClickHouse], table: StagedTable = COMMITS) -> None:
         self.seen: set[Contents] = set()
         self.looks = 0
-        self._connect, self._done = connect, threading.Event()
+        self._connect, self._table, self._done = connect, table, threading.Event()
         self._thread = threading.Thread(target=self._look)
         self._thread.start()
         while not self.looks and self._thread.is_alive():
@@ -157,7 +157,7 @@ class Reader:
             while not last:
                 last = self._done.is_set()
                 with suppress(OutcomeUnknown, ConnectionMistake):  # the server is down for a moment
-                    self.seen.add(contents(clickhouse, COMMITS, DAY.isoformat()))
+                    self.seen.add(contents(clickhouse, self._table, DAY.isoformat()))
                     self.looks += 1
                 self._done.wait(0.02)
 
