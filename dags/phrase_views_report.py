@@ -11,14 +11,14 @@ the page *Phrase views*.
 | `tables` | `clickhouse_default` | missing tables and columns | yes, does nothing |
 | `report` | `phrases_views` | a staging table of this try | yes |
 | `publish` | the staging table | the day in `phrases_views_by_hour`, `loads` | yes, replaces the day whole |
-| `render` | the day | TSV, CSV and pages below `reports_root` | yes, the same files |
+| `render` | the day, `loads` | TSV, CSV and pages below `reports_root` | yes, the same files |
 | `check` | the day, `loads`, `phrases_views` | the asset `phrases_views_by_hour_day` | yes |
 
 **A gain** is the difference of two neighbouring samples of a counter. Flags mark what is less than sure:
 `partial` (no sample before the day), `gap` (an hour or more without one), `reset` (the counter fell).
 
 **A day** is one of the param `time_zone`. With `campaign_ids` only those campaigns are reported anew; what
-is published of the others stays.
+is published of the others stays; where the day is not as `loads` says, report it once for all campaigns.
 
 **When it is red**: the error of the first red task names what is wrong and the next step. Did counters of the
 day come in late? Clear `report` with all after it. A day whose counters are as they were gives the same rows
