@@ -6,6 +6,7 @@ import errno
 import hashlib
 import io
 import os
+import secrets
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -14,6 +15,7 @@ from pathlib import Path
 from typing import IO, Any, Protocol, Self
 
 _READ_BYTES, _ASKED_FOR_BYTES = 1024 * 1024, 8 * 1024 * 1024
+_OURS_ALONE = 0o600
 
 
 class StagingPath(Protocol):
@@ -41,12 +43,13 @@ def open_buffered(path: StagingPath) -> io.BufferedReader:
     return io.BufferedReader(opened, _READ_BYTES)
 
 
-def write_atomically(path: StagingPath, data: bytes) -> None:
+def write_atomically(path: StagingPath, data: bytes, *, mode: int = _OURS_ALONE) -> None:
     """Write `data` to `path` so that a reader, or a crash, sees all of it or the state before.
 
     On a disk: a temporary file beside it, fsync, rename, fsync of the directory. In an object store one
     PUT is already atomic. Parents are made.
 
+    Args: mode: of a file on a disk, less what the umask takes.
     Raises: OSError with the path in it, also when the disk is full; nothing of the try is left then.
     """
     if not isinstance(path, Path):
@@ -54,22 +57,24 @@ def write_atomically(path: StagingPath, data: bytes) -> None:
         with _named(path, len(data)):
             store.fs.pipe_file(store.path, data)
         return
-    with written_atomically(path) as write:
+    with written_atomically(path, mode=mode) as write:
         write(data)
 
 
 @contextmanager
-def written_atomically(path: StagingPath) -> Iterator[Callable[[bytes], None]]:
+def written_atomically(path: StagingPath, *, mode: int = _OURS_ALONE) -> Iterator[Callable[[bytes], None]]:
     """Give a function that takes the content of `path` piece by piece, for what is too large for memory.
 
     The file is there, as by write_atomically, when the block ends; where the block raises, all is as
     before. For an object store the pieces are gathered in a temporary file of this machine first.
 
+    Args: mode: as for write_atomically.
     Raises: OSError as write_atomically does; what the block itself raises is passed on.
     """
     if isinstance(path, Path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
+        temporary = str(path.with_name(f".{path.name}.{secrets.token_hex(4)}.part"))
+        descriptor = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL, mode)
     else:
         descriptor, temporary = tempfile.mkstemp(suffix=".part")
     size = 0

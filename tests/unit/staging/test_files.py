@@ -81,6 +81,18 @@ def test_readers_meet_whole_files_only(tmp_path: Path):
     assert list(tmp_path.iterdir()) == [path]
 
 
+@pytest.mark.parametrize(("umask", "shared"), [(0o022, 0o644), (0o077, 0o600), (0o027, 0o640)])
+def test_a_file_is_its_writers_alone_unless_told(tmp_path: Path, umask: int, shared: int):
+    """With a mode it is as readable as the umask leaves it."""
+    before = os.umask(umask)
+    try:
+        write_atomically(tmp_path / "alone", b"x")
+        write_atomically(tmp_path / "shared", b"x", mode=0o644)
+    finally:
+        os.umask(before)
+    assert [(tmp_path / name).stat().st_mode & 0o777 for name in ("alone", "shared")] == [0o600, shared]
+
+
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
     """A disk of 64 kB, where we may mount one."""
