@@ -9,7 +9,7 @@ Direction = Literal["new", "up", "down", "same", "unknown"]
 
 
 class Standing(NamedTuple):
-    """A repository in the ranking of one day. id is 0 in rows from before ids were stored."""
+    """A repository in the ranking of one day. Attributes: id, GitHub's, which outlives the name."""
 
     position: int
     repo: str
@@ -34,13 +34,12 @@ class RankedList:
 
     def __init__(self, standings: Iterable[Standing] = ()) -> None:
         self.standings = tuple(standings)
-        self._by_id = {standing.id: standing for standing in self.standings if standing.id}
-        self._by_name = {standing.repo: standing for standing in self.standings if not standing.id}
+        self._by_id = {standing.id: standing for standing in self.standings}
         self._last = max((standing.position for standing in self.standings), default=0)
 
     def find(self, wanted: Standing) -> Standing | None:
         """Return the same repository in this list, also under another name: a rename keeps the id."""
-        return self._by_id.get(wanted.id) or self._by_name.get(wanted.repo)
+        return self._by_id.get(wanted.id)
 
     def movement(self, now: Standing) -> Movement:
         """Compare a standing of a later day with this list.

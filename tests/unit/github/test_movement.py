@@ -51,11 +51,6 @@ def test_a_name_that_another_repository_took_over():
     assert EARLIER.movement(Standing(1, "b/b", 987654, 100)) == Movement("new")
 
 
-def test_rows_from_before_ids_were_stored():
-    """They are found by name."""
-    assert RankedList([Standing(1, "b/b", 0, 90)]).movement(standing(1, "b/b")) == Movement("same", 0, 10)
-
-
 def test_who_left():
     """Those not in the list any more, under their old names, up to the end of a list that is shorter."""
     assert ranked("x/x", "c/c").left_since(EARLIER) == ("a/a", "b/b")
