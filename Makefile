@@ -66,6 +66,7 @@ env: ## write .env with random secrets for docker compose
 	random() { head -c 32 /dev/urandom | base64 | tr '+/' '-_'; }; plain() { random | tr -d '=\n'; }; \
 	sed -e "s|^POSTGRES_PASSWORD=.*|POSTGRES_PASSWORD=$$(plain)|" \
 	    -e "s|^CLICKHOUSE_PASSWORD=.*|CLICKHOUSE_PASSWORD=$$(plain)|" \
+	    -e "s|^REDIS_PASSWORD=.*|REDIS_PASSWORD=$$(plain)|" \
 	    -e "s|^ADMIN_PASSWORD=.*|ADMIN_PASSWORD=$$(plain)|" \
 	    -e "s|^FERNET_KEY=.*|FERNET_KEY=$$(random)|" \
 	    -e "s|^API_SECRET_KEY=.*|API_SECRET_KEY=$$(plain)|" \

@@ -3,29 +3,36 @@
 import json
 import re
 import subprocess
+from importlib import resources
 from pathlib import Path
 from typing import Any
 
+import jsonschema
 import pytest
 import yaml
 
 ROOT = Path(__file__).resolve().parents[3]
-SERVERS = ("postgres", "clickhouse")
-COMPONENTS = ("api-server", "scheduler", "dag-processor")
+SERVERS = ("postgres", "clickhouse", "redis")
+SCHEDULERS = {"small": "scheduler-small", "distributed": "scheduler-distributed", "demo": "scheduler-demo"}
+COMPONENTS = ("api-server", "dag-processor", *SCHEDULERS.values(), "worker", "triggerer")
 INBOX = "${INBOX:-./inbox}"
 SECRETS = {
     "POSTGRES_PASSWORD",
     "CLICKHOUSE_PASSWORD",
+    "REDIS_PASSWORD",
     "ADMIN_PASSWORD",
     "FERNET_KEY",
     "API_SECRET_KEY",
     "JWT_SECRET",
 }
-# https://github.com/compose-spec/compose-spec/blob/main/05-services.md, those this file may use
-KEYS = {"image", "build", "user", "command", "environment", "volumes", "ports", "ulimits"} | {
-    "depends_on",
-    "healthcheck",
-    "restart",
+SETTINGS = {
+    "GITHUB_API",
+    "GITHUB_TOKEN",
+    "AIRFLOW_PORT",
+    "AIRFLOW_URL",
+    "INBOX",
+    "WORKERS",
+    "WORKER_CONCURRENCY",
 }
 VARIABLE = re.compile(r"(?<!\$)\$\{(?P<name>[A-Z_]+)(?P<rest>[^}]*)\}")
 
@@ -46,22 +53,62 @@ def example() -> dict[str, str]:
 @pytest.fixture(scope="module")
 def environment(compose) -> dict[str, str]:
     """Read what the scheduler's tasks see."""
-    return compose["services"]["scheduler"]["environment"]
+    return compose["services"]["scheduler-small"]["environment"]
 
 
-def test_has_the_services_of_one_host_and_no_unknown_key(compose):
-    """Every service uses only keys that compose knows; named volumes are declared."""
-    assert set(compose["services"]) == {*SERVERS, "init", *COMPONENTS}
-    for name, service in compose["services"].items():
-        assert service.keys() <= KEYS, name
-        mounts = {mount.rsplit(":/", 1)[0] for mount in service.get("volumes", [])}
-        assert mounts - {INBOX} <= compose["volumes"].keys(), name
+def test_is_what_the_compose_specification_describes(compose):
+    """Every key and type; every service is known, every named volume declared and used."""
+    schemas = resources.files("check_jsonschema") / "builtin_schemas" / "vendor"
+    schema = json.loads((schemas / "compose-spec.json").read_text())
+    validator = jsonschema.validators.validator_for(schema)(schema)
+    assert [(e.json_path, e.message) for e in validator.iter_errors(compose)] == []
+    assert set(compose["services"]) == {*SERVERS, "github", "init", *COMPONENTS}
+    services = compose["services"].values()
+    mounts = {mount.rsplit(":/", 1)[0] for service in services for mount in service.get("volumes", [])}
+    assert mounts - {INBOX} == compose["volumes"].keys()
 
 
-@pytest.mark.parametrize("name", [*SERVERS, *COMPONENTS])
-def test_each_lasting_service_is_watched_and_restarted(compose, name):
-    """A health check with limits, and a restart after a crash or a reboot."""
+@pytest.mark.parametrize("profile", SCHEDULERS)
+def test_the_executor_comes_with_the_one_scheduler_of_the_profile(compose, profile):
+    """No variable names it; compose refuses two containers of one name; workers only where they are used."""
+    services = {
+        name: service
+        for name, service in compose["services"].items()
+        if profile in service.get("profiles", [profile])
+    }
+    workers = {"redis", "worker", "triggerer"} if profile == "distributed" else set()
+    always = {"postgres", "clickhouse", "init", "api-server", "dag-processor"}
+    stand_in = {"github"} if profile == "demo" else set()
+    assert set(services) == always | {SCHEDULERS[profile]} | workers | stand_in
+    executors = {
+        name: s.get("environment", {}).get("AIRFLOW__CORE__EXECUTOR") for name, s in services.items()
+    }
+    executor = "CeleryExecutor" if profile == "distributed" else "LocalExecutor"
+    assert executors[SCHEDULERS[profile]] == executor
+    assert set(executors.values()) == {None, executor}
+    assert services[SCHEDULERS[profile]]["container_name"] == "stagehouse-scheduler"
+
+
+def test_one_profile_is_demanded(compose):
+    """Without one there would be no scheduler, and nobody would notice before the night."""
+    asked = compose["services"]["init"]["environment"]["PROFILE"]
+    assert asked == "${COMPOSE_PROFILES:?name one of small, distributed, demo in .env}"
+    refuse = compose["services"]["init"]["command"][-1].partition("airflow db migrate")[0].replace("$$", "$")
+    for profile, code in {**dict.fromkeys(SCHEDULERS, 0), "small,distributed": 1, "dmeo": 1}.items():
+        done = subprocess.run(
+            ["sh", "-euc", refuse], env={"PROFILE": profile}, check=False, capture_output=True
+        )
+        assert done.returncode == code
+        assert (b"name one of small, distributed, demo" in done.stderr) == bool(code)
+
+
+@pytest.mark.parametrize("name", [*SERVERS, "github", *COMPONENTS])
+def test_each_lasting_service_is_watched_restarted_and_bounded(compose, name):
+    """A health check with limits, a restart after a crash or a reboot, bounds for memory and logs."""
     service = compose["services"][name]
+    assert service["deploy"]["resources"]["limits"].keys() == {"memory", "pids"}
+    assert service["logging"]["options"].keys() == {"max-size", "max-file"}
+    assert service["security_opt"] == ["no-new-privileges:true"]
     assert service["restart"] == "unless-stopped"
     assert service["healthcheck"].keys() == {"test", "interval", "timeout", "retries", "start_period"}
 
@@ -70,12 +117,17 @@ def test_airflow_waits_for_its_servers_and_the_migration(compose):
     """No component starts before the database is migrated."""
     for name in COMPONENTS:
         conditions = {k: v["condition"] for k, v in compose["services"][name]["depends_on"].items()}
+        more = {
+            "worker": {"redis", "api-server"},
+            "scheduler-distributed": {"redis"},
+            "scheduler-demo": {"github"},
+        }
         assert conditions == {
             "init": "service_completed_successfully",
-            "postgres": "service_healthy",
-            "clickhouse": "service_healthy",
+            **dict.fromkeys({"postgres", "clickhouse"} | more.get(name, set()), "service_healthy"),
         }
-    assert "airflow db migrate" in compose["services"]["init"]["command"][-1]
+    command = compose["services"]["init"]["command"][-1]
+    assert command.index("airflow db migrate") < command.index("migrate(clickhouse)")
 
 
 def test_no_secret_has_a_default():
@@ -83,25 +135,23 @@ def test_no_secret_has_a_default():
     found = list(VARIABLE.finditer((ROOT / "docker-compose.yaml").read_text()))
     demanded = {match["name"] for match in found if match["rest"] == ":?run make env"}
     assert demanded == SECRETS
-    assert {match["name"] for match in found} - SECRETS == {
-        *("GITHUB_API", "GITHUB_TOKEN", "AIRFLOW_PORT", "INBOX")
-    }
+    assert {match["name"] for match in found} - SECRETS == {"COMPOSE_PROFILES", *SETTINGS}
 
 
 def test_no_password_is_written_down(compose):
     """What is named like a secret is one of them, whole; so is each password inside a URL or a connection."""
-    written: dict[str, str] = {}
+    written: set[tuple[str, str]] = set()
     for service in compose["services"].values():
         for name, value in service.get("environment", {}).items():
-            if name.endswith(("_PASSWORD", "_KEY", "_SECRET")):
-                written[name] = value
+            if name.endswith(("_PASSWORD", "_KEY", "_SECRET", "_AUTH")):
+                written.add((name, value))
             elif name.startswith("AIRFLOW_CONN_"):
-                written[name] = json.loads(value)["password"]
+                written.add((name, json.loads(value).get("password", "${GITHUB_TOKEN-}")))
             elif "://" in value and "@" in value:
-                written[name] = value.partition("@")[0].partition("://")[2].partition(":")[2]
-    assert len(written) == 10
+                written.add((name, value.partition("@")[0].partition("://")[2].partition(":")[2]))
+    assert len(written) == 13
     allowed = {f"${{{name}:?run make env}}" for name in SECRETS} | {"${GITHUB_TOKEN-}"}
-    assert {name: value for name, value in written.items() if value not in allowed} == {}
+    assert {(name, value) for name, value in written if value not in allowed} == set()
 
 
 def test_no_container_runs_as_root(compose):
@@ -109,6 +159,7 @@ def test_no_container_runs_as_root(compose):
     assert {name: compose["services"][name].get("user") for name in (*SERVERS, "init", *COMPONENTS)} == {
         "postgres": "postgres",
         "clickhouse": "101:101",
+        "redis": "redis",
         **dict.fromkeys(("init", *COMPONENTS)),
     }
     assert re.findall(r"^USER (\w+)$", dockerfile(), re.MULTILINE) == ["airflow"]
