@@ -1,6 +1,8 @@
 """The stand-in as an aiohttp application: latency, faults and the request log around the desk's answers."""
 
 import asyncio
+import socket
+import struct
 from collections.abc import Callable, Collection
 from datetime import datetime
 
@@ -84,17 +86,33 @@ async def _misbehave(request: web.Request, fault: Fault, answer: Answer) -> web.
     headers |= {name: value for name, value in fault.headers.items() if value is not None}
     response = web.StreamResponse(status=fault.status or answer.status, headers=headers)
     if fault.drop:
-        _hang_up(request)
+        _hang_up(request, fault)
         return response
+    if fault.drip_s is not None:
+        return await _drip(request, response, fault.drip_s)
     response.content_length = len(body)
     await response.prepare(request)
     await response.write(body[: fault.cut_to])
     if fault.cut_to is not None:
-        _hang_up(request)
+        _hang_up(request, fault)
     return response
 
 
-def _hang_up(request: web.Request) -> None:
-    """Close the connection once what was written has left."""
-    if request.transport is not None:
-        request.transport.close()
+async def _drip(request: web.Request, response: web.StreamResponse, drip_s: float) -> web.StreamResponse:
+    """Send a blank, which JSON allows, again and again, until the client has enough."""
+    await response.prepare(request)
+    while True:
+        await response.write(b" ")
+        await asyncio.sleep(drip_s)
+
+
+def _hang_up(request: web.Request, fault: Fault) -> None:
+    """Close the connection once what was written has left, or reset it at once."""
+    if request.transport is None:
+        return
+    if fault.reset:
+        linger_no_second = struct.pack("ii", 1, 0)
+        request.transport.get_extra_info("socket").setsockopt(
+            socket.SOL_SOCKET, socket.SO_LINGER, linger_no_second
+        )
+    request.transport.close()

@@ -25,6 +25,8 @@ class Fault:
         delay_s: seconds to wait before anything is sent.
         drop: close the connection without an answer.
         cut_to: announce the whole body, send this many bytes of it, close the connection.
+        reset: where the connection is closed, reset it, as a server does that died.
+        drip_s: send a blank, wait so many seconds, and so on: a body without an end.
     """
 
     url: str
@@ -36,6 +38,8 @@ class Fault:
     delay_s: float = 0.0
     drop: bool = False
     cut_to: int | None = None
+    reset: bool = False
+    drip_s: float | None = None
 
     def rewrite(self, body: bytes) -> bytes:
         """Return the body to send instead of the true one."""

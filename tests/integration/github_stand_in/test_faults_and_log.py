@@ -77,6 +77,26 @@ async def test_body_that_ends_too_early(sample):
             await answer.read()
 
 
+async def test_a_connection_that_is_reset(sample):
+    """The client learns that nobody is there any more, before the body or inside it."""
+    sample.app[FAULTS].add(Fault("/search", times=2, drop=True, reset=True))
+    with pytest.raises(aiohttp.ClientOSError, match="reset by peer"):
+        await sample.get(SEARCH)
+    sample.app[FAULTS].clear()
+    sample.app[FAULTS].add(Fault("/search", times=2, cut_to=100, reset=True))
+    with pytest.raises(aiohttp.ClientError):
+        await sample.get(SEARCH)
+
+
+async def test_a_body_that_never_ends(sample):
+    """Bytes keep coming, so that only the time of the whole request ends it."""
+    sample.app[FAULTS].add(Fault("/search", drip_s=0.01))
+    async with sample.session.get(SEARCH, timeout=aiohttp.ClientTimeout(total=0.3)) as answer:
+        assert await answer.content.readexactly(3) == b"   "
+        with pytest.raises(TimeoutError):
+            await answer.read()
+
+
 async def test_delay_outlasts_a_client_that_does_not_wait(sample):
     """A hanging answer runs into the client's timeout."""
     sample.app[FAULTS].add(Fault("/search", delay_s=30))
