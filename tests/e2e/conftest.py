@@ -4,7 +4,7 @@ import asyncio
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -19,6 +19,7 @@ from include.github_stand_in.recorded import read_recording
 from include.github_stand_in.request_log import LoggedRequest
 from include.local_stack.airflow_api import AirflowApi, TaskInstance
 from include.local_stack.phrase_views import IMPORT, REPORT
+from include.local_stack.sessions import Command, members
 from include.local_stack.settings import read_settings
 from include.local_stack.stack import Stack
 from tests.e2e.invented_recording import write_recording
@@ -66,7 +67,7 @@ class RecordedGitHub:
         self._loop.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def recorded_github(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RecordedGitHub]:
     """GitHub as recorded, or where there is no recording, as invented; its last day is yesterday."""
     data = RECORDED if RECORDED.is_dir() else write_recording(tmp_path_factory.mktemp("recording"))
@@ -118,14 +119,32 @@ class RunningStack:
         assert self.wait(run_id, dag_id) == "success", self.states(run_id, dag_id)
         return run_id
 
-    def backfill(self, dag_id: str, first: date, last: date) -> list[dict]:
+    def clear(self, run_id: str, task_id: str, dag_id: str = MAIN) -> None:
+        """Clear one task of a run, in whatever state, and not those after it."""
+        wanted = {"dag_run_id": run_id, "task_ids": [task_id], "only_failed": False, "dry_run": False}
+        wanted |= {"include_downstream": False, "reset_dag_runs": True}
+        self.airflow._call("POST", f"/api/v2/dags/{dag_id}/clearTaskInstances", json=wanted)
+
+    def restart(self, component: str, down_s: float) -> None:
+        """Kill a component with all that it started; start it again after a while."""
+        sessions = self.stack._sessions
+        running = next(each for each in sessions._running if each.command.name == component)
+        for process in members({running.process.pid}, self.stack.state.path):
+            process.kill()
+        running.process.wait()
+        sessions._running.remove(running)
+        time.sleep(down_s)
+        sessions.start(running.command)
+        self.wait_until(lambda: not self.airflow.unhealthy())
+
+    def backfill(self, dag_id: str, first: date, last: date, **options: object) -> list[dict]:
         """Have a range of days run anew, also where a run was; return the backfill's runs at their end."""
         # A partition is its day at the time of the schedule: to midnight would leave the last day out.
         days = {"from_date": f"{first}T00:00:00Z", "to_date": f"{last}T23:59:59Z"}
-        asked = {"dag_id": dag_id, **days, "reprocess_behavior": "completed"}
+        asked = {"dag_id": dag_id, **days, "reprocess_behavior": "completed", **options}
         made = self.airflow._call("POST", "/api/v2/backfills", json=asked)
         path = f"/api/v2/backfills/{made['id']}"
-        self.wait_until(lambda: self.airflow._call("GET", path)["completed_at"])
+        self.wait_until(lambda: self.airflow._call("GET", path)["completed_at"], timeout_s=900)
         return self.runs("backfill", dag_id)
 
     def rows(self, sql: str) -> list[tuple]:
@@ -134,7 +153,19 @@ class RunningStack:
             return clickhouse.execute(sql)
 
 
-@pytest.fixture(scope="session")
+class ImpatientStack(Stack):
+    """Notices within seconds, not minutes, that nobody looks after a task any more."""
+
+    def _airflow(self, component: str, environment: Mapping[str, str], *arguments: str) -> Command:
+        impatient = {
+            "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "15",
+            "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT_DETECTION_INTERVAL": "2",
+            "AIRFLOW__SCHEDULER__SCHEDULER_HEALTH_CHECK_THRESHOLD": "10",
+        }
+        return super()._airflow(component, {**environment, **impatient}, *arguments)
+
+
+@pytest.fixture(scope="package")
 def running_stack(recorded_github: RecordedGitHub, tmp_path_factory: pytest.TempPathFactory):
     """Postgres, Airflow with a scheduler, chDB: started as `make run` does, and stopped."""
     environ = {"PATH": os.environ["PATH"], "HOME": str(tmp_path_factory.mktemp("home")), "LANG": "C.UTF-8"}
@@ -142,7 +173,7 @@ def running_stack(recorded_github: RecordedGitHub, tmp_path_factory: pytest.Temp
     settings = read_settings(environ, ROOT, state=tmp_path_factory.mktemp("state"), dags=ROOT / "dags")
     clock = lambda: datetime.now(UTC)  # noqa: E731
     with (
-        Stack(settings, sleep=time.sleep, now=clock, say=print, scheduled=True) as stack,
+        ImpatientStack(settings, sleep=time.sleep, now=clock, say=print, scheduled=True) as stack,
         stack.start((HEALTH, MAIN, IMPORT, REPORT)) as airflow,
     ):
         for dag_id in (HEALTH, MAIN):  # the others, when there is something to import and to report

@@ -1,0 +1,143 @@
+"""What goes wrong around the tasks, in a real scheduler: killed supervisors, clears, many days at once."""
+
+import signal
+from collections import Counter
+from datetime import timedelta
+
+import psutil
+import pytest
+
+from include.github_stand_in.faults import Fault
+from tests.e2e.conftest import MAIN, RATE
+from tests.e2e.recorded_truth import read_truth
+from tests.e2e.test_main_job import assert_is, most_in_a_second, stored
+
+pytestmark = [pytest.mark.e2e, pytest.mark.slow_fault]
+TOP = 150
+TASKS = ("postgres_health", "tables", "rank", "fetch", "load", "publish", "check", "render")
+MESSAGE = b'{"message": "You have exceeded a secondary rate limit. Please wait a few minutes."}'
+
+
+@pytest.fixture(autouse=True)
+def alone(running_stack, recorded_github):
+    """No other run is at work, and GitHub is well."""
+    running_stack.wait(running_stack.scheduled_run()["dag_run_id"])
+    yield
+    recorded_github.faults.clear()
+
+
+def asking(port: int) -> list[psutil.Process]:
+    """The task processes that are connected to GitHub."""
+    connections = psutil.net_connections("tcp")
+    return [psutil.Process(c.pid) for c in connections if c.pid and c.raddr and c.raddr.port == port]
+
+
+def begun(stack, github) -> str:
+    """A run whose fetch has been at work for a while."""
+    before = len(github.requests())
+    run_id = stack.airflow.trigger(MAIN, {"top": TOP})
+    stack.wait_until(lambda: len(github.requests(before)) >= 40)
+    return run_id
+
+
+def assert_published(stack, github, refused: int = 0) -> None:
+    """The day is exact, and nothing is left of any try; requests that were refused are counted too."""
+    day, found = github.last_day, stored(stack, github.last_day)
+    truth = read_truth(github.data, top=TOP, day=day, last_day=day)
+    assert (
+        sum(outcome[-1] for outcome in found["outcomes"])
+        == sum(each[-1] for each in truth.outcomes) + refused
+    )
+    assert {outcome[:-1] for outcome in found["outcomes"]} == {each[:-1] for each in truth.outcomes}
+    assert_is(found | {"outcomes": truth.outcomes}, truth)
+    assert stack.rows("SELECT name FROM system.tables WHERE name LIKE '%__stg_%'") == []
+
+
+def tries(stack, run_id: str) -> dict[str, int]:
+    """How often each task was tried."""
+    return {task.task_id: task.try_number for task in stack.tasks(run_id)}
+
+
+def test_a_killed_supervisor_leaves_two_tries_and_one_budget(running_stack, recorded_github):
+    """The process lives on without its supervisor; the next try takes turns with it; the rows are exact."""
+    before = len(recorded_github.requests())
+    # Waits that are short enough to stay in the process; together longer than until the next try.
+    told_to_wait = Fault(
+        r"/commits", after=60, times=3, status=403, headers={"Retry-After": "28"}, body=MESSAGE
+    )
+    recorded_github.faults.add(told_to_wait)
+    run_id = begun(running_stack, recorded_github)
+    fetching = asking(recorded_github.port)[0]
+    running_stack.wait_until(lambda: recorded_github.requests(before)[-1].status == 403)
+    fetching.parent().send_signal(signal.SIGKILL)
+    running_stack.wait_until(lambda: running_stack.states(run_id)["fetch"] == "up_for_reschedule")
+    assert fetching.is_running()
+    assert running_stack.wait(run_id) == "success", running_stack.states(run_id)
+    assert tries(running_stack, run_id)["fetch"] == 2
+    assert_published(running_stack, recorded_github, refused=3)
+    requests = recorded_github.requests(before)
+    assert most_in_a_second(requests) <= RATE + 1
+    assert max(request.in_flight for request in requests) <= 5
+
+
+def test_a_running_fetch_is_cleared(running_stack, recorded_github):
+    """It ends, and goes on where it was in a new try."""
+    before = len(recorded_github.requests())
+    run_id = begun(running_stack, recorded_github)
+    running_stack.clear(run_id, "fetch")
+    assert running_stack.wait(run_id) == "success", running_stack.states(run_id)
+    assert tries(running_stack, run_id)["fetch"] == 2
+    assert_published(running_stack, recorded_github)
+    asked = Counter(request.path_qs for request in recorded_github.requests(before))
+    assert sum(times > 1 for times in asked.values()) <= 5
+
+
+def test_the_api_server_is_away(running_stack, recorded_github):
+    """Killed in the middle of a fetch and away for 20 s: tasks ask again, or are tried again."""
+    run_id = begun(running_stack, recorded_github)
+    running_stack.restart("api-server", down_s=20)
+    assert running_stack.wait(run_id) == "success", running_stack.states(run_id)
+    assert_published(running_stack, recorded_github)
+
+
+def test_a_restarted_scheduler_goes_on(running_stack, recorded_github):
+    """SIGKILL of the scheduler with all its workers: the next one tries again what they had."""
+    run_id = begun(running_stack, recorded_github)
+    running_stack.restart("scheduler", down_s=1)
+    assert running_stack.wait(run_id) == "success", running_stack.states(run_id)
+    assert_published(running_stack, recorded_github)
+
+
+def test_any_single_task_is_cleared(running_stack, recorded_github):
+    """Alone, without those after it: green again, the same rows, nothing asked that is known."""
+    run_id = running_stack.run(top=TOP)
+    day, before = recorded_github.last_day, len(recorded_github.requests())
+    truth = read_truth(recorded_github.data, top=TOP, day=day, last_day=day)
+    for task_id in TASKS:
+        running_stack.clear(run_id, task_id)
+        assert running_stack.wait(run_id) == "success", (task_id, running_stack.states(run_id))
+        assert tries(running_stack, run_id)[task_id] == 2
+        assert_is(stored(running_stack, day), truth)
+    assert recorded_github.requests(before) == []
+
+
+def test_thirty_days_ten_at_a_time(running_stack, recorded_github):
+    """A backfill passes over the DAG's one run at a time: every day is exact, and the budget is one."""
+    last = recorded_github.last_day - timedelta(days=2)
+    days = [last - timedelta(days=back) for back in range(30)]
+    before, top = len(recorded_github.requests()), 10
+    runs = running_stack.backfill(MAIN, days[-1], last, max_active_runs=10, dag_run_conf={"top": top})
+    assert len(runs) == 30
+    assert {run["state"] for run in runs} == {"success"}
+    asked = 0
+    for day in days:
+        found = stored(running_stack, day)
+        truth = read_truth(recorded_github.data, top=top, day=day, last_day=recorded_github.last_day)
+        asked += truth.requests
+        assert found["positions"] == []
+        assert Counter(found["commits"]) == Counter(truth.commits)
+        assert Counter(found["outcomes"]) == Counter(truth.outcomes)
+    requests = recorded_github.requests(before)
+    assert most_in_a_second(requests) <= RATE + 1
+    assert max(request.in_flight for request in requests) <= 5
+    assert len(requests) == asked
