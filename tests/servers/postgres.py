@@ -38,8 +38,8 @@ class PostgresServer:
     user, password, database = "postgres", PASSWORD, "postgres"
     reader, reader_password = "reader", READER_PASSWORD
 
-    def __init__(self, directory: Path) -> None:
-        self.directory = directory
+    def __init__(self, directory: Path, max_connections: int = MAX_CONNECTIONS) -> None:
+        self.directory, self.max_connections = directory, max_connections
         self.data = directory / "data"
         self.pid_file = self.data / "postmaster.pid"
         self.port = free_ports(1)[0]
@@ -48,7 +48,7 @@ class PostgresServer:
         """Start the server (no-op when it runs) and wait until it accepts connections."""
         if self.pid_file.exists():
             return
-        settings = [*FAST.split(), f"port={self.port}", f"max_connections={MAX_CONNECTIONS}"]
+        settings = [*FAST.split(), f"port={self.port}", f"max_connections={self.max_connections}"]
         settings += ["max_prepared_transactions=2"]
         settings += [f"listen_addresses={self.host}", f"unix_socket_directories={self.directory}"]
         options = " ".join(f"-c {setting}" for setting in settings)
@@ -127,11 +127,13 @@ class PostgresServer:
 
 
 @contextmanager
-def running_postgres(replica_of: PostgresServer | None = None) -> Iterator[PostgresServer]:
+def running_postgres(
+    replica_of: PostgresServer | None = None, max_connections: int = MAX_CONNECTIONS
+) -> Iterator[PostgresServer]:
     """A server of your own, for a test that would disturb the shared one, or a replica of another."""
     # Not pytest's tmp_path: a Unix socket's path is at most 107 bytes, and the other user must enter.
     directory = Path(tempfile.mkdtemp(prefix="stagehouse-postgres-", dir="/tmp"))
-    server = PostgresServer(directory)
+    server = PostgresServer(directory, max_connections)
     try:
         if replica_of is None:
             server.create()
