@@ -14,7 +14,7 @@ from include.github.budget import Tally
 from include.github.client import GitHubClient
 from include.github.errors import ListCutShort, NothingRanked, TooManyPages, WrongRanking
 from include.github.models import Repository, SearchPage, read_search_page
-from include.github.request import TopRepositoriesRequest
+from include.github.request import MAX_TOP, TopRepositoriesRequest
 from include.staging.files import StagingPath, write_atomically
 
 RANKING = "ranking.json"
@@ -112,10 +112,11 @@ async def _read_pages(
         found += items
         ids |= {repository.id for repository in items}
         names |= {repository.full_name.lower() for repository in items}
-        if len(names) >= request.top or (drifted and not fill_up):
+        if drifted and not fill_up:
             return found, drifted
         if page.next_url is None:
             _require_all(page.value, len(ids), request, url)
+        if page.next_url is None or len(names) >= request.top:
             return found, drifted
         if page.next_url in asked or len(asked) >= client.bounds.pages:
             raise TooManyPages(str(page.next_url), len(asked))
@@ -123,10 +124,14 @@ async def _read_pages(
 
 
 def _require_all(page: SearchPage, found: int, request: TopRepositoriesRequest, url: URL) -> None:
-    """Refuse a list that ends before what it promised: a page without Link is no proof of the end."""
-    promised = min(request.top, page.total_count)
-    if found < promised:
-        raise ListCutShort(str(url), found, promised)
+    """Refuse a list that ends before what it promised: a page without Link is no proof of the end.
+
+    Also one that has all that was asked for: where Link is dropped here, it is dropped from lists of commits
+    too, and of those nothing tells how long they are. A few missing ones are the index, which drifts.
+    """
+    reachable = min(page.total_count, MAX_TOP)
+    if found < min(request.top, reachable) or found + PAGE_SIZE <= reachable:
+        raise ListCutShort(str(url), found, reachable)
 
 
 def _first_page(client: GitHubClient, request: TopRepositoriesRequest) -> URL:

@@ -137,17 +137,18 @@ async def test_a_list_that_never_stands_still_is_filled_up(serve, make_client, t
     assert "the list moved" in caplog.text
 
 
-async def test_a_list_that_ends_too_early_is_refused(serve, make_client, tmp_path, yesterday):
-    """A proxy that drops the Link header must not make a short list of a long one."""
+@pytest.mark.parametrize("top", [1, 100, 300])
+async def test_a_list_that_ends_too_early_is_refused(serve, make_client, tmp_path, yesterday, top):
+    """A proxy that drops the Link header must not make a short list, or short days, of long ones."""
 
     async def one_page(request):
-        items = [item(n, 1000 - n) for n in range(1, 101)]
+        items = [item(n, 1000 - n) for n in range(1, 1 + int(request.query["per_page"]))]
         return web.json_response({"total_count": 5000, "incomplete_results": False, "items": items})
 
     server = await serve(one_page)
     async with make_client(server.url) as client:
-        with pytest.raises(ListCutShort, match="100 repositories of the 300"):
-            await rank(client, request_for(300, yesterday), tmp_path, now())
+        with pytest.raises(ListCutShort, match=r"repositories of the 1000.*drop the Link header"):
+            await rank(client, request_for(top, yesterday), tmp_path, now())
     assert list(tmp_path.iterdir()) == []
 
 
