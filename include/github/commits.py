@@ -24,13 +24,15 @@ log = logging.getLogger(__name__)
 class CommitCount:
     """The commits of one day. Memory grows with authors and commit ids, not with what they say.
 
-    Attributes: authors, commits of each; outside, commits GitHub sent that are not of the day; moved, the
-    repository answered under another address.
+    Attributes: authors, commits of each; outside, commits GitHub sent that are not of the day; cleaned,
+    commits of the day whose author is not written as it was sent; moved, the repository answered under
+    another address.
     """
 
     day: date
     authors: Counter[str] = field(default_factory=Counter)
     outside: int = 0
+    cleaned: int = 0
     moved: bool = False
     _seen: set[str] = field(default_factory=set)
 
@@ -43,7 +45,9 @@ class CommitCount:
                 continue
             self._seen.add(commit.sha)
             if begin <= commit.committed_at < end:
-                self.authors[commit.author] += 1
+                author = commit.author
+                self.authors[author.name] += 1
+                self.cleaned += author.cleaned
             else:
                 self.outside += 1
 

@@ -63,6 +63,7 @@ class NotFound(AnswerError):
     """404: deleted, private, or not visible with this token."""
 
     what = "not found"
+    next_step = ". Deleted, private, or not to be seen with the host and token of the GitHub connection"
 
 
 class Empty(AnswerError):
@@ -130,7 +131,10 @@ class RequestFailed(GitHubError):
         self.url, self.attempts, self.cause, self.status = url, attempts, cause, status
 
     def __str__(self) -> str:
-        return f"failed {self.attempts} times, the last time so: {self.cause}"
+        return (
+            f"failed {self.attempts} times, the last time so: {self.cause}. Run the task again later, what "
+            "is finished is kept"
+        )
 
 
 class RetryBudgetSpent(GitHubError):
@@ -158,7 +162,10 @@ class ForeignOrigin(GitHubError):
         self.url, self.target, self.origin = url, target, origin
 
     def __str__(self) -> str:
-        return f"{self.url} points at {self.target}, which is not on {self.origin}: not followed"
+        return (
+            f"{self.url} points at {self.target}, which is not on {self.origin}: not followed. The host of "
+            "the GitHub connection has to be the one that the API itself names in its answers"
+        )
 
 
 class TooManyRedirects(GitHubError):
@@ -169,7 +176,10 @@ class TooManyRedirects(GitHubError):
         self.url, self.hops = url, hops
 
     def __str__(self) -> str:
-        return f"{self.url}: still redirected after {self.hops} hops"
+        return (
+            f"{self.url}: still redirected after {self.hops} hops. Check the host of the GitHub connection "
+            "and what stands between us and it, then clear the task"
+        )
 
 
 class TooManyPages(GitHubError):
@@ -180,7 +190,10 @@ class TooManyPages(GitHubError):
         self.url, self.pages = url, pages
 
     def __str__(self) -> str:
-        return f"{self.url}: no end after {self.pages} pages, or a page that was read before"
+        return (
+            f"{self.url}: no end after {self.pages} pages, or a page that was read before; nothing is cut "
+            "short. Check what stands between us and the API, then clear the task"
+        )
 
 
 class WrongRanking(GitHubError):

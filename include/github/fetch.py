@@ -181,6 +181,12 @@ async def fetch_repository(
         outcome = "empty"
     if count.outside:
         log.warning("%s: %d commits are not of %s: left out", repository.full_name, count.outside, day)
+    if count.cleaned:
+        log.warning(
+            "%s: %d commits have an author that no table takes: NUL, a lone surrogate, or too long",
+            repository.full_name,
+            count.cleaned,
+        )
     return _record(position, repository, outcome, tally, count)
 
 
@@ -205,6 +211,7 @@ def _record(
         outcome=outcome,
         commits=count.authors.total(),
         outside=count.outside,
+        cleaned=count.cleaned,
         requests=tally.requests,
         retries=tally.retries,
         authors=dict(count.authors),
@@ -249,6 +256,7 @@ def _facts(
         "outcomes": dict(Counter(record.outcome for record in records)),
         "commits": sum(record.commits for record in records),
         "commits_outside_day": sum(record.outside for record in records),
+        "authors_cleaned": sum(record.cleaned for record in records),
         "requests": ranking.requests + sum(record.requests for record in records),
         "retries": sum(record.retries for record in records),
         "waited_s": round(client.waited_s, 1),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
 from pydantic import (
     AfterValidator,
@@ -30,6 +30,13 @@ def _cleaned(value: Any) -> Any:
     return clean_text(value) if isinstance(value, str) else value
 
 
+def _no_number(value: Any) -> Any:
+    # Seconds, or milliseconds: a number is not the API we know either.
+    if isinstance(value, int | float):
+        raise ValueError("no time written as text")  # noqa: TRY004 - what pydantic turns into an answer
+    return value
+
+
 def _in_utc(moment: datetime) -> datetime:
     return moment.astimezone(UTC)
 
@@ -40,6 +47,7 @@ Text = Annotated[str, BeforeValidator(_cleaned)]
 # The bounds of DateTime in ClickHouse: a moment outside would be stored as another one without a word.
 Moment = Annotated[
     AwareDatetime,
+    BeforeValidator(_no_number),
     Field(ge=datetime(1970, 1, 1, tzinfo=UTC), lt=datetime(2106, 1, 1, tzinfo=UTC)),
     AfterValidator(_in_utc),
 ]
@@ -92,7 +100,7 @@ class Repository(_Answer):
 class SearchPage(_Answer):
     """One page of /search/repositories."""
 
-    total_count: int
+    total_count: int = Field(strict=True, ge=0)
     incomplete_results: bool = Field(strict=True)
     items: list[Repository]
 
@@ -100,20 +108,27 @@ class SearchPage(_Answer):
 class Account(_Answer):
     """The GitHub account a commit is linked to; GitHub sends {} for some."""
 
-    login: Text | None = None
+    login: str | None = None
+
+
+class Author(NamedTuple):
+    """Whose a commit is. Attributes: name; cleaned, it is not what was sent: see clean_text, or cut."""
+
+    name: str
+    cleaned: bool
 
 
 class Signature(_Answer):
-    """Who wrote a commit, as git has it: free text, all of it optional."""
+    """Who wrote a commit, as git has it: free text as it was sent, all of it optional."""
 
-    name: Text | None = None
-    email: Text | None = None
+    name: str | None = None
+    email: str | None = None
 
 
 class Committed(_Answer):
     """When a commit came to be in its present form: not bounded, histories hold any year."""
 
-    date: AwareDatetime
+    date: Annotated[AwareDatetime, BeforeValidator(_no_number)]
 
 
 class CommitDetail(_Answer):
@@ -136,11 +151,13 @@ class Commit(_Answer):
         return self.commit.committer.date
 
     @property
-    def author(self) -> str:
+    def author(self) -> Author:
         """Login of the account; else git's author name; else its e-mail; else '(unknown)'."""
         signature = self.commit.author or Signature()
-        names = (self.account and self.account.login, signature.name, signature.email)
-        return next((name for name in names if name and name.strip()), UNKNOWN_AUTHOR)[:AUTHOR_CHARACTERS]
+        for sent in (self.account and self.account.login, signature.name, signature.email):
+            if sent and (name := clean_text(sent)).strip():
+                return Author(name[:AUTHOR_CHARACTERS], name != sent or len(name) > AUTHOR_CHARACTERS)
+        return Author(UNKNOWN_AUTHOR, cleaned=False)
 
 
 _COMMITS = TypeAdapter(list[Commit])

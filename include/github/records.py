@@ -24,7 +24,8 @@ class FetchedRepository(BaseModel):
     """One ranked repository and its day.
 
     Attributes: position, id, repo ("owner/name" as ranked), day; outcome; commits of the day; outside,
-    commits GitHub sent that were not of the day; requests and retries it took; authors, commits of each.
+    commits GitHub sent that were not of the day; cleaned, commits whose author is not written as it was
+    sent; requests and retries it took; authors, commits of each.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -35,6 +36,7 @@ class FetchedRepository(BaseModel):
     outcome: Outcome
     commits: NonNegativeInt = 0
     outside: NonNegativeInt = 0
+    cleaned: NonNegativeInt = 0
     requests: NonNegativeInt = 0
     retries: NonNegativeInt = 0
     authors: dict[str, PositiveInt] = {}

@@ -97,6 +97,16 @@ async def test_a_commit_on_two_pages_counts_once(serve, make_client):
     assert counted.authors == {"mona": 3}
 
 
+async def test_authors_that_no_table_takes_are_cleaned_and_counted(serve, make_client):
+    """Lone surrogates become U+FFFD, NUL goes, 100,000 characters are cut; outside the day nothing counts."""
+    names = ["Mona", "\ud83d", "a\0b", "A" * 100_000, " עדי "]
+    page = [commit(n, login=name) for n, name in enumerate(names)]
+    server = await serve(Pages([*page, commit(99, "2026-08-21T00:00:00Z", "c\0")]))
+    counted, _ = await count(make_client(server.url))
+    assert counted.authors == dict.fromkeys(["Mona", "\ufffd", "ab", "A" * 20_000, " עדי "], 1)
+    assert (counted.cleaned, counted.outside) == (3, 1)
+
+
 async def test_an_empty_page_before_the_last_is_asked_again(serve, make_client):
     """An empty page with a `next` is no page: retried, then an error, never a shorter day."""
     server = await serve(Pages([], [commit(1)]))

@@ -59,6 +59,8 @@ def test_a_repository():
         ("stargazers_count", 2**31),
         ("forks_count", None),
         ("updated_at", "yesterday"),
+        ("updated_at", 1_787_000_000),
+        ("updated_at", True),
         ("updated_at", "1969-12-31T23:59:59Z"),
         ("pushed_at", "2026-08-20T12:00:00"),
     ],
@@ -98,11 +100,40 @@ def test_an_incomplete_page_is_no_page():
 )
 def test_the_author_is_login_else_name_else_e_mail(item, author):
     """Text stays as it is but for what no database takes."""
-    assert Commit.model_validate(item).author == author
+    assert Commit.model_validate(item).author.name == author
 
 
 @pytest.mark.parametrize(
-    "date", [None, "", "2026-08-20", "2026-08-20T00:00:00", "never", "20260-08-20T00:00:00Z"]
+    ("sent", "cleaned"),
+    [
+        ("Mona", False),
+        (" עדי 🧵 ", False),
+        ("A" * 20_000, False),
+        ("\0", False),
+        ("a\0b", True),
+        ("\ud83d", True),
+        ("A" * 20_001, True),
+    ],
+)
+def test_an_author_that_was_changed_is_known(sent, cleaned):
+    """Each commit whose author is not as it was sent can be counted; an e-mail in its place is as sent."""
+    assert Commit.model_validate(commit(None, sent)).author.cleaned is cleaned
+
+
+@pytest.mark.parametrize(
+    "date",
+    [
+        None,
+        "",
+        5,
+        1.5,
+        True,
+        float("nan"),
+        "2026-08-20",
+        "2026-08-20T00:00:00",
+        "never",
+        "20260-08-20T00:00:00Z",
+    ],
 )
 def test_a_commit_without_a_usable_date_is_named_by_its_sha(date):
     """Nobody guesses a day."""
@@ -148,6 +179,6 @@ def test_any_json_is_read_or_refused_by_a_value_error(read, value):
 @given(st.text(st.characters()), st.text(st.characters()), st.text(st.characters()))
 def test_an_author_is_never_blank_and_always_utf_8(login, name, email):
     """Whatever people call themselves, the column takes it."""
-    author = Commit.model_validate(commit({"login": login}, name, email)).author
+    author = Commit.model_validate(commit({"login": login}, name, email)).author.name
     assert author.strip()
     assert author.encode()
