@@ -6,7 +6,7 @@ import re
 from collections.abc import Collection, Mapping
 from datetime import date
 
-SHOWN = 80  # characters of a bad value in its error
+from include.shown import SHOWN, shown
 
 
 class BadParam(ValueError):
@@ -48,12 +48,3 @@ def read_day(value: object, run_day: date, first: date, today: date) -> date:
     if not first <= day <= today:
         raise BadParam("day", shown(str(day)), f"{allowed}, today is {today}")
     return day
-
-
-def shown(value: object) -> str:
-    """Return a value for an error: on one line, cut."""
-    try:
-        text = ascii(value) if isinstance(value, str) else repr(value)
-    except ValueError:  # a number of more than 4,300 digits
-        text = f"a {type(value).__name__} too long to show"
-    return text if len(text) <= SHOWN else text[:SHOWN] + "... (cut)"

@@ -11,6 +11,7 @@ from include.clickhouse.contents import contents
 from include.clickhouse.day import RecordedLoad, recorded_load
 from include.github.tables import AUTHORS_COMMITS, OUTCOMES, POSITIONS
 from include.phrase_views.report import BY_HOUR
+from include.shown import shown
 from include.staging.tables import StagedTable
 
 # Tables by day only: of `repositories`, whose rows have none, `loads` says nothing.
@@ -44,14 +45,17 @@ def read_hours(text: str) -> dict[str, int]:
     """
     if not text.strip():
         return DEFAULT_HOURS
-    hours = json.loads(text)
+    try:
+        hours = json.loads(text)
+    except RecursionError:
+        raise ValueError("nested too deep") from None
     if not isinstance(hours, dict):
         raise ValueError(f"no JSON object like {json.dumps(DEFAULT_HOURS)}")  # noqa: TRY004 - as json.loads
     for dag_id, hour in hours.items():
         if dag_id not in TABLES:
-            raise ValueError(f"{ascii(dag_id)[:80]} publishes no days; {', '.join(TABLES)} do")
+            raise ValueError(f"{shown(dag_id)} publishes no days; {', '.join(TABLES)} do")
         if type(hour) is not int or not 0 <= hour <= LAST_HOUR:
-            raise ValueError(f"{dag_id} is {ascii(hour)[:80]}: allowed is an hour (UTC), 0 to {LAST_HOUR}")
+            raise ValueError(f"{dag_id} is {shown(hour)}: allowed is an hour (UTC), 0 to {LAST_HOUR}")
     return hours
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 from typing import Annotated, Any, NamedTuple
 
@@ -17,6 +18,7 @@ from pydantic import (
     ValidationError,
 )
 
+from include.shown import first_problem, shown
 from include.staging.text import clean_text
 
 UNKNOWN_AUTHOR = "(unknown)"
@@ -24,6 +26,7 @@ AUTHOR_CHARACTERS = (
     20_000  # git sets no bound to a name; a longer one is cut so that it cannot fill the memory
 )
 INT32 = 2**31
+_DAY = re.compile("[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
 
 def _cleaned(value: Any) -> Any:
@@ -31,9 +34,9 @@ def _cleaned(value: Any) -> Any:
 
 
 def _no_number(value: Any) -> Any:
-    # Seconds, or milliseconds: a number is not the API we know either.
-    if isinstance(value, int | float):
-        raise ValueError("no time written as text")  # noqa: TRY004 - what pydantic turns into an answer
+    # Seconds, or milliseconds: a number is not the API we know either, nor is one written as text.
+    if not isinstance(value, datetime) and not (isinstance(value, str) and _DAY.match(value)):
+        raise ValueError("no time written as text")
     return value
 
 
@@ -168,7 +171,7 @@ def read_search_page(value: JsonValue) -> SearchPage:
     try:
         page = SearchPage.model_validate(value)
     except ValidationError as error:
-        raise ValueError(f"not a page of search results: {_first_problem(error)}") from error
+        raise ValueError(f"not a page of search results: {first_problem(error)}") from error
     if page.incomplete_results:
         raise ValueError("incomplete_results: the search ran out of time, repositories may be missing")
     return page
@@ -182,9 +185,4 @@ def read_commits(value: JsonValue) -> list[Commit]:
         place = error.errors(include_url=False, include_context=False)[0]["loc"]
         item = value[place[0]] if place and isinstance(value, list) and isinstance(place[0], int) else None
         sha = item.get("sha") if isinstance(item, dict) else None
-        raise ValueError(f"commit {ascii(sha)[:80]}: {_first_problem(error)}") from error
-
-
-def _first_problem(error: ValidationError) -> str:
-    problem = error.errors(include_url=False, include_context=False)[0]
-    return f"{'.'.join(map(str, problem['loc']))}: {problem['msg']}, got {ascii(problem['input'])[:100]}"
+        raise ValueError(f"commit {shown(sha)}: {first_problem(error)}") from error

@@ -9,7 +9,8 @@ from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
-from include.params import BadParam, read_day, refuse_unknown_params, shown
+from include.params import BadParam, read_day, refuse_unknown_params
+from include.shown import shown
 
 MAX_TOP = 1000  # https://docs.github.com/en/rest/search/search: "up to 1,000 results for each search"
 MAX_QUERY = 256  # the same page: "You cannot use queries that are longer than 256 characters"

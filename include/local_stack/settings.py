@@ -10,6 +10,7 @@ from pydantic import BaseModel, SecretStr
 
 from include.github.request import MAX_TOP
 from include.local_stack.errors import BadSetting
+from include.shown import shown
 
 GITHUB = "https://api.github.com"
 
@@ -19,6 +20,7 @@ INHERITED = (
     "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy",
 )  # fmt: skip
 LOOPBACK = "127.0.0.1"
+LEAST_RATE = 0.01  # requests per second: the connection takes no smaller one
 
 
 class Settings(BaseModel, frozen=True):
@@ -84,8 +86,12 @@ def _inherited(environ: Mapping[str, str]) -> dict[str, str]:
 def _api(value: str) -> str | None:
     if not value:
         return None
-    parts = urlsplit(value)
-    if parts.scheme not in {"http", "https"} or not parts.hostname:
+    try:
+        parts = urlsplit(value)
+        usable = parts.scheme in {"http", "https"} and parts.hostname and value.isascii() and parts.port != 0
+    except ValueError:  # half an IPv6 address, a port that is none
+        usable = False
+    if not usable:
         raise BadSetting("GITHUB_API", value, "the root of the API as a URL, such as https://api.github.com")
     return value.rstrip("/")
 
@@ -93,10 +99,13 @@ def _api(value: str) -> str | None:
 def _directory(name: str, value: str) -> Path | None:
     if not value:
         return None
-    path = Path(value).resolve()
-    if not path.is_dir():
-        raise BadSetting(name, value, f"a directory is expected and {path} is none")
-    return path
+    try:
+        path = Path(value).resolve()
+        if path.is_dir():
+            return path
+    except (OSError, ValueError):  # a name too long, a NUL, no UTF-8
+        raise BadSetting(name, value, "no name of a directory") from None
+    raise BadSetting(name, value, f"a directory is expected and {shown(str(path))} is none")
 
 
 def _whole(name: str, value: str, largest: int) -> int:
@@ -106,8 +115,8 @@ def _whole(name: str, value: str, largest: int) -> int:
 
 
 def _number(name: str, value: str, largest: int) -> float:
-    if not re.fullmatch(r"[0-9]{1,9}(\.[0-9]{1,6})?", value) or not 0 < float(value) <= largest:
-        raise BadSetting(name, value, f"a number above 0, at most {largest}")
+    if not re.fullmatch(r"[0-9]{1,9}(\.[0-9]{1,6})?", value) or not LEAST_RATE <= float(value) <= largest:
+        raise BadSetting(name, value, f"a number from {LEAST_RATE} to {largest}")
     return float(value)
 
 

@@ -57,8 +57,9 @@ def _below(inbox: StagingPath, url: str) -> str:
 def _local(inbox: Path, name: str) -> InboxPath:
     try:
         path = (inbox / name).resolve(strict=True)
-    except (OSError, RuntimeError) as error:
-        raise OutsideInbox(name, f"not to be found in the inbox {inbox}: {error}") from error
+    except (OSError, RuntimeError) as error:  # which repeat the path, however long
+        reason = error.strerror if isinstance(error, OSError) else "symbolic links that lead in a circle"
+        raise OutsideInbox(name, f"not to be found in the inbox {inbox}: {reason}") from error
     if not path.is_relative_to(inbox.resolve()):
         raise OutsideInbox(name, f"leads out of the inbox {inbox} through a symbolic link")
     return path

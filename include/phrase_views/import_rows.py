@@ -7,6 +7,7 @@ which line it is, and why.
 from __future__ import annotations
 
 import csv
+import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from itertools import chain
@@ -122,6 +123,7 @@ class _JsonRow(TypedDict):
 
 
 _VIEWS: TypeAdapter[list[int]] = TypeAdapter(list[_digits(0)])  # type: ignore[misc,arg-type]
+_QUOTES = 2 * len(COLUMNS) + 4  # of an object with each name once: around names and the two texts
 _JSON_ROW, _JSON_ROWS = TypeAdapter(_JsonRow), TypeAdapter(list[_JsonRow])
 
 
@@ -166,10 +168,15 @@ class _Columns:
         rows = _JSON_ROWS.validate_json(b"[" + block.data.replace(b"\n", b"\n,") + b"]")
         if not lines == begun == len(rows):
             raise ValueError
+        if block.data.count(b'"') != _QUOTES * lines:
+            for line in block.data.split(b"\n"):
+                _refuse_repeated_names(line)
         return [self._of_json(row) for row in rows]
 
     def row_of_ndjson(self, line: bytes) -> CounterRow:
-        return self._of_json(_JSON_ROW.validate_json(line))
+        row = _JSON_ROW.validate_json(line)
+        _refuse_repeated_names(line)
+        return self._of_json(row)
 
     def _of_json(self, row: _JsonRow) -> CounterRow:
         return row["campaign_id"], self._phrases[row["phrase"]], row["views"], self._instants[row["dt"]]
@@ -186,6 +193,15 @@ def _csv_columns(block: Block) -> Sequence[Sequence[str]]:
     if len(rows) != lines or set(map(len, rows)) != {len(COLUMNS)}:
         raise ValueError
     return list(zip(*rows, strict=True))
+
+
+def _refuse_repeated_names(line: bytes) -> None:
+    """Raise ValueError for an object that has a name twice: of two values one would be lost, unseen."""
+    if line.count(b'"') == _QUOTES:
+        return
+    pairs = json.loads(line, object_pairs_hook=list)
+    if len(pairs) != len(COLUMNS):
+        raise ValueError("a name stands there twice")
 
 
 def _read_header(path: str, line: bytes) -> tuple[int, ...]:
@@ -233,5 +249,6 @@ def _reason(error: Exception, column: str = "") -> str:
     if not isinstance(error, ValidationError):
         return str(error)[:200]
     first = error.errors(include_url=False, include_context=False)[0]
-    where = column or ".".join(map(str, first["loc"])) or "line"
+    # A name that is not known is text from outside.
+    where = column or ascii(".".join(map(str, first["loc"])))[1:-1][:80] or "line"
     return f"{where}: {first['msg']}"[:200]

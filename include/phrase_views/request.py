@@ -9,8 +9,9 @@ from zoneinfo import available_timezones
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
-from include.params import BadParam, read_day, refuse_unknown_params, shown
+from include.params import BadParam, read_day, refuse_unknown_params
 from include.phrase_views.hours import hours
+from include.shown import shown
 
 FIRST_DAY = date(1972, 1, 1)  # before it, zones had offsets of odd seconds
 MAX_CAMPAIGNS = 1000

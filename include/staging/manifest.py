@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import date
-
 from pydantic import AwareDatetime, BaseModel, ConfigDict, JsonValue, ValidationError
 
+from include.shown import first_problem
 from include.staging.errors import StagingFileDamaged, StagingFileMissing
 from include.staging.files import StagingPath, write_atomically
-from include.staging.tables import Part, TableParts
+from include.staging.tables import Part, StorableDay, TableParts
 
 MANIFEST = "manifest.json"
 
@@ -23,7 +22,7 @@ class Manifest(BaseModel):
     model_config = ConfigDict(frozen=True)
     dag_id: str
     run_id: str
-    day: date
+    day: StorableDay
     host: str
     written_at: AwareDatetime
     tables: dict[str, TableParts]
@@ -57,7 +56,7 @@ def read_manifest(directory: StagingPath, *, staged_on: str = "", host: str = ""
     try:
         return Manifest.model_validate_json(data)
     except ValidationError as error:
-        raise StagingFileDamaged(str(path), str(error.errors(include_url=False)[0]["msg"])) from error
+        raise StagingFileDamaged(str(path), first_problem(error)) from error
 
 
 def _where_to_look(staged_on: str, host: str) -> str:

@@ -8,11 +8,12 @@ A part reads like this, one row a line, columns in the order of the table:
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, date, datetime
 from functools import cached_property
 from itertools import islice
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Self, TypeVar
 
 from clickhouse_cityhash.cityhash import CityHash64
 from pydantic import (
@@ -24,8 +25,10 @@ from pydantic import (
     Field,
     TypeAdapter,
     ValidationError,
+    model_validator,
 )
 
+from include.shown import shown
 from include.staging.errors import BadRow, StagingFileDamaged, StagingFileMissing
 from include.staging.files import StagingPath, open_buffered, write_atomically
 
@@ -41,9 +44,10 @@ def _as_kept(moment: datetime) -> datetime:
     return moment.replace(microsecond=0) if moment.microsecond else moment  # replace() is slow
 
 
+# Outside these bounds a server of 2018 stores 0000-00-00 or wraps around, without a word.
+StorableDay = Annotated[date, Field(ge=date(1970, 1, 1), lt=date(2106, 1, 1))]
 _COLUMN_KINDS: dict[str, Any] = {
-    # Outside these bounds a server of 2018 stores 0000-00-00 or wraps around, without a word.
-    "Date": Annotated[date, Field(ge=date(1970, 1, 1), lt=date(2106, 1, 1))],
+    "Date": StorableDay,
     "DateTime('UTC')": Annotated[
         AwareDatetime,
         Field(ge=datetime(1970, 1, 1, tzinfo=UTC), lt=datetime(2106, 1, 1, tzinfo=UTC)),
@@ -79,6 +83,17 @@ class StagedTable(BaseModel):
     day_column: str | None = "date"
     last_insert_counts: bool = False
 
+    @model_validator(mode="after")
+    def _is_whole(self) -> Self:
+        for column, kind in self.columns.items():
+            if not re.fullmatch("[A-Za-z_][A-Za-z0-9_]{0,62}", column) or kind not in _COLUMN_KINDS:
+                raise ValueError(f"no column {shown(column)} of kind {shown(kind)} can be staged")
+        if not self.columns or not set(self.key) <= set(self.columns):
+            raise ValueError("the key is of columns that the table has not")
+        if self.day_column is not None and self.columns.get(self.day_column) != "Date":
+            raise ValueError("the day_column is no column of kind Date")
+        return self
+
     @cached_property
     def _row_kind(self) -> Any:
         return tuple[*(_COLUMN_KINDS[kind] for kind in self.columns.values())]  # type: ignore[misc]
@@ -100,17 +115,17 @@ class StagedTable(BaseModel):
         place = list(first["loc"])
         row = rows_before + 1 + (int(place.pop(0)) if place else 0)
         column = list(self.columns)[int(place[0])] if place else "(all)"
-        return BadRow(self.name, row, column, f"{first['msg']}, got {str(first['input'])[:100]!r}")
+        return BadRow(self.name, row, column, f"{first['msg']}, got {shown(first['input'])}")
 
 
 class Part(BaseModel):
     """One staging file. Attributes: file, its name; rows; sha256 of its bytes; checksum of its rows."""
 
     model_config = ConfigDict(frozen=True)
-    file: str = Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]*$")
-    rows: int
-    sha256: str
-    checksum: int
+    file: str = Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]*$", max_length=255)
+    rows: int = Field(ge=0, lt=2**63)
+    sha256: str = Field(pattern="^[0-9a-f]{64}$")
+    checksum: int = Field(ge=0, lt=2**64)
 
 
 class TableParts(BaseModel):

@@ -13,13 +13,16 @@ from urllib.parse import urlsplit
 from airflow.sdk import ObjectStoragePath, Variable
 
 from hooks.connection_fields import BadConnection, read_connection, read_extra
+from include.shown import shown
 
 if TYPE_CHECKING:
     from include.staging.files import StagingPath
 
 REPORTS_ROOT = "reports_root"
 AWS_CONNECTION = "aws_default"
+MAX_ROOT = 512  # half of what an object store takes as the name of a file: the rest is ours
 _AWS_SCHEMES = ("s3", "s3a", "s3n")
+PATIENCE_S = 5.0  # of a page, with a store
 
 
 class BadVariable(ValueError):
@@ -71,6 +74,19 @@ def require_storage(*variables: str) -> None:
             names_below(variable, root)
 
 
+def impatient(root: StagingPath) -> StagingPath:
+    """Return `root`, whose store is asked once from now on, and for a few seconds: a person waits.
+
+    S3's client would ask one that is silent for seven minutes. What the connection says of timeouts wins.
+    """
+    files: Any = getattr(root, "fs", None)
+    if hasattr(files, "config_kwargs"):  # s3fs: all is read when the first request is made
+        files.connect_timeout = files.read_timeout = PATIENCE_S
+        files.retries = 1
+        files.config_kwargs.setdefault("retries", {"total_max_attempts": 1})
+    return root
+
+
 def names_below(variable: str, directory: StagingPath) -> list[str]:
     """Return the names in `directory`, a place below the root of that variable; none where it is missing.
 
@@ -115,11 +131,15 @@ def _root(variable: str) -> StagingPath:
     if not text:
         reason = f"not set: a directory or a URL like s3://bucket/prefix (AIRFLOW_VAR_{variable.upper()})"
         raise BadVariable(variable, reason)
+    if len(text) > MAX_ROOT or not text.isprintable():
+        reason = f"at most {MAX_ROOT} characters are allowed, none of them a control character"
+        raise BadVariable(variable, reason)
     path = text.removeprefix("file://")
     if "://" in path:
         return _object_store(variable, path)
     if not Path(path).is_absolute():
-        raise BadVariable(variable, f"{text!r} is no absolute path: tasks have no common working directory")
+        reason = f"{shown(text)} is no absolute path: tasks have no common working directory"
+        raise BadVariable(variable, reason)
     # Not Airflow's wrapper around the same files: it is many times slower.
     return Path(path)
 
@@ -136,7 +156,7 @@ def _open(variable: str, url: str) -> StagingPath:
         store = ObjectStoragePath(url, conn_id=conn_id)
         files = store.fs  # a store whose provider is not installed is found here, not by the first file
     except (ValueError, ImportError) as error:
-        raise BadVariable(variable, f"{url!r} cannot be opened: {error}") from error
+        raise BadVariable(variable, f"{shown(url)} cannot be opened: {error}") from error
     # Other processes write there: what they wrote must be seen. Airflow itself gives the path its file system
     # only where there is a connection; without one, half of the path's methods would use another.
     files.dircache.use_listings_cache = False
@@ -149,12 +169,15 @@ def _conn_id(variable: str, url: str) -> str | None:
 
     Airflow would go on without credentials if the one in the URL were missing, and ignores the default one.
     """
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+    except ValueError as error:  # half an IPv6 address; not shown, for the same reason as below
+        raise BadVariable(variable, f"no URL: {error}") from None
     named, _, bucket = parts.netloc.rpartition("@")
     if ":" in named:  # never shown
         raise BadVariable(variable, "before '@' stands the id of a connection: credentials belong into that")
     if not bucket:
-        raise BadVariable(variable, f"{url!r} names no bucket: s3://bucket/prefix does")
+        raise BadVariable(variable, f"{shown(url)} names no bucket: s3://bucket/prefix does")
     if not named and parts.scheme not in _AWS_SCHEMES:
         return None
     try:
