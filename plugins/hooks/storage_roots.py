@@ -23,6 +23,7 @@ AWS_CONNECTION = "aws_default"
 MAX_ROOT = 512  # half of what an object store takes as the name of a file: the rest is ours
 _AWS_SCHEMES = ("s3", "s3a", "s3n")
 PATIENCE_S = 5.0  # of a page, with a store
+PATIENCE_S = 5.0  # of a page, with a store
 
 
 class BadVariable(ValueError):
@@ -72,6 +73,19 @@ def require_storage(*variables: str) -> None:
         root = _root(variable)
         if not isinstance(root, Path):
             names_below(variable, root)
+
+
+def impatient(root: StagingPath) -> StagingPath:
+    """Return `root`, whose store is asked once from now on, and for a few seconds: a person waits.
+
+    S3's client would ask one that is silent for seven minutes. What the connection says of timeouts wins.
+    """
+    files: Any = getattr(root, "fs", None)
+    if hasattr(files, "config_kwargs"):  # s3fs: all is read when the first request is made
+        files.connect_timeout = files.read_timeout = PATIENCE_S
+        files.retries = 1
+        files.config_kwargs.setdefault("retries", {"total_max_attempts": 1})
+    return root
 
 
 def impatient(root: StagingPath) -> StagingPath:

@@ -15,7 +15,7 @@ from typing import IO, TypeVar
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, NonNegativeInt, PositiveInt, ValidationError
 
-from hooks.storage_roots import REPORTS_ROOT, names_below, telling_of
+from hooks.storage_roots import REPORTS_ROOT, impatient, names_below, telling_of
 from include.staging.files import StagingPath, open_buffered
 
 INDEX = "index.json"  # written last: a day without it is not finished
@@ -91,7 +91,7 @@ class Archive:
     """The days of one section: `<reports_root>/<folder>`, a directory or a prefix of an object store."""
 
     def __init__(self, reports_root: StagingPath, folder: str) -> None:
-        self._directory = reports_root / folder
+        self._directory = impatient(reports_root) / folder
 
     def days(self) -> list[date]:
         """Return the days that have a directory, newest first: also one whose rendering is not finished."""

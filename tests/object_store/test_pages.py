@@ -1,6 +1,9 @@
 """The pages in Airflow's UI from reports on S3, asked for by a user who may read the DAG."""
 
+import socket
+import threading
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import httpx
@@ -125,3 +128,22 @@ def test_a_store_that_cannot_be_read_is_a_503(
     page = client.get(path, headers={"accept": "text/html"})
     assert (page.status_code, "Traceback" in page.text) == (503, False)
     assert "reports_root" in page.text
+
+
+def test_a_silent_store_is_asked_once(client: httpx.Client, connect: Callable):
+    """Somebody waits for the answer, in a thread that others need; by itself the client asks for minutes."""
+    came = []
+
+    def accept() -> None:
+        with suppress(OSError):  # it is closed
+            while True:
+                came.append(silent.accept())
+
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        threading.Thread(target=accept, daemon=True).start()
+        connect(
+            endpoint_url=f"http://127.0.0.1:{silent.getsockname()[1]}", config_kwargs={"read_timeout": 0.3}
+        )
+        answer = client.get(OVERVIEW)
+    assert (answer.status_code, len(came)) == (503, 1)
+    assert "Read timeout" in answer.json()["detail"]
