@@ -1,0 +1,160 @@
+"""The stack `distributed` of docker-compose.yaml as native processes, before recorded answers of GitHub."""
+
+import shutil
+import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from include.clickhouse.client import NativeClient
+from include.local_stack.airflow_api import AirflowApi
+from tests.compose.compose_file import read_env, read_services
+from tests.compose.container import ROOT, Container
+from tests.compose.stack import ComposeStack
+from tests.e2e.invented_recording import write_recording
+from tests.servers.clickhouse import ClickHouseServer, running_clickhouse
+from tests.servers.free_port import free_ports
+from tests.servers.postgres import PostgresServer, running_postgres
+
+RECORDED = ROOT.parent / "shared" / "data" / "github"
+ADDRESSES = ("postgres:5432", "clickhouse:9000", "redis:6379", "api-server:8080", "github:8081")
+SERVERS = ("postgres", "clickhouse")  # Debian's and a wheel's: the others are started by the file's commands
+ENDS_WITHIN = timedelta(minutes=5)
+CLICKHOUSE_USER = """<{user}>
+    <password>{password}</password><profile>default</profile><quota>default</quota>
+    <networks><ip>127.0.0.1</ip></networks>
+</{user}>"""
+
+
+@dataclass(frozen=True)
+class Distributed:
+    """The running stack. Attributes: last_day: of the recording, yesterday; inbox: its directory."""
+
+    stack: ComposeStack
+    airflow: AirflowApi
+    env: dict[str, str]
+    ports: dict[str, int]
+    recording: Path
+    last_day: date
+    inbox: Path
+    volumes: Path
+
+    def run(self, dag_id: str, run_id: str = "") -> str:
+        """Wait for a run to be green, by default the one that the timetable made; return its id."""
+        runs = f"/api/v2/dags/{dag_id}/dagRuns"
+        if not run_id:
+            self.stack.wait_until(lambda: self.airflow._call("GET", runs)["dag_runs"], ENDS_WITHIN)
+            run_id = self.airflow._call("GET", runs)["dag_runs"][0]["dag_run_id"]
+        state = lambda: self.airflow.run_state(dag_id, run_id)  # noqa: E731
+        self.stack.wait_until(lambda: state() in {"success", "failed"}, ENDS_WITHIN)
+        assert state() == "success", self.airflow.task_instances(dag_id, run_id)
+        return run_id
+
+    def hosts(self, dag_id: str, run_id: str) -> dict[str, set[str]]:
+        """Return on which hosts the tasks of a run were, by task."""
+        path = f"/api/v2/dags/{dag_id}/dagRuns/{run_id}/taskInstances"
+        hosts: dict[str, set[str]] = {}
+        for task in self.airflow._call("GET", path)["task_instances"]:
+            hosts.setdefault(task["task_id"], set()).add(task["hostname"])
+        return hosts
+
+    def rows(self, sql: str) -> list[tuple]:
+        """What a reader of ClickHouse sees who has the project's login."""
+        login = {"user": "stagehouse", "password": self.env["CLICKHOUSE_PASSWORD"]}
+        port = self.ports["clickhouse:9000"]
+        with NativeClient("reader", "127.0.0.1", port, "stagehouse", **login) as clickhouse:
+            return clickhouse.execute(sql)
+
+
+@pytest.fixture(scope="module")
+def distributed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Distributed]:
+    """Everything started, healthy and, in the end, stopped."""
+    place = tmp_path_factory.mktemp("compose")
+    recording = RECORDED if RECORDED.is_dir() else write_recording(tmp_path_factory.mktemp("recording"))
+    ports = dict(zip(ADDRESSES, free_ports(len(ADDRESSES)), strict=True))
+    env = made_env(place, ports)
+    services = read_services(ROOT / "docker-compose.yaml", env)
+    services["github"] = read_services(ROOT / "docker-compose.yaml", env | {"COMPOSE_PROFILES": "demo"})[
+        "github"
+    ]
+    services["github"]["entrypoint"] += ["--data", str(recording)]
+    with running_postgres(max_connections=100) as postgres, running_clickhouse() as clickhouse:
+        prepare(
+            services["postgres"]["environment"], services["clickhouse"]["environment"], postgres, clickhouse
+        )
+        ports |= {"postgres:5432": postgres.port, "clickhouse:9000": clickhouse.port}
+        stack = ComposeStack(services, containers(services, place, ports), place)
+        url = f"http://127.0.0.1:{ports['api-server:8080']}"
+        try:
+            stack.start()
+            with AirflowApi(url, "admin", env["ADMIN_PASSWORD"]) as airflow:
+                stack.wait_until(lambda: not airflow.unhealthy(), ENDS_WITHIN)
+                airflow.log_in()
+                yesterday = datetime.now(UTC).date() - timedelta(days=1)
+                inbox, volumes = Path(env["INBOX"]), place / "volumes"
+                yield Distributed(stack, airflow, env, ports, recording, yesterday, inbox, volumes)
+        finally:
+            stack.sessions.stop()
+
+
+def made_env(place: Path, ports: dict[str, int]) -> dict[str, str]:
+    """Have `make env` write .env, and say there what a user would."""
+    for name in ("Makefile", ".env.example"):
+        shutil.copy(ROOT / name, place)
+    subprocess.run(["make", "--no-print-directory", "env"], cwd=place, check=True, capture_output=True)
+    url = f"http://127.0.0.1:{ports['api-server:8080']}"
+    said = {"COMPOSE_PROFILES": "distributed", "WORKERS": "2", "WORKER_CONCURRENCY": "1"}
+    said |= {"INBOX": str(place / "inbox"), "AIRFLOW_URL": url, "GITHUB_API": "http://github:8081"}
+    return read_env(place / ".env") | said
+
+
+def prepare(
+    postgres_wants: dict[str, str],
+    clickhouse_wants: dict[str, str],
+    postgres: PostgresServer,
+    clickhouse: ClickHouseServer,
+) -> None:
+    """Make what the images make at their first start: a role, a user, two databases."""
+    role, database = postgres_wants["POSTGRES_USER"], postgres_wants["POSTGRES_DB"]
+    postgres.execute(f"CREATE ROLE {role} SUPERUSER LOGIN PASSWORD '{postgres_wants['POSTGRES_PASSWORD']}'")
+    postgres.execute(f"CREATE DATABASE {database} OWNER {role}")
+    clickhouse.execute(f"CREATE DATABASE {clickhouse_wants['CLICKHOUSE_DB']}")
+    users = clickhouse.directory / "users.xml"
+    user, password = clickhouse_wants["CLICKHOUSE_USER"], clickhouse_wants["CLICKHOUSE_PASSWORD"]
+    added = CLICKHOUSE_USER.format(user=user, password=password)
+    users.write_text(users.read_text().replace("</users>", f"{added}</users>"))
+    clickhouse.execute("SYSTEM RELOAD CONFIG")
+
+
+def containers(
+    services: dict[str, dict[str, Any]], place: Path, ports: dict[str, int]
+) -> dict[str, list[Container]]:
+    """Return the containers of each service that its own command starts; each listens on a port of ours."""
+    api, redis, github = (ports[name] for name in ("api-server:8080", "redis:6379", "github:8081"))
+    (health,) = free_ports(1)
+    listen = {"AIRFLOW__API__HOST": "127.0.0.1", "AIRFLOW__API__PORT": api}
+    services["api-server"]["environment"] |= listen
+    listen = {"AIRFLOW__SCHEDULER__SCHEDULER_HEALTH_CHECK_SERVER_PORT": health}
+    services["scheduler-distributed"]["environment"] |= listen
+    own = {
+        "api-server": {"127.0.0.1:8080": f"127.0.0.1:{api}"},
+        "scheduler-distributed": {"127.0.0.1:8974": f"127.0.0.1:{health}"},
+        "github": {"8081": str(github), "0.0.0.0": "127.0.0.1"},  # noqa: S104 - put away
+        "redis": {"port 6379": f"port {redis}", "redis-cli": f"redis-cli -p {redis}"}
+        | {"dir /data": f"dir {place}/redis/data"},
+    }
+    return {
+        name: [Container(each, service, place, ports, own.get(name, {})) for each in names(name, service)]
+        for name, service in services.items()
+        if name not in SERVERS
+    }
+
+
+def names(name: str, service: dict[str, Any]) -> list[str]:
+    """Return the names of a service's containers."""
+    replicas = int(service.get("deploy", {}).get("replicas", 0))
+    return [f"{name}-{number + 1}" for number in range(replicas)] or [name]

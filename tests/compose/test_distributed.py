@@ -1,0 +1,76 @@
+"""docker-compose.yaml's stack of workers does the work: its own commands and environments, run natively."""
+
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+
+import pytest
+
+from include.phrase_views.sample import sample_csv
+from tests.compose.conftest import Distributed
+from tests.compose.container import Container
+from tests.e2e import counters_truth, recorded_truth
+
+pytestmark = pytest.mark.e2e
+MAIN, IMPORT, REPORT = "github_top_repositories", "phrases_views_import", "phrase_views_report"
+WORKERS = {"worker-1", "worker-2"}
+
+
+@pytest.fixture(scope="module")
+def runs(distributed: Distributed) -> dict[str, str]:
+    """The main job and the report by schedule, the import by hand: all green. By DAG, the run's id."""
+    airflow, day = distributed.airflow, distributed.last_day
+    (distributed.inbox / "counters.csv").write_bytes(sample_csv(day))
+    distributed.stack.wait_until(
+        lambda: airflow.parsed_at(IMPORT) and airflow.parsed_at(MAIN), timedelta(minutes=3)
+    )
+    airflow.unpause(MAIN)
+    airflow.unpause(IMPORT)
+    imported = distributed.run(IMPORT, airflow.trigger(IMPORT, {"path": "counters.csv"}))
+    airflow.unpause(REPORT)
+    return {IMPORT: imported, REPORT: distributed.run(REPORT), MAIN: distributed.run(MAIN)}
+
+
+def test_the_day_is_the_recording_s_row_by_row(distributed: Distributed, runs: dict[str, str]):
+    """As an independent reading of the recorded files has it."""
+    day = distributed.last_day
+    truth = recorded_truth.read_truth(distributed.recording, top=100, day=day, last_day=day)
+    of_day = f"WHERE date = '{day}'"
+    tables = {
+        f"date, repo, position, stars FROM repositories_positions {of_day}": truth.positions,
+        f"date, repo, author, commits_num FROM repositories_authors_commits {of_day}": truth.commits,
+        f"date, repo, outcome, commits, requests FROM repositories_outcomes {of_day}": truth.outcomes,
+        "owner, name, stars, watchers, forks, language, toString(pushed_at) FROM repositories FINAL": [
+            (*facts, str(pushed_at)) for *facts, pushed_at in truth.repositories
+        ],
+    }
+    assert len(truth.commits) > 10
+    for table, rows in tables.items():
+        assert Counter(distributed.rows(f"SELECT {table}")) == Counter(rows), table
+
+
+def test_the_report_is_the_counters_row_by_row(distributed: Distributed, runs: dict[str, str]):
+    """As an independent reading of the imported file has it; the files are where the UI finds them."""
+    day = distributed.last_day
+    truth = counters_truth.read_truth([distributed.inbox / "counters.csv"], day)
+    columns, table = "campaign_id, phrase, hour, views, flags", "phrases_views_by_hour"
+    assert len(truth) > 10
+    assert Counter(distributed.rows(f"SELECT {columns} FROM {table} WHERE date = '{day}'")) == Counter(truth)
+    assert (distributed.volumes / "reports" / "phrase_views" / str(day) / "index.html").is_file()
+
+
+def test_both_workers_load(distributed: Distributed, runs: dict[str, str]):
+    """Parts that were staged on one worker are loaded on the other too: they share the staging volume."""
+    hosts = distributed.hosts(MAIN, runs[MAIN])
+    assert hosts["load"] == WORKERS
+    assert len(hosts["fetch"]) == 1
+    assert set().union(*hosts.values()) == WORKERS
+
+
+def test_the_health_checks_that_nothing_waits_for_are_true(distributed: Distributed, runs: dict[str, str]):
+    """The others were waited for at the start. Each starts an Airflow to ask, so they ask together."""
+    awaited = {"redis", "github", "api-server"}
+    asked = [c for c in distributed.stack.containers if c.name not in {*awaited, "init"}]
+    with ThreadPoolExecutor() as pool:
+        healthy = dict(zip((c.name for c in asked), pool.map(Container.is_healthy, asked), strict=True))
+    assert healthy == dict.fromkeys(WORKERS | {"scheduler-distributed", "dag-processor", "triggerer"}, True)
