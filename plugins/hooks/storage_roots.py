@@ -23,7 +23,6 @@ AWS_CONNECTION = "aws_default"
 MAX_ROOT = 512  # half of what an object store takes as the name of a file: the rest is ours
 _AWS_SCHEMES = ("s3", "s3a", "s3n")
 PATIENCE_S = 5.0  # of a page, with a store
-PATIENCE_S = 5.0  # of a page, with a store
 
 
 class BadVariable(ValueError):
@@ -88,26 +87,16 @@ def impatient(root: StagingPath) -> StagingPath:
     return root
 
 
-def impatient(root: StagingPath) -> StagingPath:
-    """Return `root`, whose store is asked once from now on, and for a few seconds: a person waits.
-
-    S3's client would ask one that is silent for seven minutes. What the connection says of timeouts wins.
-    """
-    files: Any = getattr(root, "fs", None)
-    if hasattr(files, "config_kwargs"):  # s3fs: all is read when the first request is made
-        files.connect_timeout = files.read_timeout = PATIENCE_S
-        files.retries = 1
-        files.config_kwargs.setdefault("retries", {"total_max_attempts": 1})
-    return root
-
-
 def names_below(variable: str, directory: StagingPath) -> list[str]:
     """Return the names in `directory`, a place below the root of that variable; none where it is missing.
 
-    Raises: BadVariable; StorageAway.
+    Raises: BadVariable; StorageAway; OSError, of a disk.
     """
     if isinstance(directory, Path):
-        return [path.name for path in directory.iterdir()] if directory.exists() else []
+        try:
+            return [path.name for path in directory.iterdir()]
+        except FileNotFoundError:
+            return []
     store: Any = directory
     with telling_of(variable, directory):
         try:
