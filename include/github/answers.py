@@ -25,6 +25,7 @@ from include.github.errors import (
     Unauthorized,
     Unexpected,
 )
+from include.secret_forms import secret_forms
 
 EVERYTHING = "all"  # the resource of a limit that is on every request
 RESOURCES = ("core", "search")
@@ -59,7 +60,10 @@ class Answer:
 
     def without_secret(self, text: str) -> str:
         """Return `text` fit for a log."""
-        return text.replace(self.secret, "***") if len(self.secret) >= SHORTEST_SECRET else text
+        if len(self.secret) >= SHORTEST_SECRET:
+            for form in secret_forms(self.secret):
+                text = text.replace(form, "***")
+        return text
 
 
 @dataclass(frozen=True)
@@ -186,9 +190,10 @@ def _status_error(answer: Answer) -> AnswerError:
 
 def _message(answer: Answer) -> str:
     """What GitHub says, with the `errors` of a 422 and the reason of a 451; else the start of the body."""
-    body = _object(answer.body)
+    body = _object(answer.without_secret(answer.body.decode("utf-8", "replace")).encode())
     parts = [body[key] for key in ("message", "errors", "block") if body.get(key)]
-    texts = [answer.without_secret(ascii(part))[:300] for part in parts]
+    # Again what was within the JSON in one more form; before ascii(), which makes yet another of it.
+    texts = [ascii(answer.without_secret(part) if isinstance(part, str) else part)[:300] for part in parts]
     return "; ".join(texts) or f"body {excerpt(answer)}"
 
 

@@ -6,11 +6,9 @@ from collections.abc import Iterable, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
-from urllib.parse import quote
 
 from airflow.providers.common.sql.hooks.sql import DbApiHook
 from airflow.sdk import Connection
-from airflow.sdk.log import mask_secret
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, field_validator
 
 from hooks.connection_fields import BadConnection, read_connection, read_options, read_port
@@ -136,9 +134,6 @@ def _native(connection: Connection, where: str, options: ClickHouseOptions, data
     if port in HTTP_PORTS:
         reason = f"{port} is ClickHouse's HTTP port; the native port is needed, usually 9000 (9440 with TLS)"
         raise BadConnection(connection.conn_id, "port", reason)
-    if password := connection.password:
-        mask_secret(password)
-        mask_secret(quote(password, safe=""))  # its form in a URI
     return NativeClient(
         where,
         connection.host,

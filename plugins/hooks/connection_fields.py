@@ -8,7 +8,10 @@ from typing import TypeVar
 
 from airflow.sdk import BaseHook, Connection
 from airflow.sdk.exceptions import AirflowNotFoundException
+from airflow.sdk.log import mask_secret
 from pydantic import BaseModel, ValidationError
+
+from include.secret_forms import secret_forms
 
 Options = TypeVar("Options", bound=BaseModel)
 FIELDS = {"conn_type", "description", "host", "login", "password", "schema", "port", "extra"}
@@ -30,15 +33,17 @@ class BadConnection(ValueError):
 
 
 def read_connection(conn_id: str) -> Connection:
-    """Return the connection `conn_id` from wherever Airflow finds it first.
+    """Return the connection `conn_id` from wherever Airflow finds it first; logs hide its password then.
 
     Raises: BadConnection: there is none, or its environment variable cannot be read, which Airflow itself
         reports as "isn't defined".
     """
     try:
-        return BaseHook.get_connection(conn_id)
+        connection = BaseHook.get_connection(conn_id)
     except AirflowNotFoundException:
         raise BadConnection(conn_id, *_why_unreadable(conn_id)) from None
+    mask_secret(list(secret_forms(connection.password or "")))  # by itself Airflow hides it as it is only
+    return connection
 
 
 def read_extra(connection: Connection) -> dict[str, object]:

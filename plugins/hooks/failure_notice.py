@@ -103,7 +103,7 @@ def failure_notice(context: Context, reason: str) -> str:
         index = f"[{ti.map_index}]" if ti.map_index is not None and ti.map_index >= 0 else ""
         facts += [f"task {ti.task_id}{index}", f"try {ti.try_number}"]
     facts.append(f"run {context['run_id']}")
-    told = str(redact(f"{', '.join(facts)}: {_one_line(reason)[:LONGEST_REASON]}"))
+    told = f"{_one_line(', '.join(facts))}: {_one_line(reason)[:LONGEST_REASON]}"
     return f"{context['dag'].dag_id} failed: {told} {ti.log_url if ti else _run_url(context)}"
 
 
@@ -118,7 +118,7 @@ def _tell(context: Context, reason: str) -> bool:
         notifier({**context, "notice": notice})
     except Exception as error:  # noqa: BLE001 - a notifier may raise anything
         line = _one_line(f"{type(error).__name__}: {error}")[:LONGEST_REASON]
-        log.error("No notice of this failure was sent: %s", redact(line))  # noqa: TRY400 - the one line says it
+        log.error("No notice of this failure was sent: %s", line)  # noqa: TRY400 - the one line says it
         return False
     log.info("Told by %s: %s", type(notifier).__name__, notice)
     return True
@@ -128,7 +128,7 @@ def _remember(context: Context) -> None:
     try:
         context["ti"].xcom_push(TOLD, value=True)
     except Exception as error:  # noqa: BLE001 - being told twice is no harm
-        log.warning("The end of the run will tell this failure again: %s", redact(_one_line(str(error))))
+        log.warning("The end of the run will tell this failure again: %s", _one_line(str(error)))
 
 
 def _task_has_told(context: Context) -> bool:
@@ -138,7 +138,7 @@ def _task_has_told(context: Context) -> bool:
     try:
         return bool(ti.xcom_pull(ti.task_id, key=TOLD, map_indexes=ti.map_index))
     except Exception as error:  # noqa: BLE001 - being told twice is better than not at all
-        log.warning("Cannot see whether this failure was told already: %s", redact(_one_line(str(error))))
+        log.warning("Cannot see whether this failure was told already: %s", _one_line(str(error)))
         return False
 
 
@@ -164,4 +164,5 @@ def _run_url(context: Context) -> str:
 
 
 def _one_line(text: str) -> str:
+    text = str(redact(text))  # first: a secret that is cut or changed would not be found any more
     return " ".join("".join(c if c.isprintable() else " " for c in text).split())

@@ -9,10 +9,9 @@ from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
-from urllib.parse import quote, urlsplit
+from urllib.parse import urlsplit
 
 from airflow.sdk import BaseHook, Connection
-from airflow.sdk.log import mask_secret
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from hooks.connection_fields import BadConnection, read_connection, read_options
@@ -77,7 +76,7 @@ class GitHubHook(BaseHook):
 
     def lease_name(self) -> str:
         """Return the name of the lease that guards this account's budget: one holder asks at a time."""
-        connection = self._read_connection()
+        connection = read_connection(self.github_conn_id)
         token = hashlib.sha256(_token(connection).encode()).hexdigest()[:12]
         return f"github:{urlsplit(_host(connection)).netloc.lower()}:{token}"
 
@@ -100,7 +99,8 @@ class GitHubHook(BaseHook):
             bounds = Bounds(attempts=2, retry_first_s=0.2, retry_jitter_s=0.1, patience_s=2)
             async with self._client(Path(directory), bounds=bounds) as client:
                 await client.get(client.base_url, _require_root, Tally())
-        account = "the token is accepted" if _token(self._read_connection()) else "asked without a token"
+        token = _token(read_connection(self.github_conn_id))
+        account = "the token is accepted" if token else "asked without a token"
         return f"{client.base_url} is a GitHub API; {account}"
 
     def _client(self, staging_root: StagingPath, **options: Any) -> GitHubClient:
@@ -112,7 +112,7 @@ class GitHubHook(BaseHook):
         from include.github.client import GitHubClient
         from include.github.limits import LimitMemory
 
-        connection = self._read_connection()
+        connection = read_connection(self.github_conn_id)
         account = hashlib.sha256(self.lease_name().encode()).hexdigest()[:16]
         return GitHubClient(
             _host(connection),
@@ -122,13 +122,6 @@ class GitHubHook(BaseHook):
             now=partial(datetime.now, UTC),
             **options,
         )
-
-    def _read_connection(self) -> Connection:
-        connection = read_connection(self.github_conn_id)
-        if token := connection.password:
-            mask_secret(token)
-            mask_secret(quote(token, safe=""))  # its form in a URI
-        return connection
 
 
 def _host(connection: Connection) -> str:

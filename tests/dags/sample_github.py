@@ -11,7 +11,7 @@ from functools import partial
 from aiohttp import web
 
 from include.github.models import AUTHOR_CHARACTERS
-from include.github_stand_in.app import REQUEST_LOG, create_app
+from include.github_stand_in.app import FAULTS, REQUEST_LOG, create_app
 from include.github_stand_in.dataset import Commit, Repository
 from include.github_stand_in.quota import Quota
 from include.github_stand_in.request_log import LoggedRequest
@@ -19,10 +19,11 @@ from include.github_stand_in.sample import Sample
 
 
 class SampleGitHub:
-    """What is served. Attributes: url; sample."""
+    """What is served. Attributes: url; sample; faults."""
 
     def __init__(self, app: web.Application, port: int, sample: Sample) -> None:
         self.url, self.sample, self._log = f"http://127.0.0.1:{port}", sample, app[REQUEST_LOG]
+        self.faults = app[FAULTS]
 
     @property
     def requests(self) -> list[LoggedRequest]:

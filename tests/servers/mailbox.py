@@ -11,22 +11,27 @@ import pytest
 
 
 class Mailbox:
-    """The server, in a thread. Attributes: port; mails, in the order they came; refuses, all that come."""
+    """The server, in a thread.
+
+    Attributes: port; mails, in the order they came; refuses, all that come; refuses_logins.
+    """
 
     def __init__(self) -> None:
         self.mails: list[EmailMessage] = []
-        self.refuses = False
+        self.refuses = self.refuses_logins = False
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever)
         self._thread.start()
         self._server = self._wait(asyncio.start_server(self._serve, "127.0.0.1", 0))
         self.port = self._server.sockets[0].getsockname()[1]
 
-    def airflow_connection(self) -> str:
-        """The connection `smtp_default` of it, as JSON."""
+    def airflow_connection(self, **fields: object) -> str:
+        """The connection `smtp_default` of it, as JSON, with these fields too."""
         extra = {"disable_ssl": True, "disable_tls": True, "from_email": "airflow@example.org"}
         extra |= {"timeout": 5, "retry_limit": 0}
-        return json.dumps({"conn_type": "smtp", "host": "127.0.0.1", "port": self.port, "extra": extra})
+        return json.dumps(
+            {"conn_type": "smtp", "host": "127.0.0.1", "port": self.port, "extra": extra} | fields
+        )
 
     def lines(self) -> list[tuple[str, str]]:
         """Subject and text of each mail."""
@@ -48,6 +53,10 @@ class Mailbox:
                     data = await reader.readuntil(b"\r\n.\r\n")
                     self.mails.append(message_from_bytes(data[:-3], policy=policy.default))
                     answer = b"250 kept"
+                case b"EHLO":
+                    answer = b"250-mailbox\r\n250 AUTH PLAIN"
+                case b"AUTH":
+                    answer = b"535 not with that" if self.refuses_logins else b"235 you are in"
                 case b"MAIL" if self.refuses:
                     answer = b"550 no mail today"
                 case b"QUIT":

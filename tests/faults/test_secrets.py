@@ -1,0 +1,272 @@
+"""Passwords and tokens are nowhere: canaries in every connection, over green and red runs of the DAGs."""
+
+import json
+import os
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from hashlib import sha256
+from itertools import product
+from pathlib import Path
+from urllib.parse import quote
+
+import pytest
+from airflow.sdk._shared.secrets_masker import reset_secrets_masker
+from airflow.sdk.log import mask_secret
+from psycopg2 import sql
+
+from hooks.clickhouse_hook import ClickHouseHook
+from hooks.failure_notice import LONGEST_REASON, failure_notice
+from hooks.github_hook import GitHubHook
+from hooks.postgres_hook import StagehousePostgresHook
+from include.github.answers import Answer, read_value
+from include.github.errors import AnswerError
+from include.github_stand_in.faults import Fault
+from tests.dags.sample_github import SampleGitHub, sample_github
+from tests.faults.canaries import Canary, command_lines, files_below, forms, leaks
+from tests.faults.dag_process import DagProcess
+from tests.integration.plugin.api_server import ApiServer
+from tests.servers.clickhouse import ClickHouseServer, running_clickhouse
+from tests.servers.free_port import free_ports
+from tests.servers.mailbox import Mailbox
+from tests.servers.postgres import PostgresServer
+
+POSTGRES, CLICKHOUSE, GITHUB, SMTP = CANARIES = [
+    Canary(name) for name in ("Ankh", "Bulrush", "Civet", "Dodo")
+]
+SECRETS = {"postgres": POSTGRES, "clickhouse": CLICKHOUSE, "github": GITHUB, "smtp": SMTP}
+YESTERDAY = (datetime.now(UTC) - timedelta(days=1)).date()
+MAIN, IMPORT, REPORT = "github_top_repositories", "phrases_views_import", "phrase_views_report"
+HEALTH, WATCH = "postgres_health", "day_published_watch"
+COUNTERS = f"campaign_id,phrase,views,dt\n7,a,1,{YESTERDAY} 10:00:00\n7,a,5,{YESTERDAY} 11:00:00\n"
+NOTIFIER = {
+    "class": "airflow.providers.smtp.notifications.smtp.SmtpNotifier",
+    "kwargs": {"to": "night@example.org", "subject": "{{ notice }}", "html_content": "{{ notice }}"},
+}
+PAGES = ("/db/version", "/phrase-views/", "/top-repositories/", f"/top-repositories/{YESTERDAY}/index.html")
+USER = """<yandex><users><canary>
+    <password_sha256_hex>{}</password_sha256_hex><profile>default</profile><quota>default</quota>
+    <networks><ip>127.0.0.1</ip></networks>
+</canary></users></yandex>"""
+
+
+class Place:
+    """What the runs work with, each server with a secret of its own.
+
+    Attributes: github; clickhouse; postgres; mailbox; directory of all files that a run writes.
+    """
+
+    def __init__(
+        self,
+        github: SampleGitHub,
+        clickhouse: ClickHouseServer,
+        postgres: PostgresServer,
+        mailbox: Mailbox,
+        directory: Path,
+    ) -> None:
+        self.github, self.clickhouse, self.postgres, self.mailbox = github, clickhouse, postgres, mailbox
+        self.directory = directory
+
+    def connection(self, kind: str) -> dict[str, object]:
+        """Return the fields of the connection to a server."""
+        match kind:
+            case "postgres":
+                return json.loads(self.postgres.airflow_connection(login="canary", password=POSTGRES))
+            case "clickhouse":
+                return json.loads(self.clickhouse.airflow_connection(login="canary", password=CLICKHOUSE))
+            case "smtp":
+                return json.loads(self.mailbox.airflow_connection(login="canary", password=SMTP))
+        fast = {"requests_per_second": 500, "max_concurrent_requests": 10}
+        return {"conn_type": "github", "host": self.github.url, "password": GITHUB, "extra": fast}
+
+    def environment(self, write: Callable[[str, dict], str], *kinds: str) -> dict[str, str]:
+        """Return connections and variables; the connections of `kinds` are as `write` writes them."""
+        connections = {kind: json.dumps(self.connection(kind)) for kind in SECRETS}
+        connections |= {kind: write(kind, self.connection(kind)) for kind in kinds}
+        variables = {
+            f"VAR_{name.upper()}_ROOT": str(self.directory / name) for name in ("staging", "reports", "inbox")
+        }
+        connections = {f"CONN_{kind.upper()}_DEFAULT": text for kind, text in connections.items()}
+        everything = connections | variables | {"VAR_FAILURE_NOTIFIER": json.dumps(NOTIFIER)}
+        return {f"AIRFLOW_{name}": value for name, value in everything.items()}
+
+    def texts(self, said: str) -> dict[str, bytes]:
+        """All that came of a run: output, Airflow's database and logs, files, mails, logs of the servers."""
+        airflow = Path(os.environ["AIRFLOW_HOME"])
+        files = files_below(airflow, self.directory, self.clickhouse.directory / "data")
+        logs = [*self.clickhouse.directory.glob("*.log"), self.postgres.directory / "log"]
+        mails = {f"mail {n}": mail.as_bytes() for n, mail in enumerate(self.mailbox.mails)}
+        mails |= {f"text of {n}": b"".join(mail.get_payload(decode=True) or b"" for mail in mail.walk())
+                  for n, mail in enumerate(self.mailbox.mails)}  # fmt: skip
+        return {
+            "output": said.encode(),
+            **files,
+            **{str(log): log.read_bytes() for log in logs},
+            **mails,
+            **command_lines(),
+        }
+
+
+@pytest.fixture(scope="module")
+def place(
+    metadb: None, postgres_server: PostgresServer, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Place]:
+    """All servers, with an account whose password is a canary."""
+    directory, database = tmp_path_factory.mktemp("written"), tmp_path_factory.mktemp("clickhouse")
+    (directory / "inbox").mkdir()
+    (directory / "inbox" / "a.csv").write_text(COUNTERS)
+    (database / "users.d").mkdir()
+    (database / "users.d" / "canary.xml").write_text(USER.format(sha256(CLICKHOUSE.encode()).hexdigest()))
+    create = sql.SQL("CREATE ROLE canary SUPERUSER LOGIN PASSWORD {}").format(sql.Literal(POSTGRES))
+    postgres_server.execute(create)
+    mailbox = Mailbox()
+    try:
+        with sample_github() as github, running_clickhouse(directory=database) as clickhouse:
+            clickhouse.execute("CREATE DATABASE stagehouse")
+            yield Place(github, clickhouse, postgres_server, mailbox, directory)
+    finally:
+        mailbox.stop()
+        postgres_server.execute("DROP ROLE canary")
+
+
+@pytest.fixture(scope="module")
+def run(place: Place, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable]:
+    """Run a DAG, and hold all that it said and left to the oracle; return the states and what it said."""
+    with DagProcess(tmp_path_factory.mktemp("output") / "output.log") as process:
+
+        def run_dag(dag_id: str, write=as_it_is, kinds=(), **how: object) -> tuple[dict[str, str], str]:
+            states, said = process.run(dag_id, place.environment(write, *kinds), **how)
+            assert "[DAG TEST]" in said
+            assert leaks(CANARIES, place.texts(said)) == []
+            return states, said
+
+        yield run_dag
+
+
+def test_every_form_of_a_secret_is_found():
+    """The oracle of this file can fail."""
+    for canary in CANARIES:
+        for form, text in forms(canary).items():
+            assert leaks(CANARIES, {form: f"a {text} b".encode()}), form
+
+
+def test_green_runs_show_no_secret(run: Callable, place: Place):
+    """Every DAG that publishes, and what its runs leave."""
+    for dag_id, conf in ((MAIN, {"top": 5}), (IMPORT, {"path": "a.csv"}), (REPORT, {}), (WATCH, {})):
+        states, _ = run(dag_id, conf=conf)
+        assert set(states.values()) == {"success"}, (dag_id, states)
+
+
+def as_it_is(_: str, fields: dict) -> str:
+    """A connection that works."""
+    return json.dumps(fields)
+
+
+def to_nobody(_: str, fields: dict) -> str:
+    """A port where nobody listens."""
+    return json.dumps(fields | {"port": free_ports(1)[0]})
+
+
+def of_another(_: str, fields: dict) -> str:
+    """Somebody else's password."""
+    return json.dumps(fields | {"login": "nobody-here"})
+
+
+def as_url(kind: str, _: dict) -> str:
+    """A URL with the password in percent-encoding, of a host that there is not."""
+    return f"{kind}://canary:{quote(SECRETS[kind], safe='')}@no-such-host.invalid/x"
+
+
+def as_bad_url(kind: str, _: dict) -> str:
+    """A URL with the password as it is: half of it seems to be a port, or a path."""
+    return f"{kind}://canary:{SECRETS[kind]}@no-such-host.invalid/x"
+
+
+def as_bad_json(_: str, fields: dict) -> str:
+    """A comma too many: Airflow cannot read it."""
+    return json.dumps(fields)[:-1] + ",}"
+
+
+def in_an_option(kind: str, fields: dict) -> str:
+    """The password as an option that there is not."""
+    return json.dumps(fields | {"password": "", "extra": {"pasword": SECRETS[kind]}})
+
+
+FIRST_TO_ASK = {"postgres": (HEALTH, HEALTH), "clickhouse": (REPORT, "tables"), "github": (MAIN, "rank")}
+WAYS = (as_url, as_bad_url, as_bad_json, in_an_option)
+BROKEN = [*product(WAYS, FIRST_TO_ASK), *product((to_nobody, of_another), ("postgres", "clickhouse"))]
+
+
+@pytest.mark.parametrize(("write", "kind"), BROKEN)
+def test_a_red_run_shows_no_secret(run: Callable, place: Place, write: Callable, kind: str):
+    """The first task that asks there is red and names the connection; the mail's is broken as well."""
+    dag_id, task_id = FIRST_TO_ASK[kind]
+    place.mailbox.refuses_logins = write is of_another
+    states, said = run(dag_id, write, (kind, "smtp"), last=task_id)
+    assert states[task_id] == "failed"
+    assert f"{kind}_default" in said
+    assert "No notice of this failure was sent" in said
+
+
+def test_no_page_shows_a_secret(place: Place, tmp_path: Path):
+    """Nor do the log and the arguments of the server that shows them, even where Postgres refuses it."""
+    server = ApiServer(tmp_path, **place.environment(of_another, "postgres"))
+    server.start()
+    try:
+        with server.client("admin") as admin:
+            pages = {path: admin.get(f"/stagehouse{path}") for path in PAGES}
+        texts = {path: page.content + str(page.headers).encode() for path, page in pages.items()}
+        texts |= {"log": server.log.read_bytes()} | command_lines()
+    finally:
+        server.stop()
+    assert pages["/db/version"].status_code == 503
+    assert leaks(CANARIES, texts) == []
+
+
+ECHO = {form: text for form, text in forms(GITHUB).items() if form != "cut"}
+
+
+def test_a_server_that_repeats_the_token(run: Callable, place: Place):
+    """What GitHub, or a proxy before it, says of a refusal is logged and told without the token."""
+    place.mailbox.refuses_logins = False
+    echo = " ".join(ECHO.values())
+    place.github.faults.add(Fault("/search/", status=401, body=json.dumps({"message": echo}).encode()))
+    states, said = run(MAIN, last="rank")
+    assert states["rank"] == "failed"
+    assert "the token was rejected: '*** " in said
+    assert "the token was rejected" in place.mailbox.mails[-1]["subject"]
+
+
+@pytest.mark.parametrize("text", ECHO.values(), ids=ECHO)
+@pytest.mark.parametrize("status", [401, 403, 404, 422, 418])
+def test_no_error_repeats_the_token(status: int, text: str):
+    """In no form, not even in the error itself, which no log has masked yet."""
+    for body in (
+        text,
+        f"<p>{text}</p>" * 9,
+        json.dumps({"message": text}),
+        json.dumps({"errors": [{"x": GITHUB}]}),
+    ):
+        with pytest.raises(AnswerError) as refused:
+            read_value(Answer("https://x", status, {"x-github-request-id": "1"}, body.encode(), GITHUB))
+        assert "***" in str(refused.value)
+        assert leaks([GITHUB], {"error": f"{refused.value} {refused.value!r}".encode()}) == []
+
+
+@pytest.mark.parametrize(("write", "kind"), BROKEN)
+def test_no_test_button_shows_a_secret(
+    place: Place, write: Callable, kind: str, monkeypatch: pytest.MonkeyPatch
+):
+    """Nor do the errors behind it: the button shows what they say as it is."""
+    monkeypatch.setenv(f"AIRFLOW_CONN_{kind.upper()}_DEFAULT", write(kind, place.connection(kind)))
+    hook = {"postgres": StagehousePostgresHook, "clickhouse": ClickHouseHook, "github": GitHubHook}[kind]()
+    works, shown = hook.test_connection()
+    assert (works, leaks(CANARIES, {"button": shown.encode()})) == (False, [])
+
+
+def test_a_long_reason_is_masked_before_it_is_cut(dagbag):
+    """Half of a secret would not be recognized any more."""
+    reset_secrets_masker()
+    mask_secret(str(GITHUB))
+    for length in range(LONGEST_REASON - len(GITHUB), LONGEST_REASON):
+        notice = failure_notice({"dag": dagbag.dags[HEALTH], "run_id": "x"}, "y" * length + GITHUB)
+        assert leaks(CANARIES, {"notice": notice.encode()}) == []
