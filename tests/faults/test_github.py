@@ -330,7 +330,7 @@ async def test_a_fault_that_lasts_is_red_by_name_and_leaves_nothing(run, truth, 
 
 async def test_the_rate_is_kept_while_every_other_request_fails(run, truth):
     """Retries queue like all others: more than a second's worth of them is spread over seconds."""
-    run.rate = 12
+    run.rate = 8
     run.app[FAULTS].add(*(Fault(COMMITS, after=n, status=502, body=b"") for n in range(15)))
     manifest = await run.try_once()
     assert run.staged(manifest) == truth[0]
