@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, JsonValue, ValidationError
 
-from include.shown import first_problem
+from include.shown import first_problem, shown
 from include.staging.errors import StagingFileDamaged, StagingFileMissing
 from include.staging.files import StagingPath, write_atomically
 from include.staging.tables import Part, StorableDay, TableParts
@@ -34,7 +34,8 @@ class Manifest(BaseModel):
         for part in parts:
             if part.file == file:
                 return part
-        raise StagingFileMissing(file, f"table {table} of this run has no such part: clear task fetch")
+        next_step = f"table {shown(table)} of this run has no such part: clear task fetch"
+        raise StagingFileMissing(shown(file), next_step)
 
 
 def save_manifest(directory: StagingPath, manifest: Manifest) -> None:

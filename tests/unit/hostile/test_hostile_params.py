@@ -1,0 +1,72 @@
+"""Params of the three DAGs: a request that can be kept, or BadParam."""
+
+from datetime import date
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from include.github.request import read_request as read_ranking
+from include.params import BadParam
+from include.phrase_views.hours import hours
+from include.phrase_views.import_request import read_request as read_import
+from include.phrase_views.request import read_request as read_report
+from tests.unit.hostile.values import OFTEN, any_text, anything, assert_names, assert_short, damaged
+
+RUN_DAY, TODAY = date(2026, 8, 20), date(2026, 8, 21)
+RANKING = {"top": 100, "query": "stars:>1", "day": "2026-08-20"}
+REPORT = {"campaign_ids": [1, 2], "day": "2026-08-20", "time_zone": "Europe/Berlin", "hour_rule": "closing"}
+IMPORT = {"path": "august/20.csv", "format": "csv", "max_rejected": 5}
+
+
+@OFTEN
+@given(damaged(RANKING))
+def test_params_of_a_ranking(params):
+    """A day of the column, a number GitHub takes, a query that is printable; else the param is named."""
+    try:
+        request = read_ranking(params, run_day=RUN_DAY, today=TODAY)
+    except BadParam as refusal:
+        assert_names(refusal, *(ascii(name)[:80] for name in params), *RANKING)
+        return
+    assert date(1970, 1, 1) <= request.day <= TODAY
+    assert type(request.top) is int
+    assert 1 <= request.top <= 1000
+    assert request.query.encode()
+    assert "\0" not in request.query
+
+
+@OFTEN
+@given(damaged(REPORT, anything | st.lists(anything, max_size=3)))
+def test_params_of_a_report(params):
+    """Campaigns of the column, a day that its zone has, a rule that is known; else the param is named."""
+    try:
+        request = read_report(params, run_day=RUN_DAY, today=TODAY)
+    except BadParam as refusal:
+        assert_names(refusal, *(ascii(name)[:80] for name in params), *REPORT)
+        return
+    assert all(type(number) is int and 1 <= number < 2**31 for number in request.campaign_ids)
+    assert hours(request.day, request.time_zone)
+    assert request.hour_rule in ("sample", "closing")
+
+
+@OFTEN
+@given(damaged(IMPORT, anything | any_text))
+def test_params_of_an_import(params):
+    """A path on one line, a format that is known, a bounded number; else the param is named."""
+    try:
+        request = read_import(params)
+    except BadParam as refusal:
+        assert_names(refusal, *(ascii(name)[:80] for name in params), *IMPORT)
+        return
+    assert 0 < len(request.path.encode()) <= 4 * 1024
+    assert not {"\0", "\n"} & set(request.path)
+    assert type(request.max_rejected) is int
+    assert 0 <= request.max_rejected <= 100_000
+
+
+def test_a_list_of_a_million_campaigns_is_refused_in_a_line():
+    """The error shows its beginning."""
+    try:
+        read_report({"campaign_ids": list(range(10**6))}, run_day=RUN_DAY, today=TODAY)
+    except BadParam as refusal:
+        assert refusal.param == "campaign_ids"  # noqa: PT017
+        assert_short(refusal)
