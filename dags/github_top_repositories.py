@@ -232,14 +232,22 @@ def github_top_repositories() -> None:
     @task
     def render() -> str:
         from hooks.clickhouse_hook import ClickHouseHook
+        from hooks.postgres_hook import StagehousePostgresHook
         from include.github.page_data import read_top_repositories
+        from include.pages.run_note import write_run_note
         from include.pages.top_repositories import PAGES, render_top_repositories
         from include.staging.cleaning import drop_unfinished_files
 
-        root = reports_root()
-        with ClickHouseHook().get_client() as clickhouse:
-            data = read_top_repositories(clickhouse, _request().day)
-        directory = render_top_repositories(root, data)
+        day, root = _request().day, reports_root()
+        with (
+            slot_given_back_while_waiting(),
+            # The one of `publish`: what is read is one publication, and no other is rendered meanwhile.
+            StagehousePostgresHook().lease(f"publish {day}") as lease,
+            ClickHouseHook().get_client() as clickhouse,
+        ):
+            data = read_top_repositories(clickhouse, day)
+            directory = render_top_repositories(root, data, still_allowed=lease.check)
+        write_run_note(root / PAGES, _run()["run_id"], day)
         drop_unfinished_files(root / PAGES, datetime.now(UTC))
         return str(directory)
 

@@ -167,15 +167,29 @@ def phrase_views_report() -> None:
     @task
     def render() -> str:
         from hooks.clickhouse_hook import ClickHouseHook
+        from hooks.postgres_hook import StagehousePostgresHook
         from include.pages.phrase_views import PAGES, render_phrase_views
+        from include.pages.run_note import write_run_note
         from include.phrase_views.report import publication, read_report
         from include.staging.cleaning import drop_unfinished_files
 
         request, root = _request(), reports_root()
-        with ClickHouseHook().get_client() as clickhouse:
+        with (
+            slot_given_back_while_waiting(),
+            # The one of `publish`: what is read is one publication, and no other is rendered meanwhile.
+            StagehousePostgresHook().lease(f"publish phrases_views_by_hour {request.day}") as lease,
+            ClickHouseHook().get_client() as clickhouse,
+        ):
             run_id, published_at = publication(clickhouse, request.day)
-            rows = read_report(clickhouse, request.day)
-            directory = render_phrase_views(root, request, rows, run_id=run_id, published_at=published_at)
+            directory = render_phrase_views(
+                root,
+                request,
+                read_report(clickhouse, request.day),
+                run_id=run_id,
+                published_at=published_at,
+                still_allowed=lease.check,
+            )
+        write_run_note(root / PAGES, _run_id(), request.day)
         drop_unfinished_files(root / PAGES, datetime.now(UTC))
         return str(directory)
 

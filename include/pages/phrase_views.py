@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import csv
 import io
-import json
+import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, date, datetime
 from itertools import groupby
 from typing import NamedTuple
 
 from include.pages.campaign_page import FLAGS, HOUR_RULES, Published, campaign_page
+from include.pages.day_index import READABLE, withdraw_index_of_another, write_index
 from include.pages.self_contained import self_contained_page
 from include.phrase_views.report_row import ReportRow
 from include.phrase_views.request import PhraseViewsRequest
@@ -53,31 +54,43 @@ def render_phrase_views(
     *,
     run_id: str,
     published_at: datetime,
+    still_allowed: Callable[[], None] = lambda: None,
 ) -> StagingPath:
     """Write the files of a day below `<root>/phrase_views/<day>`, index.json last; return that directory.
 
-    The same arguments give the same bytes. Memory is bounded by the rows of one campaign. Files of campaigns
-    that the day no longer has are removed after the index.
+    The same arguments give the same bytes. Memory is bounded by the rows of one campaign. The index of
+    another publication goes before the first file is written: a day has files of one, or no index.
 
     Args: rows: of all campaigns, by campaign_id, phrase and hour_start; a campaign's rows agree in time_zone
         and hour_rule. run_id, published_at: of the run that published the day, and when (aware).
+        still_allowed: called before each change in sight; what it raises ends the rendering.
     Raises: RowsOutOfOrder; OSError with the path in it.
     """
     directory = root / PAGES / request.day.isoformat()
     published = Published(run_id, published_at.astimezone(UTC))
+    facts = _facts(request, published)
+    still_allowed()
+    withdraw_index_of_another(directory, facts)
     campaigns = []
-    with written_atomically(directory / "rows.csv") as write:
+    with written_atomically(directory / "rows.csv", mode=READABLE) as write:
         write(_csv([_CSV_COLUMNS]))
         for campaign_id, group in groupby(_in_order(rows), key=lambda row: row.campaign_id):
             own = list(group)
-            write_atomically(directory / f"{campaign_id}.tsv", views_by_hour_text(own).encode())
-            write_atomically(directory / f"{campaign_id}.html", campaign_page(request.day, own, published))
+            still_allowed()
+            _write(directory / f"{campaign_id}.tsv", views_by_hour_text(own).encode())
+            _write(directory / f"{campaign_id}.html", campaign_page(request.day, own, published))
             write(_csv(_csv_lines(request.day, own)))
             campaigns.append(_summary(own))
-    write_atomically(directory / "index.html", _overview(request, campaigns, published))
-    write_atomically(directory / "index.json", _index(request, campaigns, published))
+        still_allowed()
     _remove_gone(directory, {campaign.campaign_id for campaign in campaigns})
+    _write(directory / "index.html", _overview(request, campaigns, published))
+    still_allowed()
+    write_index(directory, facts | {"campaigns": [campaign._asdict() for campaign in campaigns]})
     return directory
+
+
+def _write(path: StagingPath, data: bytes) -> None:
+    write_atomically(path, data, mode=READABLE)
 
 
 def _in_order(rows: Iterable[ReportRow]) -> Iterator[ReportRow]:
@@ -133,20 +146,19 @@ def _overview(request: PhraseViewsRequest, campaigns: Sequence[Campaign], publis
     )
 
 
-def _index(request: PhraseViewsRequest, campaigns: Sequence[Campaign], published: Published) -> bytes:
-    facts = {
+def _facts(request: PhraseViewsRequest, published: Published) -> dict[str, object]:
+    return {
         "day": request.day.isoformat(),
         "run_id": published.run_id,
         "published_at": published.published_at.isoformat(),
+        "asked_for": list(request.campaign_ids),
         "time_zone": request.time_zone,
         "hour_rule": request.hour_rule,
-        "campaigns": [campaign._asdict() for campaign in campaigns],
     }
-    return json.dumps(facts, ensure_ascii=False, indent=1).encode()
 
 
 def _remove_gone(directory: StagingPath, campaign_ids: set[int]) -> None:
     for file in list(directory.iterdir()):
-        stem, _, kind = file.name.partition(".")
-        if stem.isdecimal() and kind in ("tsv", "html") and int(stem) not in campaign_ids:
+        campaign = re.fullmatch(r"(-?[0-9]+)\.(tsv|html)", file.name)
+        if campaign and int(campaign[1]) not in campaign_ids:
             file.unlink(missing_ok=True)

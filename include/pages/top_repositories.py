@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 import io
-import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from typing import NamedTuple
 
 from include.github.movement import Direction
 from include.github.page_data import TopRepositories
+from include.pages.day_index import READABLE, withdraw_index_of_another, write_index
 from include.pages.self_contained import self_contained_page
 from include.staging.files import StagingPath, write_atomically
 
@@ -45,10 +46,15 @@ _CSV_COLUMNS = (
 )  # fmt: skip
 
 
-def render_top_repositories(root: StagingPath, data: TopRepositories) -> StagingPath:
+def render_top_repositories(
+    root: StagingPath, data: TopRepositories, *, still_allowed: Callable[[], None] = lambda: None
+) -> StagingPath:
     """Write the files of a day below `<root>/top_repositories/<day>`, index.json last; return that directory.
 
-    It names the run that published the day's commits, and when: the same data give the same bytes.
+    It names the run that published the day's commits, and when: the same data give the same bytes. The index
+    of another page goes before the first file is written: a day has files of one, or no index.
+
+    Args: still_allowed: called before each change in sight; what it raises ends the rendering.
     Raises: OSError with the path in it.
     """
     directory = root / PAGES / data.day.isoformat()
@@ -69,15 +75,19 @@ def render_top_repositories(root: StagingPath, data: TopRepositories) -> Staging
         ],
         steps=steps,
     )
-    write_atomically(directory / "index.html", page)
-    write_atomically(directory / "repositories.csv", _csv(data).encode())
     facts = {
         "day": data.day.isoformat(),
         "run_id": data.published.run_id,
         "published_at": data.published.published_at.isoformat(),
         "repositories": len(data.repositories),
+        "sha256": hashlib.sha256(page).hexdigest(),  # it has earlier days too, which may be published anew
     }
-    write_atomically(directory / "index.json", json.dumps(facts, ensure_ascii=False, indent=1).encode())
+    still_allowed()
+    withdraw_index_of_another(directory, facts)
+    write_atomically(directory / "index.html", page, mode=READABLE)
+    write_atomically(directory / "repositories.csv", _csv(data).encode(), mode=READABLE)
+    still_allowed()
+    write_index(directory, facts)
     return directory
 
 

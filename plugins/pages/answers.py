@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Awaitable, Callable
 from http import HTTPStatus
 from pathlib import Path
@@ -13,6 +14,8 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from include.pages.policy import content_security_policy
 from pages.archive import chunks
+
+logger = logging.getLogger(__name__)
 
 # 'self': Airflow's UI shows these pages in an iframe of its own origin, and they show the report in another.
 FRAME_POLICY = (
@@ -44,8 +47,12 @@ _TEMPLATES = Environment(
 
 
 async def add_headers(request: Request, answer: Callable[[Request], Awaitable[Response]]) -> Response:
-    """Fence in every answer, refusals too: no sniffing, no copies, no foreign frames or sources."""
-    response = await answer(request)
+    """Fence in every answer, a failure too: no sniffing, no copies, no foreign frames or sources."""
+    try:
+        response = await answer(request)
+    except Exception:
+        logger.exception("%s failed", request.url.path)
+        response = refusal(request, 500, "This failed for a reason that the log of the API server tells")
     for name, value in HEADERS.items():
         response.headers.setdefault(name, value)
     return response

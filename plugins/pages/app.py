@@ -24,6 +24,11 @@ MEANING = {
     403: "Your role in Airflow may not see this: it follows the right to read the DAG",
     404: "There is no such page",
 }
+NOT_READABLE = (
+    "The reports cannot be read: see that the Airflow variable 'reports_root' names the directory that the "
+    "DAGs render into, and that the API server's user may read all of it. The log of the API server tells "
+    "which file is meant, and what is wrong"
+)
 
 
 def create_app() -> FastAPI:
@@ -45,6 +50,7 @@ def create_app() -> FastAPI:
     app.add_exception_handler(NotPublished, _not_published)
     for mistake in (BadVariable, BadConnection, StorageAway, UnreadableIndex):
         app.add_exception_handler(mistake, _not_ready)
+    app.add_exception_handler(OSError, _not_readable)
     return app
 
 
@@ -72,3 +78,8 @@ def _not_published(request: Request, error: Exception) -> Response:
 def _not_ready(request: Request, error: Exception) -> Response:
     logger.error("%s", error)
     return refusal(request, 503, str(error))
+
+
+def _not_readable(request: Request, error: Exception) -> Response:
+    logger.error("%s", error, exc_info=error)
+    return refusal(request, 503, NOT_READABLE)

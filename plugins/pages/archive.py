@@ -6,19 +6,26 @@ below the section's own folder, wherever a link in it points.
 
 from __future__ import annotations
 
+import errno
+import logging
+import os
 import re
 from collections.abc import Iterator
 from contextlib import suppress
 from datetime import date
 from pathlib import Path
-from typing import IO, TypeVar
+from typing import IO, Annotated, TypeVar
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, NonNegativeInt, PositiveInt, ValidationError
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, NonNegativeInt, ValidationError
 
-from hooks.storage_roots import REPORTS_ROOT, impatient, names_below, telling_of
+from hooks.storage_roots import REPORTS_ROOT, StorageAway, impatient, names_below, telling_of
+from include.pages.day_index import INDEX
+from include.pages.run_note import FOLDER, run_note
 from include.staging.files import StagingPath, open_buffered
 
-INDEX = "index.json"  # written last: a day without it is not finished
+logger = logging.getLogger(__name__)
+
+CampaignId = Annotated[int, Field(ge=-(2**31), lt=2**31)]  # Int32: other systems number the campaigns
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", re.ASCII)
 _CHUNK_BYTES = 256 * 1024
 
@@ -62,7 +69,7 @@ class RenderedCampaign(BaseModel):
     """
 
     model_config = ConfigDict(frozen=True)
-    campaign_id: PositiveInt
+    campaign_id: CampaignId
     phrases: NonNegativeInt
     views: NonNegativeInt
     flags: dict[str, NonNegativeInt]
@@ -71,8 +78,13 @@ class RenderedCampaign(BaseModel):
 
 
 class RenderedPhraseViews(RenderedDay):
-    """index.json of phrase_views. Attributes: time_zone, hour_rule: asked for by the run; campaigns."""
+    """index.json of phrase_views.
 
+    Attributes: asked_for (campaigns; empty: all), time_zone, hour_rule: of the run that rendered it;
+    campaigns: those reported.
+    """
+
+    asked_for: tuple[CampaignId, ...]
     time_zone: str
     hour_rule: str
     campaigns: tuple[RenderedCampaign, ...]
@@ -82,6 +94,13 @@ class RenderedRanking(RenderedDay):
     """index.json of top_repositories. Attributes: repositories: how many."""
 
     repositories: NonNegativeInt
+
+
+class RunNote(BaseModel):
+    """What a run has rendered (include/pages/run_note.py). Attributes: run_id; day."""
+
+    run_id: str
+    day: date
 
 
 Index = TypeVar("Index", bound=RenderedDay)
@@ -94,16 +113,19 @@ class Archive:
         self._directory = impatient(reports_root) / folder
 
     def days(self) -> list[date]:
-        """Return the days that have a directory, newest first: also one whose rendering is not finished."""
+        """Return the finished days, newest first.
+
+        Of a store: all days that have a file, for it would take a request a day to know which are finished.
+        """
         found = map(_day_or_none, names_below(REPORTS_ROOT, self._directory))
-        return sorted((day for day in found if day), reverse=True)
+        return sorted((day for day in found if day and self._may_be_finished(day)), reverse=True)
 
     def index(self, day: date, kind: type[Index]) -> Index:
         """Return the facts of a finished day.
 
-        Raises: NotPublished; UnreadableIndex.
+        Raises: NotPublished; UnreadableIndex; OSError.
         """
-        with self.open(day, INDEX) as file:
+        with self._open(day, INDEX) as file:
             text = file.read()
         try:
             return kind.model_validate_json(text)
@@ -114,26 +136,55 @@ class Archive:
             raise UnreadableIndex(path, f"{where}: {problem['msg']}") from None
 
     def newest(self, kind: type[Index]) -> Index | None:
-        """Return the facts of the newest finished day, None if there is none."""
-        return next(self.indexes(kind), None)
+        """Return the facts of the newest finished day, None if there is none.
 
-    def indexes(self, kind: type[Index]) -> Iterator[Index]:
-        """Yield the facts of every finished day, newest first; one small file is read a day."""
+        A day whose index cannot be read is passed over, with a line in the log, as long as there is another.
+        Raises: UnreadableIndex, OSError: there is no other.
+        """
+        problem: UnreadableIndex | OSError | None = None
         for day in self.days():
             try:
-                yield self.index(day, kind)
+                return self.index(day, kind)
             except NotPublished:
                 continue
+            except StorageAway:
+                raise
+            except (UnreadableIndex, OSError) as error:
+                logger.warning("passed over: %s", error)
+                problem = problem or error
+        if problem:
+            raise problem
+        return None
+
+    def day_of_run(self, run_id: str) -> date | None:
+        """Return the day that a run has rendered, None if it has rendered none."""
+        with suppress(NotPublished, ValidationError), self._open(FOLDER, run_note(run_id)) as file:
+            note = RunNote.model_validate_json(file.read())
+            return note.day if note.run_id == run_id else None
+        return None
 
     def open(self, day: date, name: str) -> IO[bytes]:
-        """Open a file of a day for reading.
+        """Open a file of a finished day for reading.
 
-        Raises: NotPublished: not there, not a file, or a link that leads out of the section's folder;
-            BadVariable, StorageAway.
+        Raises: NotPublished: not there, not a file, the day is not finished, or a link that leads out of the
+            section's folder; BadVariable, StorageAway, OSError.
         """
-        path = self._directory / day.isoformat() / name
-        if isinstance(path, Path) and not path.resolve().is_relative_to(Path(str(self._directory)).resolve()):
-            raise NotPublished(f"No file {name} for {day}")
+        self._open(day, INDEX).close()
+        return self._open(day, name)
+
+    def _may_be_finished(self, day: date) -> bool:
+        index = self._directory / day.isoformat() / INDEX
+        try:
+            return not isinstance(index, Path) or bool(index.lstat())
+        except (FileNotFoundError, NotADirectoryError):
+            return False
+        except OSError:
+            return True  # who asks for that day is told what is wrong; the others are not bothered
+
+    def _open(self, folder: date | str, name: str) -> IO[bytes]:
+        path = self._directory / str(folder) / name
+        if isinstance(path, Path) and not self._holds(path):
+            raise NotPublished(f"No file {name} for {folder}")
         with (
             telling_of(REPORTS_ROOT, self._directory),
             suppress(FileNotFoundError, NotADirectoryError, IsADirectoryError),
@@ -141,11 +192,16 @@ class Archive:
             file = open_buffered(path)
             file.peek(1)  # a store that fails does so now, not in the middle of an answer
             return file
-        if not isinstance(path, Path):
-            names_below(
-                REPORTS_ROOT, self._directory
-            )  # of a file a store says the same if it has no such bucket
-        raise NotPublished(f"No report for {day}, or it is not finished")
+        if not isinstance(path, Path):  # a store without such a bucket says the same of a file
+            names_below(REPORTS_ROOT, self._directory)
+        raise NotPublished(f"No report for {folder}, or it is not finished")
+
+    def _holds(self, path: Path) -> bool:
+        """Tell whether the path leads to a place within the section's folder, wherever links in it point."""
+        try:
+            return path.resolve().is_relative_to(Path(str(self._directory)).resolve())
+        except RuntimeError as error:  # before Python 3.13
+            raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), str(path)) from error
 
 
 def read_day(text: str) -> date:
@@ -159,11 +215,11 @@ def read_day(text: str) -> date:
 
 
 def read_campaign(text: str) -> int:
-    """Read a campaign's number, 1 to 2147483647, in ASCII digits and nothing else.
+    """Read a campaign's number, an Int32, in ASCII digits as it is written, and nothing else.
 
     Raises: NotPublished: it is no number, so nothing can be there.
     """
-    if re.fullmatch(r"[1-9][0-9]{0,9}", text, re.ASCII):
+    if re.fullmatch(r"0|-?[1-9][0-9]{0,9}", text, re.ASCII) and -(2**31) <= int(text) < 2**31:
         return int(text)
     raise NotPublished("No such campaign: a campaign is a number")
 

@@ -23,20 +23,18 @@ def show(request: Request, day: str = "", campaign: str = "") -> Response:
     if index is None:
         return page(request, "empty.html", section=PHRASE_VIEWS)
     days, known = archive.days(), {rendered.campaign_id: rendered for rendered in index.campaigns}
-    listed = campaign == ALL and bool(known)
     asked_for = read_campaign(campaign) if campaign not in ("", ALL) else None
-    shown = known.get(asked_for or next(iter(known), 0)) if not listed else None
+    shown = known.get(next(iter(known), 0) if asked_for is None else asked_for) if campaign != ALL else None
     return page(
         request,
         "phrase_views.html",
-        404 if asked_for and not shown else 200,
         section=PHRASE_VIEWS,
         index=index,
         days=days,
         neighbours=neighbours(days, index.day),
         campaign=shown,
-        asked_for=asked_for,
-        listed=listed,
+        absent=asked_for if shown is None else None,
+        listed=bool(known) and shown is None,
     )
 
 

@@ -8,7 +8,7 @@ from fastapi.responses import RedirectResponse
 from hooks.storage_roots import reports_root
 from pages.access import may_read_the_dag_asked_for
 from pages.answers import page
-from pages.archive import Archive, RenderedDay
+from pages.archive import Archive
 from pages.sections import SECTIONS
 
 router = APIRouter(prefix="/runs", dependencies=[may_read_the_dag_asked_for()])
@@ -20,8 +20,7 @@ def run(request: Request, dag_id: str, run_id: str) -> Response:
     section = SECTIONS.get(dag_id)
     if section is None:
         return page(request, "message.html", title="No page", text=f"The DAG {dag_id} makes no page.")
-    rendered = Archive(reports_root(), section.folder).indexes(RenderedDay)
-    day = next((index.day for index in rendered if index.run_id == run_id), None)
+    day = Archive(reports_root(), section.folder).day_of_run(run_id)
     if day is not None:
         return RedirectResponse(f"../{section.slug}/?day={day}", 303)
     return page(request, "run_without_page.html", section=section, run_id=run_id)

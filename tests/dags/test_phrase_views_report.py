@@ -222,7 +222,8 @@ def test_a_day_altered_behind_our_back_turns_the_run_red_and_a_new_one_heals_it(
 def again(dag, run, task_id: str, *arguments: object, **named: object) -> object:
     """Run a task of a run once more, as a cleared task does."""
     params = process_params(dag, dag.task_dict[task_id], {"day": DAY.isoformat()}, suppress_exception=False)
-    with set_current_context({"params": params, "dag_run": run}):
+    ti = run.get_task_instance(task_id)
+    with set_current_context({"params": params, "dag_run": run, "ti": ti}):
         return dag.task_dict[task_id].python_callable(*arguments, **named)
 
 

@@ -1,7 +1,10 @@
 """A reports_root as the renderers leave it: three days of phrase views, two of top repositories."""
 
 import json
+from datetime import date
 from pathlib import Path
+
+from include.pages.run_note import write_run_note
 
 RUN = "manual__2026-11-20T00:15:00+00:00"
 DAYS = ("2026-11-18", "2026-11-19", "2026-11-20")
@@ -37,7 +40,8 @@ def write_phrase_views(root: Path, day: str, run_id: str, campaigns: tuple[objec
     settings = {"time_zone": "UTC", "hour_rule": "sample"}
     facts = [{"campaign_id": c, "phrases": 1, "views": 15, "flags": flags, **settings} for c in campaigns]
     (directory / "index.html").write_text(HTML.format(title=f"Phrase views of {day}"))
-    write_index(directory, day, run_id, **settings, campaigns=facts)
+    write_index(directory, day, run_id, asked_for=[], **settings, campaigns=facts)
+    write_run_note(directory.parent, run_id, date.fromisoformat(day))
 
 
 def write_ranking(root: Path, day: str, run_id: str) -> None:
@@ -47,6 +51,7 @@ def write_ranking(root: Path, day: str, run_id: str) -> None:
     (directory / "index.html").write_text(HTML.format(title=f"Ranking of {day}"))
     (directory / "repositories.csv").write_text(RANKING_CSV)
     write_index(directory, day, run_id, repositories=100)
+    write_run_note(directory.parent, run_id, date.fromisoformat(day))
 
 
 def write_index(directory: Path, day: str, run_id: str, **more: object) -> None:

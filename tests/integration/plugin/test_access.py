@@ -108,3 +108,18 @@ def test_who_may_not_read_the_dag_sees_nothing(app: FastAPI, monkeypatch: pytest
     )
     assert (answer.status_code, asked) == (403, {("GET", section)})
     assert "Your role in Airflow may not see this" in answer.text
+
+
+def test_a_failure_nobody_thought_of_is_fenced_in(app: FastAPI, monkeypatch: pytest.MonkeyPatch):
+    """Answers 500 with the headers of any answer, and tells nothing but where to look."""
+    from airflow.api_fastapi.core_api import security
+
+    def fail() -> None:
+        raise ZeroDivisionError("secret detail")
+
+    monkeypatch.setitem(app.dependency_overrides, security.get_user, fail)
+    answer = TestClient(app).get("/phrase-views/")
+    assert answer.status_code == 500
+    assert answer.json() == {"detail": "This failed for a reason that the log of the API server tells"}
+    assert answer.headers["content-security-policy"].startswith("default-src 'none'")
+    assert answer.headers["x-content-type-options"] == "nosniff"

@@ -3,11 +3,13 @@
 import re
 import shutil
 from collections.abc import Iterator
+from datetime import date
 from pathlib import Path
 
 import httpx
 import pytest
 
+from include.pages.run_note import write_run_note
 from tests.integration.plugin.api_server import ApiServer
 from tests.integration.plugin.reports import (
     CSV,
@@ -54,9 +56,9 @@ def chosen(html: str) -> list[str]:
 
 
 def test_the_newest_day_comes_first(reader: httpx.Client):
-    """Opens on the newest finished day and its first campaign, and lists days newest first."""
+    """Opens on the newest finished day and its first campaign, and lists finished days newest first."""
     html = reader.get(PHRASES).text
-    assert options(html, "day") == [UNFINISHED, *reversed(DAYS)]
+    assert options(html, "day") == [*reversed(DAYS)]
     assert options(html, "campaign") == ["all", "1111111", "2222222"]
     assert chosen(html) == ["2026-11-20", "1111111"]
     assert 'src="2026-11-20/1111111.html"' in html
@@ -146,7 +148,7 @@ def test_every_answer_is_fenced_in(reader: httpx.Client, server: ApiServer, path
 
 
 @pytest.mark.parametrize(
-    ("query", "said"),
+    ("path", "said"),
     [
         ("?day=2026-11-17", "No report for 2026-11-17, or it is not finished"),
         (f"?day={UNFINISHED}", f"No report for {UNFINISHED}, or it is not finished"),
@@ -154,22 +156,60 @@ def test_every_answer_is_fenced_in(reader: httpx.Client, server: ApiServer, path
         ("?day=2026-02-30", "days are written YYYY-MM-DD"),
         ("?day=2026-11-20%0A", "days are written YYYY-MM-DD"),
         ("?day=%D9%A2%D9%A0%D9%A2%D9%A6-11-20", "days are written YYYY-MM-DD"),  # arabic digits
-        ("?day=2026-11-20&campaign=3333333", "Campaign 3333333 has no report for 2026-11-20"),
-        ("?day=2026-11-20&campaign=-1", "a campaign is a number"),
+        (f"{UNFINISHED}/index.html", f"No report for {UNFINISHED}, or it is not finished"),
+        ("2026-11-20/3333333.tsv", "No report for 2026-11-20"),
+        ("?day=2026-11-20&campaign=-0", "a campaign is a number"),
+        ("?day=2026-11-20&campaign=2147483648", "a campaign is a number"),
         ("?day=2026-11-20&campaign=1111111%0A", "a campaign is a number"),
         ("?day=2026-11-20&campaign=%3Cscript%3E", "a campaign is a number"),
     ],
 )
-def test_what_is_not_there(reader: httpx.Client, query: str, said: str):
+def test_what_is_not_there(reader: httpx.Client, path: str, said: str):
     """Answers 404 with the reason to a day and a campaign that have no report, or are none."""
-    answer = reader.get(PHRASES + query)
+    answer = reader.get(PHRASES + path)
     assert (answer.status_code, said in answer.text) == (404, True), answer.text
 
 
-def test_a_campaign_without_report_leaves_a_choice(reader: httpx.Client):
-    """Keeps the choice of days and campaigns where the chosen pair has no report."""
-    html = reader.get(PHRASES, params={"day": "2026-11-19", "campaign": "3333333"}).text
-    assert options(html, "campaign") == ["all", "1111111", "2222222"]
+def test_a_campaign_that_the_day_does_not_have(reader: httpx.Client):
+    """Says so above the list of those that have a report; the next choice of a day is without it."""
+    answer = reader.get(PHRASES, params={"day": "2026-11-19", "campaign": "3333333"})
+    assert (answer.status_code, chosen(answer.text)) == (200, ["2026-11-19", "all"])
+    assert "Campaign 3333333 has no report for 2026-11-19. These have:" in answer.text
+    assert options(answer.text, "campaign") == ["all", "1111111", "2222222"]
+    assert re.findall(r"<a href=.*campaign=(\d+)", answer.text) == ["1111111", "2222222"]
+
+
+def test_campaigns_of_any_number(reader: httpx.Client, hidden: Path):
+    """Shows and sends reports of every Int32: other systems number the campaigns."""
+    numbers = (-(2**31), -5, 0, 2**31 - 1)
+    write_phrase_views(hidden, "2026-11-20", RUN, numbers)
+    html = reader.get(PHRASES).text
+    assert options(html, "campaign") == ["all", *map(str, numbers)]
+    for number in numbers:
+        html = reader.get(PHRASES, params={"campaign": number}).text
+        assert chosen(html) == ["2026-11-20", str(number)]
+        assert f'src="2026-11-20/{number}.html"' in html
+        assert f"Campaign {number}, " in reader.get(f"{PHRASES}2026-11-20/{number}.html").text
+        assert reader.get(f"{PHRASES}2026-11-20/{number}.tsv").text == TSV
+
+
+def test_a_report_of_some_campaigns_says_so(reader: httpx.Client, hidden: Path):
+    """Names those that the run was asked for, and claims no more than that the others were reported."""
+    write_phrase_views(hidden, "2026-11-20", RUN, (5, 7))
+    index = hidden / "phrase_views" / "2026-11-20" / "index.json"
+    html = reader.get(PHRASES, params={"campaign": "all"}).text
+    assert "was asked for" not in html
+    assert "All 2 reported" in html
+    index.write_text(index.read_text().replace('"asked_for": []', '"asked_for": [5, 7]'))
+    html = " ".join(reader.get(PHRASES, params={"campaign": "all"}).text.split())
+    assert (
+        "The run that rendered this was asked for 2 campaigns only: 5, 7. Others are here as far as" in html
+    )
+
+
+def test_what_a_spreadsheet_may_do_is_said_beside_the_downloads(reader: httpx.Client):
+    """The files are exact, whatever a phrase begins with."""
+    assert "Import as text" in reader.get(PHRASES).text
 
 
 @pytest.mark.parametrize("path", [PHRASES, RANKING])
@@ -199,7 +239,7 @@ def test_an_index_cannot_smuggle_markup(reader: httpx.Client, hidden: Path):
     directory.mkdir(parents=True)
     cut = {"time_zone": evil, "hour_rule": f'"{evil}'}
     campaign = {"campaign_id": 1, "phrases": 1, "views": 1, "flags": {evil: 1}, **cut}
-    write_index(directory, "2026-11-20", evil, **cut, campaigns=[campaign])
+    write_index(directory, "2026-11-20", evil, asked_for=[1], **cut, campaigns=[campaign])
     html = reader.get(PHRASES, params={"campaign": "all"}).text
     assert "<img" not in html
     assert html.count("&lt;img src=x onerror=alert(1)&gt;") == 4
@@ -209,14 +249,45 @@ def test_an_index_cannot_smuggle_markup(reader: httpx.Client, hidden: Path):
     assert "<img" not in reader.get(RANKING).text
 
 
-def test_an_index_with_a_campaign_that_is_none(reader: httpx.Client, hidden: Path):
-    """Names the file and the field of an index that the renderer did not write, and the next step."""
-    write_phrase_views(hidden, "2026-11-20", RUN, ("<script>",))
-    answer = reader.get(PHRASES)
+def test_a_damaged_index_hides_its_own_day_only(reader: httpx.Client, hidden: Path):
+    """Names, to who asks for that day, the file, the field and the next step; other days are as they were."""
+    write_phrase_views(hidden, "2026-11-19", RUN, (1,))
+    write_phrase_views(hidden, "2026-11-20", "another", ("<script>",))
+    assert 'src="2026-11-19/1.html"' in reader.get(PHRASES).text
+    assert reader.get(PHRASES, params={"day": "2026-11-19"}).status_code == 200
+    run = {"dag_id": "phrase_views_report", "run_id": RUN}
+    assert reader.get("/stagehouse/runs/", params=run, follow_redirects=True).status_code == 200
+    answer = reader.get(PHRASES, params={"day": "2026-11-20"})
     assert answer.status_code == 503
     assert "phrase_views/2026-11-20/index.json: campaigns.0.campaign_id" in answer.text
     assert "Clear the task `render`" in answer.text
     assert "<script>" not in answer.text.replace('<script src="/stagehouse/static/frame.js" defer>', "")
+
+
+@pytest.mark.parametrize("path", ["", "?day=2026-11-20", "2026-11-20/index.html"])
+def test_reports_that_cannot_be_read(reader: httpx.Client, server: ApiServer, hidden: Path, path: str):
+    """Names the variable and the next step, fenced in like any answer; the file is in the log only."""
+    (hidden / "phrase_views").symlink_to("phrase_views")  # leads to itself: not even root can read it
+    try:
+        answer = reader.get(PHRASES + path)
+    finally:
+        (hidden / "phrase_views").unlink()
+    assert answer.status_code == 503
+    assert "reports_root" in answer.text
+    assert "may read all of it" in answer.text
+    assert str(hidden) not in answer.text
+    assert answer.headers["content-security-policy"].startswith("default-src 'none'")
+    assert f"Too many levels of symbolic links: '{hidden}" in server.log.read_text()
+
+
+def test_a_file_in_place_of_the_reports(reader: httpx.Client, hidden: Path):
+    """Is no report, and no crash."""
+    (hidden / "phrase_views").write_text("not a directory")
+    try:
+        answers = [reader.get(PHRASES + path) for path in ("", "?day=2026-11-20")]
+    finally:
+        (hidden / "phrase_views").unlink()
+    assert [answer.status_code for answer in answers] == [503, 404]
 
 
 def test_the_page_of_a_run(reader: httpx.Client):
@@ -232,11 +303,23 @@ def test_the_page_of_a_run(reader: httpx.Client):
         assert (answer.status_code, answer.url.raw_path.decode()) == (200, page)
 
 
+def test_every_run_of_a_day_has_its_page(reader: httpx.Client, hidden: Path):
+    """Also one that found the day published as it is, and one whose day was published again later."""
+    pages = hidden / "phrase_views"
+    write_phrase_views(hidden, "2026-11-20", "first", (1,))
+    write_run_note(pages, "found it so", date(2026, 11, 20))
+    write_phrase_views(hidden, "2026-11-20", "later", (1,))
+    for run_id in ("first", "found it so", "later"):
+        asked = {"dag_id": "phrase_views_report", "run_id": run_id}
+        answer = reader.get("/stagehouse/runs/", params=asked)
+        assert (answer.status_code, answer.headers["location"]) == (303, "../phrase-views/?day=2026-11-20")
+
+
 def test_a_run_without_page(reader: httpx.Client):
-    """Says why a run has no page: not rendered yet, rendered anew, or a DAG that makes none."""
+    """Says why a run has no page: not rendered yet, or a DAG that makes none."""
     params = {"dag_id": "phrase_views_report", "run_id": "manual__<b>"}
     html = reader.get("/stagehouse/runs/", params=params).text
-    assert "<code>manual__&lt;b&gt;</code> has not rendered its page yet" in html
+    assert "<code>manual__&lt;b&gt;</code> has not rendered its page" in html
     assert 'href="/stagehouse/phrase-views/"' in html
     html = reader.get("/stagehouse/runs/", params={"dag_id": "postgres_health", "run_id": "x"}).text
     assert "The DAG postgres_health makes no page" in html

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import os
 import re
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
@@ -192,6 +193,7 @@ def test_a_campaign_has_its_own_time_zone(tmp_path: Path):
         "day": "2025-01-01",
         "run_id": "manual__<b>1",
         "published_at": "2025-01-02T00:20:05+00:00",
+        "asked_for": [],
         "time_zone": "UTC",
         "hour_rule": "sample",
         "campaigns": [
@@ -214,6 +216,51 @@ def test_the_list_of_campaigns(tmp_path: Path):
     assert re.findall(r'href="([^"]*)"', html) == ["1111111.html", "2222222.html"]
     assert all((directory / name).exists() for name in re.findall(r'href="([^"]*)"', html))
     assert "1,515 views of 2 phrases in 2 campaigns." in text_of(html)
+
+
+def test_a_report_of_some_campaigns_says_so(tmp_path: Path):
+    """As far as it is known: what the run was asked for, and that others may never have been reported."""
+    some = PhraseViewsRequest(day=DAY, campaign_ids=(1111111, 7))
+    directory = render(tmp_path, EXAMPLE, some)
+    assert json.loads((directory / "index.json").read_text())["asked_for"] == [7, 1111111]
+    said = "The run that rendered this was asked for 2 campaigns only: 7, 1111111. Others are here as far as"
+    assert said in text_of((directory / "index.html").read_text())
+    assert "only:" not in text_of((render(tmp_path, EXAMPLE) / "index.html").read_text())
+    assert "No phrase of these campaigns gained" in (render(tmp_path, [], some) / "index.html").read_text()
+
+
+def test_any_int32_is_a_campaign(tmp_path: Path):
+    """Other systems number them: 0 and less have their files, which go like any other's."""
+    numbers = [-(2**31), -5, 0, 2**31 - 1]
+    directory = render(tmp_path, [row("a", 1, 1, campaign=number) for number in numbers])
+    pages = {f"{number}.html" for number in numbers}
+    assert {name for name in files(directory) if name.endswith(".html")} == {"index.html", *pages}
+    assert set(re.findall(r'href="([^"]*)"', (directory / "index.html").read_text())) == pages
+    assert sorted(files(render(tmp_path, []))) == ["index.html", "index.json", "rows.csv"]
+
+
+def test_who_may_no_longer_write_changes_nothing(tmp_path: Path):
+    """A lease lost before the first change leaves the day in sight; later, it leaves no index."""
+    directory = render(tmp_path, EXAMPLE)
+    before = files(directory)
+    for allowed in range(4):
+        left = iter(range(allowed))
+        with pytest.raises(StopIteration):
+            render_phrase_views(
+                tmp_path, REQUEST, EXAMPLE, run_id="other", published_at=RUN["published_at"],
+                still_allowed=lambda left=left: next(left),
+            )  # fmt: skip
+        assert (files(directory) == before, "index.json" in files(directory)) == ((not allowed,) * 2)
+
+
+def test_other_users_may_read_the_files(tmp_path: Path):
+    """As the umask has it: the API server that shows them need not be the worker's user."""
+    before = os.umask(0o022)
+    try:
+        directory = render(tmp_path, EXAMPLE)
+    finally:
+        os.umask(before)
+    assert {file.stat().st_mode & 0o777 for file in directory.iterdir()} == {0o644}
 
 
 def test_an_empty_day(tmp_path: Path):

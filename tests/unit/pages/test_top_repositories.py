@@ -1,7 +1,9 @@
 """The page of the top repositories: what it says, of whatever it is given."""
 
 import csv
+import hashlib
 import json
+import os
 import re
 from datetime import UTC, date, datetime, timedelta
 from html.parser import HTMLParser
@@ -173,7 +175,7 @@ def test_nothing_is_asked_of_other_places(tmp_path: Path):
 
 
 def test_the_index(tmp_path: Path):
-    """Says the day, who published it and when, and how many repositories there are."""
+    """Says the day, who published it and when, how many repositories there are, and which page it is of."""
     directory = render_top_repositories(tmp_path, page_of(repository("a/a"), repository("b/b", 2)))
     assert directory == tmp_path / "top_repositories" / "2026-11-20"
     assert json.loads((directory / "index.json").read_text()) == {
@@ -181,7 +183,30 @@ def test_the_index(tmp_path: Path):
         "run_id": "scheduled__2026-11-21",
         "published_at": "2026-11-21T00:31:02+00:00",
         "repositories": 2,
+        "sha256": hashlib.sha256((directory / "index.html").read_bytes()).hexdigest(),
     }
+
+
+def test_who_may_no_longer_write_changes_nothing(tmp_path: Path):
+    """A lease lost before the first change leaves the day in sight; later, it leaves no index."""
+    directory = render_top_repositories(tmp_path, page_of(repository("a/a")))
+    before = {file.name: file.read_bytes() for file in directory.iterdir()}
+    for allowed in range(2):
+        left = iter(range(allowed))
+        with pytest.raises(StopIteration):
+            render_top_repositories(tmp_path, page_of(), still_allowed=lambda left=left: next(left))
+        found = {file.name: file.read_bytes() for file in directory.iterdir()}
+        assert (found == before, "index.json" in found) == ((not allowed,) * 2)
+
+
+def test_other_users_may_read_the_files(tmp_path: Path):
+    """As the umask has it: the API server that shows them need not be the worker's user."""
+    before = os.umask(0o022)
+    try:
+        directory = render_top_repositories(tmp_path, page_of(repository("a/a")))
+    finally:
+        os.umask(before)
+    assert {file.stat().st_mode & 0o777 for file in directory.iterdir()} == {0o644}
 
 
 def test_the_csv(tmp_path: Path):

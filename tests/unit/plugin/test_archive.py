@@ -9,12 +9,21 @@ from uuid import uuid4
 
 import pytest
 from fsspec import filesystem
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from include.github.page_data import Publication, TopRepositories
+from include.pages.run_note import run_note, write_run_note
 from include.pages.top_repositories import render_top_repositories
-from pages.archive import Archive, NotPublished, RenderedRanking, chunks, read_campaign, read_day
+from pages.archive import (
+    Archive,
+    NotPublished,
+    RenderedRanking,
+    UnreadableIndex,
+    chunks,
+    read_campaign,
+    read_day,
+)
 from pages.days import neighbours
 
 DAY = date(2026, 11, 20)
@@ -79,12 +88,65 @@ def test_the_newest_finished_day(root):
 def test_a_file_is_read_by_pieces(root):
     """Yields a large file in pieces, all of it, and closes it."""
     data = bytes(range(256)) * 4096
+    write(root, "2026-11-20/index.json", b"{}")
     write(root, "2026-11-20/rows.csv", data)
     file = Archive(root, "top_repositories").open(DAY, "rows.csv")
     pieces = list(chunks(file))
     assert b"".join(pieces) == data
     assert file.closed or not isinstance(root, Path)  # a file in memory stays open
     assert max(map(len, pieces)) <= 256 * 1024
+
+
+def test_a_day_that_is_not_finished(tmp_path: Path):
+    """Is not offered, and none of its files is shown: they may be of two publications."""
+    write(tmp_path, "2026-11-20/index.json", b"{}")
+    write(tmp_path, "2026-11-21/index.html", b"half a day")
+    archive = Archive(tmp_path, "top_repositories")
+    assert archive.days() == [DAY]
+    with pytest.raises(NotPublished, match="2026-11-21, or it is not finished"):
+        archive.open(date(2026, 11, 21), "index.html")
+
+
+def test_a_damaged_index_hides_its_own_day_only(root, caplog: pytest.LogCaptureFixture):
+    """Is passed over by a line in the log; who asks for that day, or where no other is, gets the error."""
+    damaged, archive = date(2026, 11, 21), Archive(root, "top_repositories")
+    write(root, f"{damaged}/index.json", b'{"day": "2026-11-21"')
+    with pytest.raises(UnreadableIndex, match=r"top_repositories/2026-11-21/index\.json: the file: Invalid"):
+        archive.newest(RenderedRanking)
+    write(root, "2026-11-20/index.json", json.dumps(FACTS).encode())
+    newest = archive.newest(RenderedRanking)
+    assert newest is not None
+    assert newest.day == DAY
+    assert "passed over: top_repositories/2026-11-21/index.json" in caplog.text
+    with pytest.raises(UnreadableIndex):
+        archive.index(damaged, RenderedRanking)
+
+
+def test_an_unreadable_index_hides_its_own_day_only(tmp_path: Path):
+    """Likewise: here a link that leads to itself."""
+    archive = Archive(tmp_path, "top_repositories")
+    write(tmp_path, "2026-11-20/index.json", json.dumps(FACTS).encode())
+    loop = tmp_path / "top_repositories" / "2026-11-21" / "index.json"
+    loop.parent.mkdir()
+    loop.symlink_to(loop.name)
+    newest = archive.newest(RenderedRanking)
+    assert newest is not None
+    assert newest.day == DAY
+    with pytest.raises(OSError, match="Too many levels of symbolic links"):
+        archive.index(date(2026, 11, 21), RenderedRanking)
+
+
+@pytest.mark.parametrize("run_id", ["manual__2026-11-21T00:31:02+00:00", "../../x\n\0", "ф" * 250, ""])
+def test_a_run_finds_its_day(root, run_id: str):
+    """By a note of its own, whoever published the day before or since; a damaged one leads nowhere."""
+    pages, archive = root / "top_repositories", Archive(root, "top_repositories")
+    write_run_note(pages, "another", date(2026, 11, 19))
+    assert archive.day_of_run(run_id) is None
+    write_run_note(pages, run_id, DAY)
+    assert (archive.day_of_run(run_id), archive.day_of_run("another")) == (DAY, date(2026, 11, 19))
+    write(root, f"runs/{run_note(run_id)}", b'{"day": 1')
+    assert archive.day_of_run(run_id) is None
+    assert archive.day_of_run("another") == date(2026, 11, 19)
 
 
 def test_a_file_that_is_not_there(root):
@@ -107,13 +169,23 @@ def test_only_a_day_is_a_day(text: str):
         assert read_day(text).isoformat() == text
 
 
+@given(st.integers(-(2**31), 2**31 - 1))
+def test_any_int32_is_a_campaign(number: int):
+    """Reads every number as it is written."""
+    assert read_campaign(str(number)) == number
+
+
 @given(st.text(alphabet="0123456789+-_ \n\x00٣", max_size=12))
+@example("-0")
+@example("2147483648")
+@example("-2147483649")
 def test_only_a_number_is_a_campaign(text: str):
     """Takes no text for a campaign but the one that its number is written as."""
     try:
         assert str(read_campaign(text)) == text
     except NotPublished:
-        assert not (text.isascii() and text.isdigit() and 1 <= int(text) <= 9_999_999_999 and text[0] != "0")
+        with suppress(ValueError):
+            assert str(int(text)) != text or not -(2**31) <= int(text) < 2**31
 
 
 def test_neighbours_of_a_day():
