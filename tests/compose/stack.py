@@ -1,7 +1,7 @@
 """The services of a profile as native processes, started in the order that depends_on asks for."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 from graphlib import TopologicalSorter
 from pathlib import Path
@@ -51,10 +51,12 @@ class ComposeStack:
                 assert time.monotonic() < deadline, f"{container.name}:\n{last_lines(container.output)}"
                 time.sleep(POLL_S)
 
-    def wait_until(self, condition, within: timedelta) -> None:
-        """Wait for something to come true while all processes live."""
+    def wait_until(
+        self, condition: Callable[[], object], within: timedelta, otherwise: Callable[[], object]
+    ) -> None:
+        """Wait for something to come true while all processes live; else say how it is."""
         deadline = time.monotonic() + within.total_seconds()
         while not condition():
             self.sessions.check()
-            assert time.monotonic() < deadline, f"not within {within}"
+            assert time.monotonic() < deadline, otherwise()
             time.sleep(POLL_S)

@@ -2,7 +2,6 @@
 
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
-from datetime import timedelta
 
 import pytest
 
@@ -18,17 +17,18 @@ WORKERS = {"worker-1", "worker-2"}
 
 @pytest.fixture(scope="module")
 def runs(distributed: Distributed) -> dict[str, str]:
-    """The main job and the report by schedule, the import by hand: all green. By DAG, the run's id."""
-    airflow, day = distributed.airflow, distributed.last_day
-    (distributed.inbox / "counters.csv").write_bytes(sample_csv(day))
-    distributed.stack.wait_until(
-        lambda: airflow.parsed_at(IMPORT) and airflow.parsed_at(MAIN), timedelta(minutes=3)
-    )
-    airflow.unpause(MAIN)
-    airflow.unpause(IMPORT)
-    imported = distributed.run(IMPORT, airflow.trigger(IMPORT, {"path": "counters.csv"}))
-    airflow.unpause(REPORT)
-    return {IMPORT: imported, REPORT: distributed.run(REPORT), MAIN: distributed.run(MAIN)}
+    """The main job beside an import and the report of what it brought: all green. By DAG, the run's id."""
+    day = distributed.last_day.isoformat()
+    (distributed.inbox / "counters.csv").write_bytes(sample_csv(distributed.last_day))
+    runs = {
+        MAIN: distributed.trigger(MAIN, day=day),
+        IMPORT: distributed.trigger(IMPORT, path="counters.csv"),
+    }
+    assert distributed.is_green(IMPORT, runs[IMPORT])
+    runs[REPORT] = distributed.trigger(REPORT, day=day)
+    assert distributed.is_green(REPORT, runs[REPORT])
+    assert distributed.is_green(MAIN, runs[MAIN])
+    return runs
 
 
 def test_the_day_is_the_recording_s_row_by_row(distributed: Distributed, runs: dict[str, str]):
