@@ -49,7 +49,7 @@ class FailureNotifier(BaseModel):
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
-    path: str = Field(alias="class", pattern=r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)+$")
+    path: str = Field(alias="class", pattern=r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)+$", max_length=200)
     kwargs: dict[str, Any] = {}
 
     def make(self) -> BaseNotifier:
@@ -145,7 +145,10 @@ def _task_has_told(context: Context) -> bool:
 def _reason(context: Context, error: object) -> str:
     if isinstance(error, AirflowTaskTimeout):
         return f"took longer than its execution_timeout of {context['ti'].task.execution_timeout}"
-    return f"{type(error).__name__}: {error}" if isinstance(error, BaseException) else str(error)
+    if not isinstance(error, BaseException):
+        return str(error)
+    notes = (f" ({note})" for note in getattr(error, "__notes__", ()))  # such as the repository
+    return f"{type(error).__name__}{''.join(notes)}: {error}"
 
 
 def _day(context: Context) -> str | None:

@@ -133,7 +133,8 @@ def _host(connection: Connection) -> str:
         )
     try:
         url = urlsplit(host)
-        usable = url.scheme in ("http", "https") and url.hostname and (url.port is None or url.port > 0)
+        name = (url.hostname or "").encode("idna")  # an empty part, or one of more than 63 characters
+        usable = url.scheme in ("http", "https") and name and (url.port is None or url.port > 0)
     except ValueError:
         usable = False
     if "@" in host or (usable and (url.query or url.fragment)):  # never shown: a secret may be in it

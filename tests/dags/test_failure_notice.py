@@ -7,7 +7,7 @@ from itertools import count
 import pytest
 from airflow.sdk import BaseNotifier
 
-from hooks.failure_notice import EXAMPLE, failure_notice, failure_notifier, tell_failed_run
+from hooks.failure_notice import EXAMPLE, failure_notice, failure_notifier, tell_failed_run, tell_failed_task
 from hooks.storage_roots import BadVariable
 from tests.servers.mailbox import Mailbox
 from tests.servers.postgres import PostgresServer
@@ -132,6 +132,16 @@ def test_a_notifier_may_have_a_field_named_message(dagbag, monkeypatch, said):
         "the run took longer than its dagrun_timeout"
     )
     assert line.endswith("/dags/postgres_health/runs/by%20hand")
+
+
+def test_what_an_error_is_about_is_told(dagbag, monkeypatch, said):
+    """Its notes come first, however long it is: GitHub's second page names a repository by number only."""
+    kwargs = {"message": "{{ notice }}"}
+    monkeypatch.setenv(VARIABLE, json.dumps({"class": f"{__name__}.Refusing", "kwargs": kwargs}))
+    error = ValueError("y" * 10_000)
+    error.add_note("repository octo-org/octo-repo, position 4")
+    tell_failed_task({"dag": dagbag.dags[DAG_ID], "run_id": "by hand", "exception": error})
+    assert "ValueError (repository octo-org/octo-repo, position 4): yyy" in said()[0]
 
 
 def test_a_hostile_reason_is_one_line_of_bounded_length(dagbag):
