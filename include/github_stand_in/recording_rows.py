@@ -3,12 +3,16 @@
 import csv
 import gzip
 import re
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from include.shown import shown
+
 _NAME = re.compile(r"[A-Za-z0-9._-]{1,100}")
+FIRST_YEAR, LAST_YEAR = 1970, 2099
 _SHA = re.compile(r"[0-9a-f]{40}")
 
 
@@ -55,15 +59,16 @@ class Row:
         """Return an aware UTC time."""
         try:
             at = datetime.fromisoformat(self.cells[column])
-            if at.tzinfo is not None:
+            # As GitHub has it; further away a recording could not be moved to another day.
+            if at.tzinfo is not None and FIRST_YEAR <= at.year <= LAST_YEAR:
                 return at.astimezone(UTC)
-        except (ValueError, OverflowError):
+        except ValueError:
             pass
-        raise self.wrong(column, "a time like 2026-08-21T12:39:13Z")
+        raise self.wrong(column, f"a time like 2026-08-21T12:39:13Z, from {FIRST_YEAR} to {LAST_YEAR}")
 
     def wrong(self, column: str, expected: str) -> RecordingError:
         """Return the error of a value that is not as expected."""
-        return RecordingError(self.file, self.line, column, f"{self.cells[column]!r:.80} is not {expected}")
+        return RecordingError(self.file, self.line, column, f"{shown(self.cells[column])} is not {expected}")
 
     def _matching(self, column: str, pattern: re.Pattern[str], expected: str) -> str:
         if not pattern.fullmatch(self.cells[column]):
@@ -81,7 +86,7 @@ def read_rows(file: Path, columns: tuple[str, ...]) -> Iterator[Row]:
         opened = gzip.open if file.suffix == ".gz" else open
         with opened(file, "rt", encoding="utf-8", newline="") as lines:
             yield from _rows(str(file), csv.reader(lines), columns)
-    except (OSError, EOFError, UnicodeDecodeError) as broken:
+    except (OSError, EOFError, UnicodeDecodeError, zlib.error, csv.Error) as broken:
         reason = broken.strerror if isinstance(broken, OSError) and broken.strerror else str(broken)
         raise RecordingError(str(file), 0, "", f"cannot be read: {reason}") from broken
 
@@ -90,7 +95,7 @@ def _rows(file: str, lines: Iterator[list[str]], columns: tuple[str, ...]) -> It
     header = next(lines, [])
     for column in columns:
         if column not in header:
-            raise RecordingError(file, 1, column, f"is missing; the header is {','.join(header)!r:.120}")
+            raise RecordingError(file, 1, column, f"is missing; the header is {shown(','.join(header))}")
     for number, cells in enumerate(lines, start=2):
         if len(cells) != len(header):
             raise RecordingError(file, number, "", f"has {len(cells)} columns, the header has {len(header)}")

@@ -1,0 +1,158 @@
+"""Files that a run left for a later one, and recordings: read as they were written, or told and left out."""
+
+import csv
+import gzip
+import io
+import json
+import tempfile
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from include.github.limits import LimitMemory
+from include.github.models import Repository
+from include.github.ranking import RANKING, Ranking, _read_saved
+from include.github.records import FetchedRepository, read_records, save_record
+from include.github.request import TopRepositoriesRequest
+from include.github_stand_in.recorded import read_recording
+from include.github_stand_in.recording_rows import RecordingError
+from include.params import BadParam
+from include.run_day import run_day
+from tests.unit.hostile.values import OFTEN, any_text, anything, assert_names, damaged, json_text
+
+DAY, NOW = date(2026, 8, 20), datetime(2026, 8, 21, 1, tzinfo=UTC)
+REPOSITORY = {
+    "id": 1, "owner": {"login": "a"}, "name": "b", "stargazers_count": 1, "watchers_count": 1,
+    "forks_count": 1, "updated_at": "2026-08-20T10:00:00Z", "pushed_at": "2026-08-20T10:00:00Z",
+}  # fmt: skip
+RANKED = Ranking(
+    request=TopRepositoriesRequest(top=1, query="stars:>1", day=DAY),
+    fetched_at=NOW,
+    requests=1,
+    repositories=(Repository.model_validate(REPOSITORY),),
+)
+RECORD = FetchedRepository(position=1, id=1, repo="a/b", day=DAY, outcome="ok", commits=1, authors={"c": 1})
+CLOSURE = {"until": "2026-08-20T10:00:00Z", "reason": "x", "strikes": 1}
+saved = (anything.map(json_text) | any_text).map(lambda text: text.encode("utf-8", "surrogatepass"))
+
+
+def damaged_file(good: dict) -> st.SearchStrategy[bytes]:
+    """Make files like a good one."""
+    return saved | damaged(good).map(json_text).map(str.encode)
+
+
+@OFTEN
+@given(damaged_file(json.loads(RANKED.model_dump_json())))
+def test_a_saved_ranking(data):
+    """Is one, or GitHub is asked again."""
+    with tempfile.TemporaryDirectory() as directory:
+        path = Path(directory) / RANKING
+        path.write_bytes(data)
+        read = _read_saved(path)
+    assert read is None or Ranking.model_validate_json(read.model_dump_json()) == read
+
+
+@OFTEN
+@given(damaged_file(json.loads(RECORD.model_dump_json())))
+def test_a_saved_repository(data):
+    """Is of this run, or it is asked for again."""
+    with tempfile.TemporaryDirectory() as name:
+        directory = Path(name)
+        save_record(directory, RECORD)
+        (path,) = (directory / "fetched").iterdir()
+        path.write_bytes(data)
+        read = read_records(directory, RANKED)
+    for record in read.values():
+        assert (record.id, record.repo, record.day) == (1, "a/b", DAY)
+        assert record.commits == sum(record.authors.values())
+
+
+@OFTEN
+@given(damaged_file({"core": CLOSURE}) | damaged(CLOSURE).map(lambda c: json_text({"core": c}).encode()))
+def test_remembered_limits(data):
+    """Are closures, or as if none were known."""
+    with tempfile.TemporaryDirectory() as directory:
+        path = Path(directory) / "limits.json"
+        path.write_bytes(data)
+        memory = LimitMemory(path)
+        closures = memory.read()
+        memory.write(closures)
+        assert memory.read() == closures
+    assert all(closure.until.tzinfo for closure in closures.values())
+
+
+@OFTEN
+@given(any_text)
+@example("20260820")
+@example("2026-W34-4")
+@example("2026-08-20\n")
+def test_a_partition_key(key):
+    """Is a day as it is written everywhere, or named."""
+    try:
+        day = run_day(key, NOW)
+    except BadParam as refusal:
+        assert_names(refusal, "partition_key")
+    else:
+        assert key == "" or day.isoformat() == key
+
+
+REPOSITORIES = {
+    "owner": "a", "name": "b", "stars": "5", "forks": "1", "open_issues": "0", "language": "",
+    "pushed_at": "2026-08-20T10:00:00Z",
+}  # fmt: skip
+COMMITS = {
+    "owner": "a", "name": "b", "sha": "a" * 40, "committed_at": "2026-08-20T10:00:00Z", "author_login": "c",
+    "author_name": "C",
+}  # fmt: skip
+cells = st.text(max_size=10) | any_text.filter(lambda text: len(text) < 20_000)
+
+
+def table(row: dict) -> bytes:
+    """Write a CSV of one row."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, list(row))
+    writer.writeheader()
+    writer.writerow({name: str(value) for name, value in row.items()})
+    return text.getvalue().encode("utf-8", "surrogatepass")
+
+
+def recording(directory: Path, repositories: bytes, commits: bytes) -> Path:
+    """Write the files of a recording."""
+    (directory / "repositories.csv").write_bytes(repositories)
+    (directory / "commits.csv.gz").write_bytes(commits)
+    return directory
+
+
+@OFTEN
+@given(damaged(REPOSITORIES, cells), damaged(COMMITS, cells))
+def test_a_recording(repositories, commits):
+    """Is served, also moved to another day; or file, line and column are named."""
+    with tempfile.TemporaryDirectory() as directory:
+        path = recording(Path(directory), table(repositories), gzip.compress(table(commits)))
+        try:
+            moved = read_recording(path).shift_to(date(2099, 12, 31))
+        except RecordingError as refusal:
+            assert_names(refusal, "repositories.csv", "commits.csv.gz")
+        else:
+            assert moved.last_day == date(2099, 12, 31)
+
+
+@pytest.mark.parametrize(
+    "packed",
+    [
+        b"",
+        b"\x1f\x8b",
+        gzip.compress(b"x" * 99)[:-9],
+        gzip.compress(b"x" * 99)[:12] + b"\xff" * 20,
+        gzip.compress(b"owner\n\xff"),
+        gzip.compress(b'"' + b"x" * 200_000),
+    ],
+    ids=["empty", "begun", "cut", "damaged", "no UTF-8", "open quote"],
+)
+def test_a_recording_that_cannot_be_unpacked(tmp_path, packed):
+    """Cut, damaged, no UTF-8, or a value without an end: the file is named."""
+    with pytest.raises(RecordingError, match=r"commits\.csv\.gz"):
+        read_recording(recording(tmp_path, table(REPOSITORIES), packed))
