@@ -75,6 +75,8 @@ class NativeClient(Client):  # type: ignore[misc]
             field = _FIELD_OF_CODE.get(error.code, "host")
             reason = f"the server at {self.address} refused: code {error.code}: {first_line(error.message)}"
             raise ConnectionMistake(self.where, field, reason) from None
+        except UnicodeError as error:  # a label of more than 63 characters
+            raise ConnectionMistake(self.where, "host", f"no name of a host: {error}") from None
         except errors.NetworkError as error:
             raise ConnectionMistake(self.where, "host or port", f"no connection: {_reason(error)}") from None
         except (*NO_ANSWER, errors.UnexpectedPacketFromServerError) as error:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
+from importlib.util import find_spec
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from airflow.providers.common.sql.hooks.sql import DbApiHook
 from airflow.sdk import Connection
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from hooks.connection_fields import BadConnection, read_connection, read_options, read_port
 
@@ -18,6 +20,9 @@ if TYPE_CHECKING:
 
 NATIVE_PORT, HTTP_PORTS = 9000, (8123, 8443)
 DATABASE = "stagehouse"
+LONGEST = 512  # characters of a path or a name
+_SETTING = bool | Annotated[int, Field(ge=0, lt=2**63)] | Annotated[float, Field(allow_inf_nan=False)] | str
+_COMPRESSED_BY = {"lz4": "lz4", "lz4hc": "lz4", "zstd": "zstd"}  # packages, which may not be installed
 _SECONDS = Field(default=None, gt=0, le=3600, allow_inf_nan=False)
 
 
@@ -42,7 +47,29 @@ class ClickHouseOptions(BaseModel):
     keyfile: str | None = None
     check_hostname: bool | None = None
     server_hostname: str | None = None
-    settings: dict[str, JsonValue] | None = None
+    settings: dict[Annotated[str, Field(pattern="^[A-Za-z_]{1,200}$")], _SETTING] | None = None
+
+    @field_validator("path", "alt_hosts", "ca_certs", "certfile", "keyfile", "server_hostname")
+    @classmethod
+    def _plain(cls, text: str | None) -> str | None:
+        if text is not None and not (text.isprintable() and len(text) <= LONGEST):
+            raise ValueError(f"at most {LONGEST} characters are allowed, none of them a control character")
+        return text
+
+    @field_validator("alt_hosts")
+    @classmethod
+    def _hosts(cls, hosts: str | None) -> str | None:
+        if hosts and not all(re.fullmatch(r"[^:,\s]+(:[0-9]{1,5})?", host) for host in hosts.split(",")):
+            raise ValueError("hosts are needed, as in name:9000,other:9000")
+        return hosts
+
+    @field_validator("compression")
+    @classmethod
+    def _installed(cls, kind: bool | str | None) -> bool | str | None:
+        package = _COMPRESSED_BY.get(str(kind))
+        if package and not find_spec(package):
+            raise ValueError(f"needs the Python package {package}, which is not installed")
+        return kind
 
     @field_validator("path")
     @classmethod

@@ -12,8 +12,10 @@ from airflow.sdk.log import mask_secret
 from pydantic import BaseModel, ValidationError
 
 from include.secret_forms import secret_forms
+from include.shown import shown
 
 Options = TypeVar("Options", bound=BaseModel)
+TEXTS = {"host": 512, "login": 512, "password": 20_000, "schema": 512, "extra": 1_000_000}  # and the longest
 FIELDS = {"conn_type", "description", "host", "login", "password", "schema", "port", "extra"}
 
 
@@ -29,7 +31,8 @@ class BadConnection(ValueError):
         self.connection, self.field, self.reason = connection, field, reason
 
     def __str__(self) -> str:
-        return f"connection {self.connection!r}, {self.field}: {self.reason}"
+        # The name of an option is text from outside too.
+        return f"connection {self.connection!r}, {ascii(self.field)[1:-1][:80]}: {self.reason}"
 
 
 def read_connection(conn_id: str) -> Connection:
@@ -42,6 +45,9 @@ def read_connection(conn_id: str) -> Connection:
         connection = BaseHook.get_connection(conn_id)
     except AirflowNotFoundException:
         raise BadConnection(conn_id, *_why_unreadable(conn_id)) from None
+    except RecursionError:
+        raise BadConnection(conn_id, "JSON", "nested too deep") from None
+    _require_text(connection)
     mask_secret(list(secret_forms(connection.password or "")))  # by itself Airflow hides it as it is only
     return connection
 
@@ -53,7 +59,7 @@ def read_extra(connection: Connection) -> dict[str, object]:
     """
     try:
         extra = json.loads(connection.extra or "{}")
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise BadConnection(connection.conn_id, "extra", f"not JSON: {error}") from None
     if not isinstance(extra, dict):
         raise BadConnection(connection.conn_id, "extra", 'not a JSON object like {"name": "value"}')
@@ -73,7 +79,7 @@ def read_options(connection: Connection, model: type[Options]) -> Options:
         if problem["type"] == "extra_forbidden":
             reason = f"not known; known: {', '.join(model.model_fields)}"
         else:
-            reason = f"{problem['input']!r:.80}: {problem['msg'].removeprefix('Value error, ')}"
+            reason = f"{shown(problem['input'])}: {problem['msg'].removeprefix('Value error, ')}"
         raise BadConnection(connection.conn_id, f"extra.{str(problem['loc'][0])[:80]}", reason) from None
 
 
@@ -88,6 +94,25 @@ def read_port(connection: Connection, default: int) -> int:
     return port
 
 
+def _require_text(connection: Connection) -> None:
+    """Raise BadConnection for what the drivers would fail on, each in words of its own, or show in a log."""
+    for field, longest in TEXTS.items():
+        value: object = getattr(connection, field)
+        if value is None:
+            continue
+        if not isinstance(value, str) or len(value) > longest or not is_plain(value):
+            reason = f"no text of at most {longest} characters, all of them whole and none a NUL"
+            raise BadConnection(connection.conn_id, field, reason)
+    port: object = connection.port
+    if port is not None and type(port) is not int:
+        raise BadConnection(connection.conn_id, "port", f"{shown(port)} is not a number")
+
+
+def is_plain(text: str) -> bool:
+    """Tell whether a text can be sent and be the name of a file: no NUL, no half of a surrogate pair."""
+    return "\0" not in text and not any("\ud800" <= character <= "\udfff" for character in text)
+
+
 def _why_unreadable(conn_id: str) -> tuple[str, str]:
     variable = f"AIRFLOW_CONN_{conn_id.upper()}"
     text = os.environ.get(variable)
@@ -98,8 +123,8 @@ def _why_unreadable(conn_id: str) -> tuple[str, str]:
         return "port", f"{variable} is no URI: its port is no number, or a character needs percent-encoding"
     try:
         fields = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         return "JSON", f"{variable} is not JSON: {error}"
     if unknown := sorted(set(fields) - FIELDS):
         return unknown[0], f"{variable} has this unknown field; known: {', '.join(sorted(FIELDS))}"
-    return "port", f"{fields.get('port')!r} is not a number"
+    return "port", f"{shown(fields.get('port'))} is not a number"

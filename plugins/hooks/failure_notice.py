@@ -57,14 +57,15 @@ class FailureNotifier(BaseModel):
         module, _, name = self.path.rpartition(".")
         try:
             made = getattr(import_module(module), name)
-        except (ImportError, AttributeError) as error:
-            raise BadVariable(VARIABLE, f"class {self.path} cannot be imported: {error}") from None
+        except Exception as error:  # noqa: BLE001 - a module may raise anything
+            reason = f"class {self.path} cannot be imported: {_one_line(str(error))[:300]}"
+            raise BadVariable(VARIABLE, reason) from None
         if not (isinstance(made, type) and issubclass(made, BaseNotifier)):
             raise BadVariable(VARIABLE, f"class {self.path} is no notifier of Airflow")
         try:
             return made(**self.kwargs)
-        except TypeError as error:
-            raise BadVariable(VARIABLE, f"kwargs do not fit: {error}") from None
+        except Exception as error:  # noqa: BLE001 - as above
+            raise BadVariable(VARIABLE, f"kwargs do not fit: {_one_line(str(error))[:300]}") from None
 
 
 def tell_failed_task(context: Context) -> None:
@@ -91,7 +92,7 @@ def failure_notifier() -> BaseNotifier | None:
         return FailureNotifier.model_validate_json(text).make()
     except ValidationError as error:
         problem = error.errors(include_url=False, include_context=False, include_input=False)[0]
-        where = ".".join(map(str, problem["loc"])) or "JSON"
+        where = ascii(".".join(map(str, problem["loc"])))[1:-1][:80] or "JSON"
         raise BadVariable(VARIABLE, f"{where}: {problem['msg']}; expected is {EXAMPLE}") from None
 
 

@@ -15,7 +15,7 @@ from airflow.sdk import Connection, get_current_context
 from psycopg import pq
 from psycopg_pool import AsyncConnectionPool, AsyncNullConnectionPool
 
-from hooks.connection_fields import BadConnection, read_connection, read_extra, read_port
+from hooks.connection_fields import BadConnection, is_plain, read_connection, read_extra, read_port
 from include.postgres.errors import PostgresUnreachable
 from include.postgres.health import HealthLimits, PostgresHealth, check_health, explain
 from include.postgres.lease import Lease, lease
@@ -112,6 +112,8 @@ class StagehousePostgresHook(PostgresHook):
                 )
             if name in known and (isinstance(value, bool) or not isinstance(value, str | int)):
                 raise BadConnection(connection.conn_id, field, "neither text nor a number")
+            if name in known and not is_plain(str(value)):
+                raise BadConnection(connection.conn_id, field, "holds a NUL or half a character")
         options = {name: value for name, value in extra.items() if name in known}
         return options | ({"options": self.options} if self.options else {})
 
