@@ -1,5 +1,6 @@
 """Variables of Airflow, settings of the local stack, and what a URL of our pages may say."""
 
+import json
 from datetime import date
 from pathlib import Path
 
@@ -8,6 +9,7 @@ from airflow.sdk import Variable
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from hooks.failure_notice import failure_notifier
 from hooks.publication_hours import publication_hours
 from hooks.storage_roots import MAX_ROOT, BadConnection, BadVariable, staging_root
 from include.local_stack.errors import BadSetting
@@ -24,6 +26,7 @@ from tests.unit.hostile.values import (
     json_text,
 )
 
+NOTIFIER = {"class": "airflow.providers.smtp.notifications.smtp.SmtpNotifier", "kwargs": {"to": "a@b"}}
 HOURS = {"github_top_repositories": 6, "phrase_views_report": 7}
 urls = st.builds(
     "".join,
@@ -83,6 +86,22 @@ def test_the_hours_of_publication(variable, text):
     else:
         assert hours.keys() <= TABLES.keys()
         assert all(type(hour) is int and 0 <= hour <= 23 for hour in hours.values())
+
+
+@OFTEN
+@given(text=any_text | (anything | damaged(NOTIFIER)).map(json_text))
+@example(json.dumps({"class": "os.path.join"}))
+@example(json.dumps({"class": "no." * 3000 + "where"}))
+@example(json.dumps(NOTIFIER | {"kwargs": {"\x1b\n": 1}}))
+def test_the_notifier_of_failures(variable, text):
+    """A notifier, none, or the variable is named."""
+    variable(text)
+    try:
+        notifier = failure_notifier()
+    except BadVariable as refusal:
+        assert_names(refusal, "variable 'failure_notifier': ")
+    else:
+        assert notifier is None or type(notifier).__name__ == "SmtpNotifier"
 
 
 @OFTEN

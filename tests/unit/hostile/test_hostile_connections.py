@@ -1,0 +1,100 @@
+"""Connections: a client, or BadConnection with the connection and the field; no password is shown."""
+
+import json
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from hooks.clickhouse_hook import ClickHouseHook
+from hooks.connection_fields import BadConnection
+from hooks.github_hook import GitHubHook
+from hooks.postgres_hook import StagehousePostgresHook
+from include.clickhouse.errors import ConnectionMistake
+from tests.unit.hostile.values import RARELY, any_text, anything, assert_names, damaged, json_text
+
+GITHUB = {"requests_per_second": 5, "max_concurrent_requests": 2, "timeout_s": 10}
+CLICKHOUSE = {
+    "secure": False, "verify": True, "compression": False, "connect_timeout": 0.2, "send_receive_timeout": 1,
+    "alt_hosts": None, "settings": {"max_threads": 1}, "path": None, "ca_certs": None,
+}  # fmt: skip
+POSTGRES = {"sslmode": "disable", "connect_timeout": 1, "application_name": "x"}
+CANARY = "c@nary-s3cret"
+FIELDS = {"host": "127.0.0.1", "login": "u", "password": CANARY, "schema": "stagehouse", "port": 1}
+# Few: Airflow seeks every password that it has seen in whatever it logs.
+passwords = st.sampled_from(["", "t", "a b", "t\n", "\0", "\ud800", "p\u00e4", "x" * 30_000])
+hosts = any_text | st.text("htps:/.[]@?#%1a-_ \\", max_size=15).map(lambda text: f"http://{text}")
+
+
+@pytest.fixture
+def define(monkeypatch: pytest.MonkeyPatch):
+    """A function that defines all three connections, as JSON in the environment."""
+
+    def define(extra: str, **fields: object) -> None:
+        text = json.dumps({"conn_type": "http"} | FIELDS | fields | {"extra": extra})
+        for name in ("GITHUB", "CLICKHOUSE", "POSTGRES"):
+            monkeypatch.setenv(f"AIRFLOW_CONN_{name}_DEFAULT", text)
+
+    return define
+
+
+def assert_named(refusal: Exception, conn_id: str) -> None:
+    """Require the connection in it, and not its password."""
+    assert_names(refusal, f"connection '{conn_id}', ")
+    assert CANARY not in str(refusal)
+
+
+@RARELY
+@given(extra=(anything | damaged(GITHUB)).map(json_text) | any_text, host=hosts, token=passwords)
+@example(extra="", host="https://api.github.com", token="t")
+@example(extra='{"\\u001b": 1}', host="https://api.github.com", token="t")
+@example(extra="[" * 100_000, host="https://api.github.com", token="t")
+def test_a_connection_to_github(define, tmp_path, extra, host, token):
+    """Has a client whose limits are positive and whose headers can be sent."""
+    define(extra, host=host, password=token, port=None)
+    try:
+        client = GitHubHook(staging_root=tmp_path).get_conn()
+    except BadConnection as refusal:
+        assert_named(refusal, "github_default")
+    else:
+        assert 1 <= client.max_concurrent_requests <= 100
+        assert client.base_url.host
+
+
+@RARELY
+@given(
+    extra=damaged(CLICKHOUSE).map(json_text),
+    field=st.sampled_from(["host", "login", "password", "schema"]),
+    value=any_text,
+)
+@example(extra="", field="host", value="a" * 10_000)
+@example(extra='{"alt_hosts": "a:b"}', field="login", value="u")
+@example(extra='{"settings": {"\\u001b": [[]]}}', field="login", value="u")
+@example(extra='{"compression": "zstd"}', field="login", value="u")
+def test_a_connection_to_clickhouse(define, extra, field, value):
+    """Has a client that finds nobody at port 1, or is refused before."""
+    define(extra, **{field: value})
+    try:
+        ClickHouseHook().get_client().execute("SELECT 1")
+    except (BadConnection, ConnectionMistake) as refusal:
+        assert_named(refusal, "clickhouse_default")
+    else:
+        pytest.fail("there is no server")
+
+
+@RARELY
+@given(
+    extra=(anything | damaged(POSTGRES)).map(json_text) | any_text,
+    field=st.sampled_from([*FIELDS]),
+    value=anything | any_text,
+)
+def test_a_connection_to_postgres(define, extra, field, value):
+    """Has keywords for libpq, all of them text and numbers."""
+    define(extra, **{field: value if field == "port" else str(value)[:20_000]})
+    try:
+        parameters = StagehousePostgresHook().parameters()
+    except BadConnection as refusal:
+        assert_named(refusal, "postgres_default")
+    else:
+        assert all(type(each) in (str, int) for each in parameters.values())
+        assert all(each and "\0" not in str(each) for each in parameters.values())
