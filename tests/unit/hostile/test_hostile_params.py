@@ -2,6 +2,7 @@
 
 from datetime import date
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -10,7 +11,7 @@ from include.params import BadParam
 from include.phrase_views.hours import hours
 from include.phrase_views.import_request import read_request as read_import
 from include.phrase_views.request import read_request as read_report
-from tests.unit.hostile.values import OFTEN, any_text, anything, assert_names, assert_short, damaged
+from tests.unit.hostile.values import OFTEN, any_text, anything, assert_names, assert_short, damaged, nested
 
 RUN_DAY, TODAY = date(2026, 8, 20), date(2026, 8, 21)
 RANKING = {"top": 100, "query": "stars:>1", "day": "2026-08-20"}
@@ -70,3 +71,12 @@ def test_a_list_of_a_million_campaigns_is_refused_in_a_line():
     except BadParam as refusal:
         assert refusal.param == "campaign_ids"  # noqa: PT017
         assert_short(refusal)
+
+
+@pytest.mark.parametrize("param", [*RANKING, *REPORT])
+def test_a_list_too_deep_for_python_is_refused_in_a_line(param):
+    """Its beginning is shown, nothing follows it to its end."""
+    read = read_ranking if param in RANKING else read_report
+    with pytest.raises(BadParam) as caught:
+        read({param: nested(100_000)}, run_day=RUN_DAY, today=TODAY)
+    assert_names(caught.value, repr(param))
