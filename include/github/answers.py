@@ -136,7 +136,12 @@ def read_quota(headers: Mapping[str, str], now: datetime) -> Quota | None:
     reset = _whole_number(headers.get("x-ratelimit-reset"))
     if reset is None:
         return Quota(remaining, 60.0)
-    return Quota(remaining, _bounded(reset - _server_time(headers, now).timestamp() + RESET_MARGIN_S))
+    return Quota(remaining, _bounded(reset - read_server_time(headers, now).timestamp() + RESET_MARGIN_S))
+
+
+def read_server_time(headers: Mapping[str, str], now: datetime) -> datetime:
+    """Return the server's own clock, or ours if it tells none: resets are in its time, ours may be off."""
+    return _http_date(headers.get("date", "")) or now
 
 
 def named_resource(headers: Mapping[str, str], by_path: str) -> str:
@@ -156,7 +161,7 @@ def error_of(kind: type[AnswerError], answer: Answer, detail: str) -> AnswerErro
         answer.url,
         answer.status,
         answer.without_secret(detail),
-        answer.headers.get("x-github-request-id", "")[:100],
+        ascii(answer.headers.get("x-github-request-id", ""))[1:-1][:100],
     )
 
 
@@ -215,13 +220,8 @@ def _retry_after_s(headers: Mapping[str, str], now: datetime) -> float | None:
     text = headers["retry-after"].strip()
     seconds = _whole_number(text)
     if seconds is None and (moment := _http_date(text)):
-        seconds = int((moment - _server_time(headers, now)).total_seconds())
+        seconds = int((moment - read_server_time(headers, now)).total_seconds())
     return _bounded(seconds) if seconds and seconds > 0 else None
-
-
-def _server_time(headers: Mapping[str, str], now: datetime) -> datetime:
-    """The server's own clock: resets are in its time, and ours may be off."""
-    return _http_date(headers.get("date", "")) or now
 
 
 def _http_date(text: str) -> datetime | None:

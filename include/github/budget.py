@@ -150,9 +150,9 @@ class Budget:
         if before and repeated and before.until >= until:
             return
         if strikes > self._bounds.strikes:
-            self._close(limit.resource, Closure(until=until, reason=limit.reason))
+            self._close(limit.resource, until, limit.reason)
             raise LimitNeverLifts(strikes, limit.reason)
-        self._close(limit.resource, Closure(until=until, reason=limit.reason, strikes=strikes))
+        self._close(limit.resource, until, limit.reason, strikes)
 
     def _forget_strikes(self, slot: Slot) -> None:
         """Drop the closures that were over when the answered request set out: they are proven lifted."""
@@ -174,8 +174,12 @@ class Budget:
 
     def _closure(self, resource: str) -> Closure | None:
         """Return what closes `resource` now."""
+        now = self._now()
+        righted = {name: closure.by(now) for name, closure in self._closures.items()}
+        if righted != self._closures:
+            self._remember(righted)  # or every later process would begin to wait anew
         named = [self._closures[name] for name in (resource, EVERYTHING) if name in self._closures]
-        return longest(named, self._now())
+        return longest(named, now)
 
     def _charge(self, resource: str, requests: int) -> None:
         state = self._resources[resource]
@@ -186,10 +190,11 @@ class Budget:
     def _close_if_spent(self, resource: str) -> None:
         state = self._resources[resource]
         if state.remaining == 0 and state.full_at:
-            self._close(resource, Closure(until=state.full_at, reason="x-ratelimit-remaining is 0"))
+            self._close(resource, state.full_at, "x-ratelimit-remaining is 0")
 
-    def _close(self, resource: str, closure: Closure) -> None:
-        wait_s = (closure.until - self._now()).total_seconds()
+    def _close(self, resource: str, until: datetime, reason: str, strikes: int = 0) -> None:
+        closure = Closure(since=self._now(), until=until, reason=reason, strikes=strikes)
+        wait_s = (closure.until - closure.since).total_seconds()
         log.warning("rate limit of %r: no request for %.1f s (%s)", resource, wait_s, closure.reason)
         self.waited_s += max(0.0, min(wait_s, self._bounds.patience_s))
         if resource in self._resources:

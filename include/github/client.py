@@ -21,6 +21,7 @@ from include.github.answers import (
     named_resource,
     read_limit,
     read_quota,
+    read_server_time,
     read_value,
 )
 from include.github.budget import Budget, NotNow, Slot, Tally
@@ -65,7 +66,8 @@ class GitHubClient:
         limits: where closed limits are remembered between processes.
         now: our clock, aware.
         bounds: of waits and retries.
-    Attributes: retries, the budget of the run; bounds; max_concurrent_requests; base_url.
+    Attributes: retries, the budget of the run; bounds; max_concurrent_requests; base_url; server_time, the
+    server's clock at the last answer, None before it.
     """
 
     def __init__(
@@ -84,6 +86,7 @@ class GitHubClient:
         self.max_concurrent_requests = max_concurrent_requests
         self.bounds = bounds or Bounds()
         self.retries = RetryBudget()
+        self.server_time: datetime | None = None
         self._token, self._now = token, now
         self._requests_per_second, self._timeout_s = requests_per_second, timeout_s
         self._budget = Budget(limits, self.bounds, now)
@@ -202,6 +205,7 @@ class GitHubClient:
         async with self._session.get(url, allow_redirects=False) as response:
             body = await self._read_body(response)
             headers = {name.lower(): value for name, value in response.headers.items()}
+            self.server_time = read_server_time(headers, self._now())
             answer = Answer(str(url), response.status, headers, body, self._token or "")
             return _Received(answer, self._next_url(response, answer))
 

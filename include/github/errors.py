@@ -5,14 +5,14 @@ GitHubError
  ├ RateLimitedUntil, LimitNeverLifts
  ├ RequestFailed, RetryBudgetSpent
  ├ ForeignOrigin, TooManyRedirects, TooManyPages
- └ WrongRanking, MostlyGone
+ └ WrongRanking, MostlyGone, DayNotOver
 
 DayNotPublished: a page that cannot be made, not GitHub's doing
 """
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import ClassVar
 
 
@@ -232,6 +232,21 @@ class NothingRanked(GitHubError):
 
     def __str__(self) -> str:
         return f"no repository matches the param query {self.query!r}; the day stays as it is"
+
+
+class DayNotOver(GitHubError):
+    """By our clock the day is over, by GitHub's it is not. Attributes: day; theirs and ours, the clocks."""
+
+    def __init__(self, day: date, theirs: datetime, ours: datetime) -> None:
+        super().__init__(day, theirs, ours)
+        self.day, self.theirs, self.ours = day, theirs, ours
+
+    def __str__(self) -> str:
+        theirs, ours = (f"{clock:%Y-%m-%d %H:%M:%S %Z}" for clock in (self.theirs, self.ours))
+        return (
+            f"{self.day} is not over by GitHub's clock ({theirs}), by ours it is ({ours}): its last commits "
+            "would be missing. Set the clocks of Airflow's hosts, then run the task again"
+        )
 
 
 class MostlyGone(GitHubError):

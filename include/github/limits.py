@@ -44,12 +44,18 @@ class Bounds:
 
 
 class Closure(BaseModel):
-    """A resource is closed. Attributes: until, by our clock; reason; strikes, refusals in a row so far."""
+    """A resource is closed. Attributes: since and until, by our clock; reason; strikes, refusals in a row."""
 
     model_config = ConfigDict(frozen=True)
+    since: AwareDatetime
     until: AwareDatetime
     reason: str
     strikes: int = 0
+
+    def by(self, now: datetime) -> Closure:
+        """Return it by a clock that was set back since: it lasts no longer than it did, from now."""
+        wait = self.until - self.since
+        return self if self.since <= now else self.model_copy(update={"since": now, "until": now + wait})
 
 
 _CLOSURES = TypeAdapter(dict[str, Closure])

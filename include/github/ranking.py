@@ -5,14 +5,14 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import UTC, datetime, time, timedelta
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError
 from yarl import URL
 
 from include.github.budget import Tally
 from include.github.client import GitHubClient
-from include.github.errors import ListCutShort, NothingRanked, TooManyPages, WrongRanking
+from include.github.errors import DayNotOver, ListCutShort, NothingRanked, TooManyPages, WrongRanking
 from include.github.models import Repository, SearchPage, read_search_page
 from include.github.request import MAX_TOP, TopRepositoriesRequest
 from include.staging.files import StagingPath, write_atomically
@@ -42,7 +42,8 @@ async def rank(
 ) -> Ranking:
     """Return the ranking of this run: the saved one, else read it from GitHub and save it.
 
-    Raises: WrongRanking where the saved one is of another request; NothingRanked; and as GitHubClient.get.
+    Raises: WrongRanking where the saved one is of another request; NothingRanked; DayNotOver; and as
+        GitHubClient.get.
     """
     path = directory / RANKING
     if saved := _read_saved(path):
@@ -51,6 +52,7 @@ async def rank(
         return saved
     tally = Tally()
     repositories = in_order(await _read_list(client, request, tally))[: request.top]
+    _require_over(client, request, now)
     if not repositories:
         raise NothingRanked(request.query)
     if len(repositories) < request.top:
@@ -67,6 +69,13 @@ def require_request(ranking: Ranking, request: TopRepositoriesRequest, path: str
     """Raise WrongRanking unless the ranking is of this request."""
     if ranking.request != request:
         raise WrongRanking(path, str(ranking.request), str(request))
+
+
+def _require_over(client: GitHubClient, request: TopRepositoriesRequest, now: datetime) -> None:
+    """Refuse to go on where only our clock, being ahead, takes the day for a whole one."""
+    end, theirs = datetime.combine(request.day, time(), UTC) + timedelta(days=1), client.server_time
+    if theirs and theirs < end <= now:
+        raise DayNotOver(request.day, theirs, now)
 
 
 def in_order(repositories: Iterable[Repository]) -> tuple[Repository, ...]:

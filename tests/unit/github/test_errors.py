@@ -2,7 +2,7 @@
 
 import inspect
 import pickle
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 
 import pytest
 
@@ -17,6 +17,7 @@ KINDS = [
 SAMPLES = {
     "int": 7,
     "str": "https://api.github.com/x",
+    "date": date(2026, 8, 20),
     "datetime": datetime(2026, 8, 20, tzinfo=UTC),
     "tuple[str, ...]": ("a", "b"),
 }
