@@ -68,17 +68,20 @@ class Container:
         )
 
     def is_healthy(self) -> bool:
-        """Run its health check once, as the engine would do in the container."""
+        """Run its health check once."""
         kind, *words = self._service["healthcheck"]["test"]
-        argv = ("sh", "-c", *words) if kind == "CMD-SHELL" else words
-        checked = subprocess.run(
-            (*NAMED, self.name, *(self._local(word) for word in argv)),
+        return self.run(*(("sh", "-c", *words) if kind == "CMD-SHELL" else words)) == 0
+
+    def run(self, *words: str) -> int:
+        """Run a command in the container, as `docker compose exec` does; return its exit code."""
+        done = subprocess.run(
+            (*NAMED, self.name, *(self._local(word) for word in words)),
             env=self.environment,
             cwd=self.directory,
             capture_output=True,
             check=False,
         )
-        return checked.returncode == 0
+        return done.returncode
 
     def _mount(self, volumes: Path) -> None:
         links = [(ROOT / source, target) for source, target in COPIED]

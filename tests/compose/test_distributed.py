@@ -6,8 +6,8 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from include.phrase_views.sample import sample_csv
-from tests.compose.conftest import Distributed
 from tests.compose.container import Container
+from tests.compose.running import Running
 from tests.e2e import counters_truth, recorded_truth
 
 pytestmark = pytest.mark.e2e
@@ -16,7 +16,7 @@ WORKERS = {"worker-1", "worker-2"}
 
 
 @pytest.fixture(scope="module")
-def runs(distributed: Distributed) -> dict[str, str]:
+def runs(distributed: Running) -> dict[str, str]:
     """The main job beside an import and the report of what it brought: all green. By DAG, the run's id."""
     day = distributed.last_day.isoformat()
     (distributed.inbox / "counters.csv").write_bytes(sample_csv(distributed.last_day))
@@ -31,7 +31,7 @@ def runs(distributed: Distributed) -> dict[str, str]:
     return runs
 
 
-def test_the_day_is_the_recording_s_row_by_row(distributed: Distributed, runs: dict[str, str]):
+def test_the_day_is_the_recording_s_row_by_row(distributed: Running, runs: dict[str, str]):
     """As an independent reading of the recorded files has it."""
     day = distributed.last_day
     truth = recorded_truth.read_truth(distributed.recording, top=100, day=day, last_day=day)
@@ -49,7 +49,7 @@ def test_the_day_is_the_recording_s_row_by_row(distributed: Distributed, runs: d
         assert Counter(distributed.rows(f"SELECT {table}")) == Counter(rows), table
 
 
-def test_the_report_is_the_counters_row_by_row(distributed: Distributed, runs: dict[str, str]):
+def test_the_report_is_the_counters_row_by_row(distributed: Running, runs: dict[str, str]):
     """As an independent reading of the imported file has it; the files are where the UI finds them."""
     day = distributed.last_day
     truth = counters_truth.read_truth([distributed.inbox / "counters.csv"], day)
@@ -59,15 +59,17 @@ def test_the_report_is_the_counters_row_by_row(distributed: Distributed, runs: d
     assert (distributed.volumes / "reports" / "phrase_views" / str(day) / "index.html").is_file()
 
 
-def test_both_workers_load(distributed: Distributed, runs: dict[str, str]):
+def test_both_workers_load(distributed: Running, runs: dict[str, str]):
     """Parts that were staged on one worker are loaded on the other too: they share the staging volume."""
-    hosts = distributed.hosts(MAIN, runs[MAIN])
+    hosts: dict[str, set[str]] = {}
+    for task in distributed.tasks(MAIN, runs[MAIN]):
+        hosts.setdefault(task["task_id"], set()).add(task["hostname"])
     assert hosts["load"] == WORKERS
     assert len(hosts["fetch"]) == 1
     assert set().union(*hosts.values()) == WORKERS
 
 
-def test_the_health_checks_that_nothing_waits_for_are_true(distributed: Distributed, runs: dict[str, str]):
+def test_the_health_checks_that_nothing_waits_for_are_true(distributed: Running, runs: dict[str, str]):
     """The others were waited for at the start. Each starts an Airflow to ask, so they ask together."""
     awaited = {"redis", "github", "api-server"}
     asked = [c for c in distributed.stack.containers if c.name not in {*awaited, "init"}]
