@@ -70,9 +70,16 @@ def github() -> Iterator[SampleGitHub]:
         yield served
 
 
+@pytest.fixture(scope="module")
+def worker(metadb: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[DagProcess]:
+    """A process that runs DAGs in a zone of its own."""
+    with DagProcess(tmp_path_factory.mktemp("worker") / "output.log", TZ=WORKER) as process:
+        yield process
+
+
 @pytest.mark.parametrize("kind", ["server", "embedded"])
 def test_rows_and_days_are_the_same_in_every_zone(
-    kind: str, github: SampleGitHub, metadb: None, postgres_server: PostgresServer, tmp_path: Path
+    kind: str, worker: DagProcess, github: SampleGitHub, postgres_server: PostgresServer, tmp_path: Path
 ):
     """A worker, a ClickHouse and a PostgreSQL in three zones, none of them UTC: every day is one of UTC."""
     (tmp_path / "inbox").mkdir()
@@ -82,7 +89,6 @@ def test_rows_and_days_are_the_same_in_every_zone(
     begun = datetime.now(UTC)
     with running_engine(kind, tmp_path / "engine") as (connection, reader):
         environment = {
-            "TZ": WORKER,
             "AIRFLOW_CONN_POSTGRES_DEFAULT": postgres_server.airflow_connection(**in_zone),
             "AIRFLOW_CONN_CLICKHOUSE_DEFAULT": connection,
             "AIRFLOW_CONN_GITHUB_DEFAULT": json.dumps(
@@ -92,15 +98,14 @@ def test_rows_and_days_are_the_same_in_every_zone(
         }
         for name in ("staging", "reports", "inbox"):
             environment[f"AIRFLOW_VAR_{name.upper()}_ROOT"] = str(tmp_path / name)
-        with DagProcess(tmp_path / "output.log", **environment) as process:
-            for dag_id, conf in (
-                ("github_top_repositories", {"top": TOP}),
-                ("day_published_watch", {}),
-                ("phrases_views_import", {"path": "a.csv"}),
-                ("phrase_views_report", {"day": str(DAY)}),
-            ):
-                states, said = process.run(dag_id, {}, conf=conf)
-                assert set(states.values()) == {"success"}, said
+        for dag_id, conf in (
+            ("github_top_repositories", {"top": TOP}),
+            ("day_published_watch", {}),
+            ("phrases_views_import", {"path": "a.csv"}),
+            ("phrase_views_report", {"day": str(DAY)}),
+        ):
+            states, said = worker.run(dag_id, environment, conf=conf)
+            assert set(states.values()) == {"success"}, said
         with reader:
             require_the_day_of_utc(reader, github, begun)
             require_the_hours_of_utc(reader)
