@@ -22,12 +22,16 @@ from tests.bench import (
     parse,
     phrase_views_import,
     phrase_views_report,
+    workers,
 )
 from tests.bench.findings import Finding
 
 BENCHMARKS: dict[str, Callable[[], list[Finding]]] = {
     module.__name__.rpartition(".")[2]: module.run
-    for module in (fetch, load, load_batches, load_memory, parse, phrase_views_import, phrase_views_report)
+    for module in (
+        *(fetch, load, load_batches, load_memory, parse, phrase_views_import, phrase_views_report),
+        workers,
+    )
 }
 
 
