@@ -20,7 +20,7 @@ LOCK := $(UV) pip compile --quiet --universal --python-version 3.11 --generate-h
 # Debian packages of the tests, each with the program it must bring.
 TEST_PACKAGES := clickhouse-server:clickhouse-server chromium:chromium chromium-driver:chromedriver redis-server:redis-server
 
-.PHONY: help run up down test lint style audit bench lock env clean test-packages
+.PHONY: help run up down test test-faults lint style audit bench lock env clean test-packages
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -36,8 +36,12 @@ up: $(VENV)/embedded.stamp ## start the same stack with the UI and leave it runn
 down: ## stop what `make up` started
 	@if [ -e $(VENV)/embedded.stamp ]; then $(STACK) down; else echo 'Nothing is running'; fi
 
+# Half of the time tests wait for servers and schedulers. A file's tests share theirs, so they stay together.
 test: style test-packages ## all checks of the code and all tests, with the servers they need
-	@$(BIN)/pytest
+	@$(BIN)/pytest --numprocesses 2 --dist loadfile
+
+test-faults: $(VENV)/dev.stamp test-packages ## all that goes wrong, with what takes minutes: a backfill of thirty days
+	@$(BIN)/pytest tests/faults tests/e2e/test_scheduler_faults.py -m ''
 
 lint: style audit ## style, types, the direction of imports, known vulnerabilities of what is pinned
 

@@ -13,8 +13,6 @@ from tests.faults.proxy import AFTER, ANSWERED, BEFORE, INSIDE, Proxy, Stop
 from tests.integration.clickhouse.days import COMMITS, load, publish
 from tests.servers.clickhouse import ClickHouseServer, running_clickhouse
 
-pytestmark = pytest.mark.slow_fault
-
 LOAD = {
     "before the insert": (b"INSERT INTO", BEFORE),
     "in the middle of the rows": (LAST_AUTHOR, INSIDE),

@@ -10,8 +10,6 @@ from tests.faults.proxy import ANSWERED, BEFORE, INSIDE, Moment, Proxy
 from tests.faults.task_process import TaskProcess
 from tests.integration.clickhouse.days import load, publish, staging_tables
 
-pytestmark = pytest.mark.slow_fault
-
 LOAD = {
     "before the insert": (b"INSERT INTO", BEFORE),
     "in the middle of the rows": (LAST_AUTHOR, INSIDE),

@@ -109,7 +109,6 @@ def test_the_publication_of_a_report_is_cut(day: ReportDay, proxy: Proxy, point:
     day.require(FIRST_NEW)
 
 
-@pytest.mark.slow_fault
 @pytest.mark.parametrize("point", KILLED)
 def test_the_publisher_of_a_report_is_killed(day: ReportDay, proxy: Proxy, point: str):
     """The next try of publish alone is exact: it knows rows that its own run left, though not recorded."""
@@ -124,7 +123,6 @@ def test_the_publisher_of_a_report_is_killed(day: ReportDay, proxy: Proxy, point
     day.require(EXPECTED[campaigns])
 
 
-@pytest.mark.slow_fault
 def test_another_run_takes_no_rows_over_from_a_killed_publisher(day: ReportDay, proxy: Proxy):
     """Nothing says that they are right: it names the way out, and a report of all campaigns is that."""
     stop = proxy.stop_at(b"REPLACE PARTITION", ANSWERED)
@@ -170,7 +168,6 @@ def test_a_computed_report_that_lost_its_rows_never_empties_the_day(day: ReportD
     day.require(EXPECTED[campaigns])
 
 
-@pytest.mark.slow_fault
 def test_old_rows_that_come_back_while_a_report_is_published_are_found(day: ReportDay, proxy: Proxy):
     """As after a restart of the server: red before its staging goes; the next try mends the day."""
     computed = day.compute()
@@ -185,7 +182,6 @@ def test_old_rows_that_come_back_while_a_report_is_published_are_found(day: Repo
     day.require(BOTH_NEW)
 
 
-@pytest.mark.slow_fault
 @pytest.mark.parametrize("text", [b"REPLACE PARTITION", b"INSERT INTO `loads`"])
 def test_two_tries_of_a_report_are_published_at_once(day: ReportDay, proxy: Proxy, text: bytes):
     """Without a lease: the first stands still while the second ends; it finds its staging gone or its day."""
@@ -202,7 +198,6 @@ def test_two_tries_of_a_report_are_published_at_once(day: ReportDay, proxy: Prox
     day.require(FIRST_NEW)
 
 
-@pytest.mark.slow_fault
 @pytest.mark.parametrize(("one", "other"), [(ALL, FIRST), (FIRST, (2,))])
 def test_two_reports_of_one_day_take_turns(
     day: ReportDay, proxy: Proxy, postgres: Proxy, dsn: Callable, one, other
@@ -226,7 +221,6 @@ def test_two_reports_of_one_day_take_turns(
     day.require(BOTH_NEW, by="one" if one == ALL else "other")
 
 
-@pytest.mark.slow_fault
 def test_a_publisher_of_some_campaigns_that_lost_its_lease_is_found_out(
     day: ReportDay, proxy: Proxy, postgres: Proxy, dsn: Callable
 ):
