@@ -158,9 +158,10 @@ def github_top_repositories() -> None:
     async def rank() -> int:
         from include.github.ranking import rank as rank_repositories
 
-        with _only_one_asking_github() as (hook, _):
+        with _only_one_asking_github() as (hook, lease):
             async with hook.get_conn() as client:
-                ranking = await rank_repositories(client, _request(), _directory(), datetime.now(UTC))
+                now = datetime.now(UTC)
+                ranking = await rank_repositories(client, _request(), _directory(), now, lease.check)
         return len(ranking.repositories)
 
     @task(max_active_tis_per_dag=1, execution_timeout=timedelta(hours=12))
@@ -171,7 +172,7 @@ def github_top_repositories() -> None:
         request, directory, now = _request(), _directory(), partial(datetime.now, UTC)
         with _only_one_asking_github() as (hook, lease):
             async with hook.get_conn() as client:
-                ranking = await rank_repositories(client, request, directory, now())
+                ranking = await rank_repositories(client, request, directory, now(), lease.check)
                 manifest = await fetch_commits(
                     client, ranking, request, directory, **_run(), now=now, still_allowed=lease.check
                 )

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import UTC, date, datetime
 from typing import NamedTuple
 
@@ -42,12 +42,15 @@ def replace_day(
     source: str | None,
     expected: Contents,
     next_step: str,
+    *,
+    still_allowed: Callable[[], None] = lambda: None,
 ) -> None:
     """Put the rows of the staging table `source` in the place of the day; `source` keeps its rows.
 
     Args: expected, what `source` holds: proved before and after; with 0 rows, `source` may be None and the
-        day is emptied. next_step, for the error.
-    Raises: DayMismatch; ClickHouseError.
+        day is emptied. next_step, for the error. still_allowed, called right before the change, and again
+        before it is repeated.
+    Raises: DayMismatch; ClickHouseError; what `still_allowed` raises.
     """
     partition = day.isoformat()
     if expected.rows and source:
@@ -57,14 +60,18 @@ def replace_day(
         change = f"REPLACE PARTITION '{partition}' FROM {quoted(source)}"
     else:  # REPLACE from a table without the partition wipes the day on 18.16 and is refused on 26.9
         change = f"DROP PARTITION '{partition}'"
-    settle(clickhouse, f"ALTER TABLE {quoted(table.name)} {change}")
+    settle(clickhouse, f"ALTER TABLE {quoted(table.name)} {change}", still_allowed)
     _require(clickhouse, table, partition, expected, next_step)
     log.info("%s: table %s, day %s: %d rows published", clickhouse.where, table.name, day, expected.rows)
 
 
 @stamina.retry(on=(OutcomeUnknown, ConnectionMistake), attempts=None, timeout=ANSWER_WAIT_S, wait_max=10.0)
-def settle(clickhouse: ClickHouse, idempotent_statement: str) -> None:
-    """Run a statement until the server says that it is done: after a lost answer, once more."""
+def settle(clickhouse: ClickHouse, idempotent_statement: str, still_allowed: Callable[[], None]) -> None:
+    """Run a statement until the server says that it is done: after a lost answer, once more.
+
+    `still_allowed` is asked each time: while the answer was away, another may have taken the lease.
+    """
+    still_allowed()
     clickhouse.execute(idempotent_statement)
 
 
@@ -105,15 +112,24 @@ def require_recorded(clickhouse: ClickHouse, table: StagedTable, day: date, next
 
 
 def record_load(
-    clickhouse: ClickHouse, table: str, day: date, published: Contents, run_id: str, published_at: datetime
+    clickhouse: ClickHouse,
+    table: str,
+    day: date,
+    published: Contents,
+    run_id: str,
+    published_at: datetime,
+    *,
+    newest_of_all_days: bool = False,
 ) -> None:
     """Write the day's row in `loads`; written twice, it counts once.
 
-    The newest `published_at` counts, so it is made later than the one that is there: clocks differ.
+    The newest `published_at` counts, of the day or of all days of the table, so it is made later than those
+    that are there: clocks differ.
     """
     ((newest,),) = clickhouse.execute(
-        "SELECT toUnixTimestamp(max(published_at)) FROM loads WHERE `table` = %(table)s AND date = %(day)s",
-        {"table": table, "day": day},
+        "SELECT toUnixTimestamp(max(published_at)) FROM loads "
+        "WHERE `table` = %(table)s AND (%(all_days)s OR date = %(day)s)",
+        {"table": table, "day": day, "all_days": int(newest_of_all_days)},
     )
     later = max(published_at, datetime.fromtimestamp(newest + 1, UTC))
     row = (table, day, published.rows, published.checksum, run_id, later)

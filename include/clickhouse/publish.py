@@ -49,8 +49,8 @@ def publish_day(
     """Bring the staged rows of every table of `manifest` into sight; return rows by table.
 
     Safe to repeat at any point, also after its end. Tables without days first, so that the rows of
-    `loads`, written last, stand for all of it. `still_allowed` is called before each change in sight; what
-    it raises (a lost lease) ends the publication.
+    `loads`, written last, stand for all of it. `still_allowed` is called right before each change in sight;
+    what it raises (a lost lease) ends the publication.
 
     Raises: DayMismatch; ClickHouseError.
     """
@@ -63,16 +63,31 @@ def publish_day(
         tables = sorted(manifest.tables.values(), key=lambda parts: parts.table.day_column is not None)
         for parts in tables:
             loaded = [part for part in staged if part.table == parts.table.name]
-            still_allowed()
             if parts.table.day_column:
                 source = _gathered(clickhouse, manifest, parts, loaded, attempt)
-                replace_day(clickhouse, parts.table, manifest.day, source, _expected(parts), NEXT_STEP)
+                replace_day(
+                    clickhouse,
+                    parts.table,
+                    manifest.day,
+                    source,
+                    _expected(parts),
+                    NEXT_STEP,
+                    still_allowed=still_allowed,
+                )
             else:
-                _upsert(clickhouse, manifest, parts, loaded)
+                _upsert(clickhouse, manifest, parts, loaded, still_allowed)
         for parts in _recorded_tables(manifest):
             still_allowed()
             name, published = parts.table.name, _expected(parts)
-            record_load(clickhouse, name, manifest.day, published, manifest.run_id, now())
+            record_load(
+                clickhouse,
+                name,
+                manifest.day,
+                published,
+                manifest.run_id,
+                now(),
+                newest_of_all_days=parts.table.last_insert_counts,
+            )
     replaced = [parts.table.name for parts in manifest.tables.values() if parts.table.day_column]
     await_removal_of_old_parts(clickhouse, replaced, old_parts_wait_s)
     _require_days(clickhouse, manifest)
@@ -168,7 +183,11 @@ def _gathered(
 
 
 def _upsert(
-    clickhouse: ClickHouse, manifest: Manifest, parts: TableParts, loaded: Sequence[StagedPart]
+    clickhouse: ClickHouse,
+    manifest: Manifest,
+    parts: TableParts,
+    loaded: Sequence[StagedPart],
+    still_allowed: Callable[[], None],
 ) -> None:
     table, columns = quoted(parts.table.name), ", ".join(map(quoted, parts.table.columns))
     for each in loaded:
@@ -179,7 +198,8 @@ def _upsert(
             reason = f"{each.staging_table} holds {found}, expected {expected}"
             raise _mismatch(clickhouse, manifest, parts.table.name, reason)
         source = quoted(each.staging_table)
-        settle(clickhouse, f"INSERT INTO {table} ({columns}) SELECT {columns} FROM {source}")
+        insert = f"INSERT INTO {table} ({columns}) SELECT {columns} FROM {source}"
+        settle(clickhouse, insert, still_allowed)
     require = _require_rows if parts.table.last_insert_counts else _require_keys
     require(clickhouse, manifest, parts, [each.staging_table for each in loaded])
 

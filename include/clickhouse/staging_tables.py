@@ -1,6 +1,7 @@
 """Staging tables: each try of each task fills one of its own, so that two tries alive at once cannot mix.
 
-Their names are `<table>__stg_<run>_<try>`; what a killed try leaves is dropped with its run's, or by age.
+Their names are `<table>__stg_<run>_<try>`, with `_whole` at the end where a try has said that all is in it;
+what a killed try leaves is dropped with its run's, or by age.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from include.clickhouse.errors import ClickHouseError, Refused
 log = logging.getLogger(__name__)
 
 ABANDONED_AFTER_DAYS = 3  # longer than any retry of a run waits
-_MARK = "__stg_"
+_MARK, _WHOLE = "__stg_", "_whole"
 _UNKNOWN_TABLE = 60
 
 
@@ -32,13 +33,21 @@ def create_staging_table(clickhouse: ClickHouse, table: str, name: str) -> None:
     clickhouse.execute(f"CREATE TABLE {quoted(name)} AS {quoted(table)}")
 
 
+def call_whole(clickhouse: ClickHouse, name: str) -> str:
+    """Say that the staging table `name` holds all that it is to hold; return its new name."""
+    whole = f"{name}{_WHOLE}"
+    clickhouse.execute(f"DROP TABLE IF EXISTS {quoted(whole)}")
+    clickhouse.execute(f"RENAME TABLE {quoted(name)} TO {quoted(whole)}")
+    return whole
+
+
 def drop_staging_tables(clickhouse: ClickHouse, tables: Iterable[str], run: str) -> None:
     """Drop what this run staged for `tables`, by all its tries; what a query still uses stays, by a warning.
 
     Runs of two DAGs may have one run_id, but no two DAGs write one table.
     """
     for table in tables:
-        _drop(clickhouse, staging_tables_of_run(clickhouse, table, run))
+        _drop(clickhouse, _names(clickhouse, "1", table, _short_hash(run)))
 
 
 def drop_abandoned_staging_tables(clickhouse: ClickHouse) -> None:
@@ -52,9 +61,9 @@ def staging_tables(clickhouse: ClickHouse) -> set[str]:
     return set(_names(clickhouse, "1"))
 
 
-def staging_tables_of_run(clickhouse: ClickHouse, table: str, run: str) -> list[str]:
-    """Return the names of what the tries of this run have staged for `table`."""
-    return _names(clickhouse, "1", table, _short_hash(run))
+def whole_staging_tables(clickhouse: ClickHouse, table: str, run: str) -> list[str]:
+    """Return the names of those for `table` that tries of this run have called whole."""
+    return [name for name in _names(clickhouse, "1", table, _short_hash(run)) if name.endswith(_WHOLE)]
 
 
 def _dropped_meanwhile(error: Exception) -> bool:
@@ -69,7 +78,7 @@ def _names(
     rows = clickhouse.execute(
         f"SELECT name FROM system.tables WHERE database = %(database)s AND match(name, %(ours)s) "
         f"AND {condition} ORDER BY name",
-        {"database": clickhouse.database, "ours": f"^{table}{_MARK}{run_hash}_[0-9a-f]{{12}}$"},
+        {"database": clickhouse.database, "ours": f"^{table}{_MARK}{run_hash}_[0-9a-f]{{12}}({_WHOLE})?$"},
     )
     return [name for (name,) in rows]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, time, timedelta
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError
@@ -38,9 +38,15 @@ class Ranking(BaseModel):
 
 
 async def rank(
-    client: GitHubClient, request: TopRepositoriesRequest, directory: StagingPath, now: datetime
+    client: GitHubClient,
+    request: TopRepositoriesRequest,
+    directory: StagingPath,
+    now: datetime,
+    still_allowed: Callable[[], None] = lambda: None,
 ) -> Ranking:
     """Return the ranking of this run: the saved one, else read it from GitHub and save it.
+
+    `still_allowed` is called before each page; what it raises (a lost lease) ends the reading.
 
     Raises: WrongRanking where the saved one is of another request; NothingRanked; DayNotOver; and as
         GitHubClient.get.
@@ -51,7 +57,7 @@ async def rank(
         log.info("ranking of %d repositories is there already, read at %s", _size(saved), saved.fetched_at)
         return saved
     tally = Tally()
-    repositories = in_order(await _read_list(client, request, tally))[: request.top]
+    repositories = in_order(await _read_list(client, request, tally, still_allowed))[: request.top]
     _require_over(client, request, now)
     if not repositories:
         raise NothingRanked(request.query)
@@ -94,10 +100,13 @@ def in_order(repositories: Iterable[Repository]) -> tuple[Repository, ...]:
     return tuple(sorted(by_name.values(), key=lambda r: (-r.stars, r.id)))
 
 
-async def _read_list(client: GitHubClient, request: TopRepositoriesRequest, tally: Tally) -> list[Repository]:
+async def _read_list(
+    client: GitHubClient, request: TopRepositoriesRequest, tally: Tally, still_allowed: Callable[[], None]
+) -> list[Repository]:
     """Read the list again while it drifts: an item seen on two pages means that another was seen on none."""
     for reading in range(1, READINGS + 1):
-        found, drifted = await _read_pages(client, request, tally, fill_up=reading == READINGS)
+        fill_up = reading == READINGS
+        found, drifted = await _read_pages(client, request, tally, still_allowed, fill_up=fill_up)
         if not drifted:
             break
         log.warning("reading %d of %d: the list moved between two pages", reading, READINGS)
@@ -105,7 +114,12 @@ async def _read_list(client: GitHubClient, request: TopRepositoriesRequest, tall
 
 
 async def _read_pages(
-    client: GitHubClient, request: TopRepositoriesRequest, tally: Tally, *, fill_up: bool
+    client: GitHubClient,
+    request: TopRepositoriesRequest,
+    tally: Tally,
+    still_allowed: Callable[[], None],
+    *,
+    fill_up: bool,
 ) -> tuple[list[Repository], bool]:
     """Read as few pages as give `top` names; stop at the first repeated item unless told to `fill_up`."""
     found: list[Repository] = []
@@ -115,6 +129,7 @@ async def _read_pages(
     url, drifted = _first_page(client, request), False
     while True:
         asked.add(url)
+        await asyncio.to_thread(still_allowed)
         page = await client.get(url, read_search_page, tally)
         items = page.value.items
         drifted |= any(repository.id in ids for repository in items)

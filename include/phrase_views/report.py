@@ -34,11 +34,12 @@ from include.clickhouse.day import (
 )
 from include.clickhouse.errors import DayMismatch
 from include.clickhouse.staging_tables import (
+    call_whole,
     create_staging_table,
     drop_abandoned_staging_tables,
     drop_staging_tables,
     staging_table_name,
-    staging_tables_of_run,
+    whole_staging_tables,
 )
 from include.phrase_views.hours import steps
 from include.phrase_views.report_row import ReportRow
@@ -129,7 +130,7 @@ def publish_report(
 
     A day that stays as it is keeps its row in `loads`, so that what was made from it stays the same to the
     byte; unless that row is from before the day was over.
-    `still_allowed` is called before each change in sight; what it raises ends the publication.
+    `still_allowed` is called right before each change in sight; what it raises ends the publication.
 
     Raises: DayMismatch; ClickHouseError.
     """
@@ -140,8 +141,7 @@ def publish_report(
     source = computed.staging_table
     if request.campaign_ids:
         source, day = _with_other_campaigns(clickhouse, request, computed, run_id, attempt)
-    still_allowed()
-    replace_day(clickhouse, BY_HOUR, request.day, source, day, NEXT_STEP)
+    replace_day(clickhouse, BY_HOUR, request.day, source, day, NEXT_STEP, still_allowed=still_allowed)
     recorded = recorded_load(clickhouse, BY_HOUR.name, request.day)
     stays = recorded and recorded[:2] == (day.rows, day.checksum) and recorded.published_at >= _end(request)
     if not stays:
@@ -264,7 +264,8 @@ def _with_other_campaigns(
         f"{into} {BY_HOUR.name} WHERE date = %(day)s AND campaign_id NOT IN %(campaign_ids)s",
         {"day": request.day.isoformat(), "campaign_ids": request.campaign_ids},
     )
-    return name, contents(clickhouse, BY_HOUR, request.day.isoformat(), source=name)
+    whole = call_whole(clickhouse, name)
+    return whole, contents(clickhouse, BY_HOUR, request.day.isoformat(), source=whole)
 
 
 def _require_rows_to_keep(clickhouse: ClickHouse, request: PhraseViewsRequest, run_id: str) -> None:
@@ -273,7 +274,7 @@ def _require_rows_to_keep(clickhouse: ClickHouse, request: PhraseViewsRequest, r
     recorded = recorded_load(clickhouse, BY_HOUR.name, request.day)
     if (found.rows, found.checksum) == (recorded[:2] if recorded else (0, 0)):
         return
-    for name in staging_tables_of_run(clickhouse, BY_HOUR.name, run_id):
+    for name in whole_staging_tables(clickhouse, BY_HOUR.name, run_id):
         if contents(clickhouse, BY_HOUR, request.day.isoformat(), source=name) == found:
             return
     reason = f"it holds {found}, loads says {recorded}: rows of other campaigns cannot be taken over"

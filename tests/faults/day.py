@@ -141,17 +141,26 @@ class Reader:
         self.seen: set[Contents] = set()
         self.looks = 0
         self._connect, self._table, self._done = connect, table, threading.Event()
+        self._error: Exception | None = None
         self._thread = threading.Thread(target=self._look)
         self._thread.start()
         while not self.looks and self._thread.is_alive():
             time.sleep(0.005)
 
     def stop(self) -> None:
-        """End the thread, after one more look."""
+        """End the thread, after one more look. Raises: what ended it before."""
         self._done.set()
         self._thread.join()
+        if self._error:
+            raise self._error
 
     def _look(self) -> None:
+        try:
+            self._look_until_done()
+        except Exception as error:  # noqa: BLE001 - raised by stop(): here nobody would see it
+            self._error = error
+
+    def _look_until_done(self) -> None:
         with self._connect() as clickhouse:
             last = False
             while not last:

@@ -7,9 +7,10 @@ import pytest
 
 from include.clickhouse.errors import ConnectionMistake, OutcomeUnknown
 from include.clickhouse.publish import check_day
-from tests.faults.day import LAST_AUTHOR, FaultyDay
+from include.postgres.errors import LeaseLost
+from tests.faults.day import LAST_AUTHOR, POSITIONS, FaultyDay
 from tests.faults.proxy import AFTER, ANSWERED, BEFORE, INSIDE, TO_CLIENT, TO_SERVER, Moment, Proxy
-from tests.integration.clickhouse.days import load, publish
+from tests.integration.clickhouse.days import load, publish, stored
 
 LOAD = {
     "drop": b"DROP TABLE IF EXISTS",
@@ -70,6 +71,26 @@ def test_a_lost_answer_to_a_change_in_sight_is_settled(
         assert cut.is_reached
         check_day(clickhouse, day.directory, day.manifest, "1")
     day.require_published(day.manifest, day.rows)
+
+
+@pytest.mark.parametrize("point", SETTLED)
+def test_a_lost_answer_is_not_settled_without_the_lease(day: FaultyDay, proxy: Proxy, point: str):
+    """The connection and the lease go together: the change is not sent again, another may have published."""
+    text, nth = SETTLED[point]
+
+    def still_allowed() -> None:
+        if cut.is_reached:
+            raise LeaseLost("publish")
+
+    with day.watched(), day.connect() as straight, day.connect(proxy.port) as clickhouse:
+        staged = load(straight, day.directory, day.manifest)
+        cut = proxy.reset_at(text, BEFORE, nth)
+        with pytest.raises(LeaseLost):
+            publish(clickhouse, day.manifest, staged, still_allowed=still_allowed)
+        assert sorted(stored(straight)) == sorted(day.old_rows)
+        assert straight.execute("SELECT count() FROM repositories") == [(0 if point == "upsert" else 9,)]
+        assert len(stored(straight, POSITIONS)) == (9 if point == "second day" else 8)
+        day.next_run()
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ import pytest
 
 from include.clickhouse.errors import DayMismatch, OutcomeUnknown
 from include.phrase_views.report import PublishedReport, check_report, compute_report, publication
+from include.postgres.errors import LeaseLost
 from tests.faults.proxy import AFTER, ANSWERED, BEFORE, INSIDE, Moment, Proxy
 from tests.faults.report_day import BOTH_NEW, FIRST_NEW, OLD, Publisher, ReportDay, publish
 from tests.integration.phrase_views.days import DAY, ask, staging_tables
@@ -81,6 +82,41 @@ def test_a_lost_answer_to_the_replaced_day_is_settled(
         assert cut.is_reached
         check_report(clickhouse, ask(*campaigns), published, "new run")
     day.require(EXPECTED[campaigns])
+
+
+@pytest.mark.parametrize("campaigns", [ALL, FIRST])
+def test_a_lost_answer_is_not_settled_without_the_lease_of_a_report(day: ReportDay, proxy: Proxy, campaigns):
+    """The connection and the lease go together: the change is not sent again, another may have published."""
+    computed = day.compute(*campaigns)
+    cut = proxy.reset_at(b"REPLACE PARTITION", BEFORE)
+
+    def still_allowed() -> None:
+        if cut.is_reached:
+            raise LeaseLost("publish")
+
+    with day.watched(), day.connect(proxy.port) as clickhouse:
+        with pytest.raises(LeaseLost):
+            publish(clickhouse, computed, campaigns, still_allowed=still_allowed)
+        day.require_old()
+        day.publish(computed, *campaigns)
+    day.require(EXPECTED[campaigns])
+
+
+@pytest.mark.parametrize("asked", [(999,), FIRST])
+def test_lost_rows_of_other_campaigns_are_never_taken_for_what_this_run_left(day: ReportDay, asked):
+    """Also where what is left happens to be what this run has computed: `loads` says what there should be."""
+    with day.connect() as clickhouse:
+        clickhouse.execute(f"ALTER TABLE phrases_views_by_hour DROP PARTITION '{DAY}'")
+        computed = compute_report(clickhouse, ask(*asked), "new run", "report")
+        if computed.rows:
+            columns = "date, campaign_id, phrase, hour, views, flags, hour_start, time_zone, hour_rule"
+            lost = f"INSERT INTO phrases_views_by_hour ({columns}) SELECT {columns} FROM"
+            clickhouse.execute(f"{lost} {computed.staging_table}")
+        for _ in range(2):  # the second try finds what the first has staged
+            with pytest.raises(DayMismatch, match="Next: report the day once for all campaigns"):
+                publish(clickhouse, computed, asked)
+    day.publish(day.compute())
+    day.require(BOTH_NEW)
 
 
 def test_a_lost_answer_to_the_emptied_day_is_settled(day: ReportDay, proxy: Proxy):
