@@ -79,7 +79,7 @@ def read_options(connection: Connection, model: type[Options]) -> Options:
         if problem["type"] == "extra_forbidden":
             reason = f"not known; known: {', '.join(model.model_fields)}"
         else:
-            reason = f"{shown(problem['input'])}: {problem['msg'].removeprefix('Value error, ')}"
+            reason = f"{_without_texts(problem['input'])}: {problem['msg'].removeprefix('Value error, ')}"
         raise BadConnection(connection.conn_id, f"extra.{str(problem['loc'][0])[:80]}", reason) from None
 
 
@@ -105,7 +105,7 @@ def _require_text(connection: Connection) -> None:
             raise BadConnection(connection.conn_id, field, reason)
     port: object = connection.port
     if port is not None and type(port) is not int:
-        raise BadConnection(connection.conn_id, "port", f"{shown(port)} is not a number")
+        raise BadConnection(connection.conn_id, "port", f"{_without_texts(port)} is not a number")
 
 
 def is_plain(text: str) -> bool:
@@ -127,4 +127,9 @@ def _why_unreadable(conn_id: str) -> tuple[str, str]:
         return "JSON", f"{variable} is not JSON: {error}"
     if unknown := sorted(set(fields) - FIELDS):
         return unknown[0], f"{variable} has this unknown field; known: {', '.join(sorted(FIELDS))}"
-    return "port", f"{shown(fields.get('port'))} is not a number"
+    return "port", f"{_without_texts(fields.get('port'))} is not a number"
+
+
+def _without_texts(value: object) -> str:
+    """Show a value, unless it may be a secret in a wrong place."""
+    return shown(value) if isinstance(value, int | float | None) else "what is there"

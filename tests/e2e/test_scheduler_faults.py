@@ -95,6 +95,7 @@ def test_a_running_fetch_is_cleared(running_stack, recorded_github):
 def test_the_api_server_is_away(running_stack, recorded_github):
     """Killed in the middle of a fetch and away for 20 s: tasks ask again, or are tried again."""
     run_id = begun(running_stack, recorded_github)
+    assert running_stack.states(run_id)["fetch"] == "running"
     running_stack.restart("api-server", down_s=20)
     assert running_stack.wait(run_id) == "success", running_stack.states(run_id)
     assert_published(running_stack, recorded_github)
@@ -103,7 +104,9 @@ def test_the_api_server_is_away(running_stack, recorded_github):
 def test_a_restarted_scheduler_goes_on(running_stack, recorded_github):
     """SIGKILL of the scheduler with all its workers: the next one tries again what they had."""
     run_id = begun(running_stack, recorded_github)
+    fetching = asking(recorded_github.port)[0]
     running_stack.restart("scheduler", down_s=1)
+    assert not fetching.is_running()
     assert running_stack.wait(run_id) == "success", running_stack.states(run_id)
     assert_published(running_stack, recorded_github)
 

@@ -91,7 +91,9 @@ def test_a_loader_whose_host_vanished(day: FaultyDay, proxy: Proxy):
         assert staging_tables(clickhouse) == [held]
         assert held_by_an_insert(clickhouse) == [held]
         stop.reset()
+        deadline = time.monotonic() + 60
         while held_by_an_insert(clickhouse):
+            assert time.monotonic() < deadline
             time.sleep(0.02)
         check_day(clickhouse, day.directory, day.manifest, "2")
     day.require_published(day.manifest, day.rows)

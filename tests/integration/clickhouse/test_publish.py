@@ -6,10 +6,11 @@ from datetime import timedelta
 
 import pytest
 
-from include.clickhouse.day import recorded_load
+from include.clickhouse.day import last_publisher, recorded_load
 from include.clickhouse.errors import DayMismatch, Refused
 from include.clickhouse.load import load_part
 from include.clickhouse.publish import check_day, publish_day
+from include.phrase_views.import_staging import PHRASES_VIEWS
 from include.staging.errors import StagingFileDamaged, StagingFileMissing
 from tests.integration.clickhouse.days import (
     COMMITS,
@@ -211,6 +212,18 @@ def test_a_publication_by_a_clock_that_is_behind_counts_as_the_newest(clickhouse
     staged = load(clickhouse, directory, manifest)
     publish_day(clickhouse, manifest, staged, attempt="1", now=lambda: behind, old_parts_wait_s=0)
     assert check_day(clickhouse, directory, manifest, "1") == {COMMITS.name: 4}
+
+
+@pytest.mark.parametrize("days", [(DAY, DAY), (OTHER_DAY, DAY), (DAY, OTHER_DAY)])
+def test_the_last_of_two_imports_counts_whatever_their_clocks_and_days(clickhouse, tmp_path, days):
+    """Of a table without days the newest row in `loads` is that of the run that came last."""
+    ahead = now() + timedelta(hours=1)
+    for run_id, day, clock in zip(("first", "last"), days, (ahead, now()), strict=True):
+        rows = [(1, run_id, 5, 1_700_000_000)]
+        directory, manifest = stage(tmp_path, run_id, (PHRASES_VIEWS, rows), day=day)
+        staged = load(clickhouse, directory, manifest)
+        publish_day(clickhouse, manifest, staged, attempt="1", now=lambda at=clock: at, old_parts_wait_s=0)
+        assert last_publisher(clickhouse, PHRASES_VIEWS.name) == run_id
 
 
 def test_a_lost_lease_ends_the_publication_before_anything_is_seen(clickhouse, tmp_path):

@@ -9,6 +9,7 @@ from include.github.errors import ListCutShort, NothingRanked, RequestFailed, Wr
 from include.github.ranking import rank
 from include.github.request import TopRepositoriesRequest
 from include.github_stand_in.app import REQUEST_LOG
+from include.postgres.errors import LeaseLost
 from tests.integration.github.server import now
 
 
@@ -62,6 +63,22 @@ async def test_as_few_requests_as_possible(stand_in, make_client, tmp_path, yest
     assert (len(stars), stars) == (top, sorted(stars, reverse=True))
     assert len({repository.full_name for repository in ranking.repositories}) == top
     assert (len(app[REQUEST_LOG].requests), ranking.requests) == (requests, requests)
+
+
+async def test_a_lost_lease_ends_the_reading_before_the_next_page(stand_in, make_client, tmp_path, yesterday):
+    """Somebody else may be asking by then; nothing is saved."""
+    app, url = await stand_in()
+    asked = app[REQUEST_LOG].requests
+
+    def still_allowed() -> None:
+        if asked:
+            raise LeaseLost("github")
+
+    async with make_client(url) as client:
+        with pytest.raises(LeaseLost):
+            await rank(client, request_for(1000, yesterday), tmp_path, now(), still_allowed)
+    assert len(asked) == 1
+    assert list(tmp_path.iterdir()) == []
 
 
 async def test_the_saved_list_is_used(stand_in, make_client, tmp_path, top20):

@@ -97,7 +97,7 @@ WELL = {"login": "u", "schema": "d", "host": "h"}
         (WELL | {"schema": ""}, "schema: is empty; it is libpq's dbname"),
         (WELL | {"port": 70000}, "port: 70000 is not between 1 and 65535"),
         (WELL | {"port": -1}, "port: -1 is not between 1 and 65535"),
-        (WELL | {"port": "http"}, "port: 'http' is not a number"),
+        (WELL | {"port": "http"}, "port: what is there is not a number"),
         (WELL | {"extra": "{sslmode: require}"}, "extra: not JSON: Expecting property name"),
         (WELL | {"extra": "[1]"}, "extra: not a JSON object"),
         (
