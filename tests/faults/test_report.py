@@ -32,7 +32,7 @@ PUBLISH = {
     "proof": (b"uniqExact", 5),
     "loads": (b"INSERT INTO `loads`", 1),
     "old parts": (b"system.parts", 1),
-    "drop staging": (b"DROP TABLE IF EXISTS", 2),
+    "drop staging": (b"DROP TABLE IF EXISTS", 3),
 }
 KILLED = {
     "while rows are gathered": (FIRST, STAGED, ANSWERED),

@@ -28,7 +28,6 @@ async def test_never_more_than_told_in_any_second(serve, make_client):
     assert seen.worst_second() <= 20
     assert min(seen.gaps()) > GUARD / 20 - CATCH_UP_S - JITTER_S
     assert seen.at[0] - begin > 1 / 20
-    assert 40 / (seen.at[-1] - begin) > 20 * 0.9
     assert (seen.count, tally.requests) == (40, 40)
 
 
