@@ -279,10 +279,11 @@ def _directory() -> StagingPath:
 
 def _manifest() -> Manifest:
     """Return what the run has staged, perhaps on another worker."""
-    from include.staging.manifest import read_manifest
+    from include.staging.manifest import StagedBy, read_manifest
 
+    staged_by = StagedBy(**_run(), day=_request().day, task="fetch")
     staged_on = get_current_context()["ti"].xcom_pull(task_ids="fetch", key="host")
-    return read_manifest(_directory(), staged_on=str(staged_on or ""), host=socket.gethostname())
+    return read_manifest(_directory(), staged_by, staged_on=str(staged_on or ""), host=socket.gethostname())
 
 
 def _attempt() -> str:

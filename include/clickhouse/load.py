@@ -58,7 +58,7 @@ def load_part(
     staged = manifest.tables[table]
     name = staging_table_name(table, manifest.run_id, f"{file} {attempt}")
     create_staging_table(clickhouse, table, name)
-    batches = read_batches(directory / part.file, staged.table, part, batch_rows)
+    batches = read_batches(directory / part.file, staged.table, part, batch_rows, manifest.task)
     with _garbage_collection_paused():
         rows = insert_rows(clickhouse, name, list(staged.table.columns), _read_ahead(batches))
     ((arrived,),) = clickhouse.execute(f"SELECT count() FROM {quoted(name)}")

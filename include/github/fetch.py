@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import logging
 import socket
 from collections import Counter, deque
@@ -23,10 +22,10 @@ from include.github.records import FetchedRepository, Outcome, read_records, rem
 from include.github.request import TopRepositoriesRequest
 from include.github.retries import RetryBudget
 from include.github.tables import write_tables
-from include.staging.errors import StagingFileDamaged, StagingFileMissing
 from include.staging.files import StagingPath
-from include.staging.manifest import Manifest, read_manifest, save_manifest
+from include.staging.manifest import Manifest, StagedBy, own_manifest, parts_are_whole, save_manifest
 
+TASK = "fetch"  # of the DAG: what an error of its files says to clear
 TICK_S = 5.0
 # One or two of the top repositories may vanish between ranking and fetch; three, and most of all, do not.
 FEWEST_GONE = 3
@@ -55,7 +54,8 @@ async def fetch(
     Raises: WrongRanking; RateLimitedUntil; MostlyGone; whatever GitHubClient.get raises; BadRow; OSError.
     """
     require_request(ranking, request, str(directory / RANKING))
-    if manifest := _finished_manifest(directory, dag_id, run_id, request.day):
+    manifest = own_manifest(directory, StagedBy(dag_id, run_id, request.day, TASK))
+    if manifest and parts_are_whole(directory, manifest):
         log.info("all of %s is staged already: nothing to ask", request)
         return manifest
     fetching = _Fetching(client, ranking, directory)
@@ -64,6 +64,7 @@ async def fetch(
         dag_id=dag_id,
         run_id=run_id,
         day=request.day,
+        task=TASK,
         host=socket.gethostname(),
         written_at=now(),
         tables=write_tables(directory, ranking, records),
@@ -216,30 +217,6 @@ def _record(
         retries=tally.retries,
         authors=dict(count.authors),
     )
-
-
-def _finished_manifest(directory: StagingPath, dag_id: str, run_id: str, day: date) -> Manifest | None:
-    """Return the manifest if it is of this run and every part is what it says; else the tables are redone."""
-    try:
-        manifest = read_manifest(directory)
-    except StagingFileMissing:
-        return None
-    except StagingFileDamaged as error:
-        log.warning("%s: staging the tables again", error)
-        return None
-    own = (manifest.dag_id, manifest.run_id, manifest.day) == (dag_id, run_id, day)
-    if own and all(
-        _is_whole(directory / part.file, part.sha256)
-        for table in manifest.tables.values()
-        for part in table.parts
-    ):
-        return manifest
-    log.warning("the manifest in %s does not fit this run or its parts: staging the tables again", directory)
-    return None
-
-
-def _is_whole(path: StagingPath, sha256: str) -> bool:
-    return path.exists() and hashlib.sha256(path.read_bytes()).hexdigest() == sha256
 
 
 def _facts(

@@ -14,9 +14,11 @@ from include.phrase_views.import_inbox import InboxPath, locate, version
 from include.phrase_views.import_request import ImportRequest
 from include.phrase_views.import_staging import REJECTED, stage_counters
 from include.staging.files import StagingPath
-from include.staging.manifest import MANIFEST, Manifest, read_manifest, save_manifest
+from include.staging.manifest import Manifest, StagedBy, own_manifest, parts_are_whole, save_manifest
 
 log = logging.getLogger(__name__)
+
+TASK = "stage"  # of the DAG: what an error of its files says to clear
 
 
 class HashedFile(io.RawIOBase):
@@ -63,8 +65,11 @@ def stage_file(
         written it since this run staged it.
     """
     path = locate(inbox, request.path)
-    if (directory / MANIFEST).exists():
-        return _staged_before(path, request, directory)
+    if manifest := own_manifest(directory, StagedBy(dag_id, run_id, day, TASK)):
+        _require_unchanged(path, request, manifest)
+        if parts_are_whole(directory, manifest):
+            log.info("%s: this run has staged it already: %s", request.path, manifest.facts)
+            return manifest
     before, sources = version(path), list[HashedFile]()
 
     def open_file() -> io.BufferedReader:
@@ -81,6 +86,7 @@ def stage_file(
         dag_id=dag_id,
         run_id=run_id,
         day=day,
+        task=TASK,
         host=host,
         written_at=now(),
         tables={staged.parts.table.name: staged.parts},
@@ -97,12 +103,9 @@ def stage_file(
     return manifest
 
 
-def _staged_before(path: InboxPath, request: ImportRequest, directory: StagingPath) -> Manifest:
-    manifest = read_manifest(directory)
+def _require_unchanged(path: InboxPath, request: ImportRequest, staged: Manifest) -> None:
     with path.open("rb") as opened:
         found = hashlib.file_digest(io.BufferedReader(HashedFile(opened)), "sha256").hexdigest()
-    if found != manifest.facts["sha256"]:
-        reason = f"it is not what this run staged at {manifest.written_at:%F %T %Z}: trigger a new run for it"
+    if found != staged.facts.get("sha256"):
+        reason = f"it is not what this run staged at {staged.written_at:%F %T %Z}: trigger a new run for it"
         raise ImportFileChanged(request.path, reason)
-    log.info("%s: this run has staged it already: %s", request.path, manifest.facts)
-    return manifest

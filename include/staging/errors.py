@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 
+def clear(task: str) -> str:
+    """Return the next step: to clear the task that stages, by its name where that is known."""
+    return f"clear task {task} with all after it" if task else "clear the task that stages with all after it"
+
+
 class StagingError(Exception):
     """Base of all errors of staging files."""
 
@@ -38,14 +43,26 @@ class StagingFileMissing(StagingError):
 class StagingFileDamaged(StagingError):
     """A staging file is there but is not what was written.
 
-    Attributes: path; reason.
+    Attributes: path; reason; task, that wrote it, empty where that is not known.
     """
 
-    def __init__(self, path: str, reason: str) -> None:
-        super().__init__(path, reason)
-        self.path, self.reason = path, reason
+    def __init__(self, path: str, reason: str, task: str = "") -> None:
+        super().__init__(path, reason, task)
+        self.path, self.reason, self.task = path, reason, task
 
     def __str__(self) -> str:
-        return (
-            f"staging file {self.path} is damaged ({self.reason}): clear the task that wrote it, then run it"
-        )
+        return f"staging file {self.path} is damaged ({self.reason}): {clear(self.task)}"
+
+
+class StagingFileForeign(StagingError):
+    """A manifest is of another run, or of another day of it, than the one that reads it.
+
+    Attributes: path; said, whose it is by its own words; expected; task, that writes the right one.
+    """
+
+    def __init__(self, path: str, said: str, expected: str, task: str) -> None:
+        super().__init__(path, said, expected, task)
+        self.path, self.said, self.expected, self.task = path, said, expected, task
+
+    def __str__(self) -> str:
+        return f"staging file {self.path} is of {self.said}, expected {self.expected}: {clear(self.task)}"

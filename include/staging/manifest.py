@@ -2,27 +2,44 @@
 
 from __future__ import annotations
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, JsonValue, ValidationError
+import hashlib
+import logging
+from datetime import date
+from typing import NamedTuple
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, JsonValue, ValidationError
 
 from include.shown import first_problem, shown
-from include.staging.errors import StagingFileDamaged, StagingFileMissing
+from include.staging.errors import StagingFileDamaged, StagingFileForeign, StagingFileMissing, clear
 from include.staging.files import StagingPath, write_atomically
 from include.staging.tables import Part, StorableDay, TableParts
 
+log = logging.getLogger(__name__)
+
 MANIFEST = "manifest.json"
+
+
+class StagedBy(NamedTuple):
+    """Whose staging it is. Attributes: dag_id, run_id, day; task, that stages: the one to clear."""
+
+    dag_id: str
+    run_id: str
+    day: date
+    task: str
 
 
 class Manifest(BaseModel):
     """What one run staged for one day.
 
-    Attributes: dag_id, run_id, day; host that wrote it, for the case that another host cannot see the
-    files; written_at; tables by name; facts, whatever else is worth keeping.
+    Attributes: dag_id, run_id, day; task, that staged it; host that wrote it, for the case that another host
+    cannot see the files; written_at; tables by name; facts, whatever else is worth keeping.
     """
 
     model_config = ConfigDict(frozen=True)
     dag_id: str
     run_id: str
     day: StorableDay
+    task: str = Field(default="", pattern="^[A-Za-z0-9_.-]{0,250}$")  # empty in older ones
     host: str
     written_at: AwareDatetime
     tables: dict[str, TableParts]
@@ -34,7 +51,7 @@ class Manifest(BaseModel):
         for part in parts:
             if part.file == file:
                 return part
-        next_step = f"table {shown(table)} of this run has no such part: clear task fetch"
+        next_step = f"table {shown(table)} of this run has no such part: {clear(self.task)}"
         raise StagingFileMissing(shown(file), next_step)
 
 
@@ -43,27 +60,58 @@ def save_manifest(directory: StagingPath, manifest: Manifest) -> None:
     write_atomically(directory / MANIFEST, manifest.model_dump_json(indent=1).encode())
 
 
-def read_manifest(directory: StagingPath, *, staged_on: str = "", host: str = "") -> Manifest:
-    """Read a run's manifest.
+def read_manifest(
+    directory: StagingPath, staged_by: StagedBy, *, staged_on: str = "", host: str = ""
+) -> Manifest:
+    """Read the manifest of a run.
 
-    Args: staged_on and host, the one that wrote it and this one, where known: files of another disk.
-    Raises: StagingFileMissing; StagingFileDamaged.
+    Args: staged_by, whose it must be; staged_on and host, the one that wrote it and this one, where known:
+        files of another disk.
+    Raises: StagingFileMissing; StagingFileDamaged; StagingFileForeign.
     """
     path = directory / MANIFEST
     try:
         data = path.read_bytes()
     except FileNotFoundError as error:
-        raise StagingFileMissing(str(path), _where_to_look(staged_on, host)) from error
+        raise StagingFileMissing(str(path), _where_to_look(staged_by.task, staged_on, host)) from error
     try:
-        return Manifest.model_validate_json(data)
+        manifest = Manifest.model_validate_json(data)
     except ValidationError as error:
-        raise StagingFileDamaged(str(path), first_problem(error)) from error
+        raise StagingFileDamaged(str(path), first_problem(error), staged_by.task) from error
+    said = (manifest.dag_id, manifest.run_id, manifest.day)
+    if said != staged_by[:3]:
+        raise StagingFileForeign(str(path), _named(*said), _named(*staged_by[:3]), staged_by.task)
+    return manifest
 
 
-def _where_to_look(staged_on: str, host: str) -> str:
+def own_manifest(directory: StagingPath, staged_by: StagedBy) -> Manifest | None:
+    """Return the manifest of an earlier try; None where there is none of this run that can be read."""
+    try:
+        return read_manifest(directory, staged_by)
+    except StagingFileMissing:
+        return None
+    except (StagingFileDamaged, StagingFileForeign) as error:
+        log.warning("%s. It is staged again now", error)
+        return None
+
+
+def parts_are_whole(directory: StagingPath, manifest: Manifest) -> bool:
+    """Tell whether each part is there, and is what the manifest says."""
+    for parts in manifest.tables.values():
+        for part in parts.parts:
+            path = directory / part.file
+            if not path.exists() or hashlib.sha256(path.read_bytes()).hexdigest() != part.sha256:
+                log.warning("%s is missing or damaged: it is staged again now", path)
+                return False
+    return True
+
+
+def _named(dag_id: str, run_id: str, day: date) -> str:
+    return f"DAG {shown(dag_id)}, run {shown(run_id)}, day {day}"
+
+
+def _where_to_look(task: str, staged_on: str, host: str) -> str:
     shared = "set variable staging_root to storage that all workers share, such as s3://bucket/prefix"
     if staged_on and staged_on != host:
-        return (
-            f"it was written on host {staged_on}, this is {host}: {shared}; then clear the task that stages"
-        )
-    return f"clear the task that stages; if another host wrote it, {shared}"
+        return f"it was written on host {staged_on}, this is {host}: {shared}; then {clear(task)}"
+    return f"{clear(task)}; if another host wrote it, {shared}"

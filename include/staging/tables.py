@@ -29,7 +29,7 @@ from pydantic import (
 )
 
 from include.shown import shown
-from include.staging.errors import BadRow, StagingFileDamaged, StagingFileMissing
+from include.staging.errors import BadRow, StagingFileDamaged, StagingFileMissing, clear
 from include.staging.files import StagingPath, open_buffered, write_atomically
 
 ROWS_PER_PART = 500_000  # a part is built in memory: about 30 MB of text for the widest of our tables
@@ -164,15 +164,15 @@ def write_table(
 
 
 def read_batches(
-    path: StagingPath, table: StagedTable, part: Part, batch_rows: int
+    path: StagingPath, table: StagedTable, part: Part, batch_rows: int, task: str = ""
 ) -> Iterator[Sequence[Row]]:
-    """Yield the rows of a part, checked, in batches of at most `batch_rows`.
+    """Yield the rows of a part, checked, in batches of at most `batch_rows`; `task` wrote it.
 
     Raises: StagingFileMissing; StagingFileDamaged where content and manifest differ. The hash of the
     whole file is known only after the last batch, so rows are not to be published before the end.
     """
     if not path.exists():
-        raise StagingFileMissing(str(path), "clear the task that wrote it and run it again")
+        raise StagingFileMissing(str(path), clear(task))
     digest, count = hashlib.sha256(), 0
     with open_buffered(path) as file:
         for lines in _batches(file, batch_rows):
@@ -180,11 +180,12 @@ def read_batches(
             try:
                 rows = table.rows_adapter.validate_json(b"[" + b",".join(lines) + b"]")
             except ValidationError as error:
-                raise StagingFileDamaged(str(path), str(table.bad_row(error, count))) from error
+                raise StagingFileDamaged(str(path), str(table.bad_row(error, count)), task) from error
             count += len(rows)
             yield rows
     if count != part.rows or digest.hexdigest() != part.sha256:
-        raise StagingFileDamaged(str(path), f"{count} rows, expected {part.rows} with sha256 {part.sha256}")
+        reason = f"{count} rows, expected {part.rows} with sha256 {part.sha256}"
+        raise StagingFileDamaged(str(path), reason, task)
 
 
 def _batches(items: Iterable[T], size: int) -> Iterator[list[T]]:

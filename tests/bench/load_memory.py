@@ -12,10 +12,9 @@ from functools import partial
 from pathlib import Path
 
 from include.clickhouse.load import load_part
-from include.staging.manifest import read_manifest
 from tests.bench.findings import Finding, at_most, require_equal
 from tests.bench.rounds import in_turn, ratios, typical
-from tests.bench.staged_day import TABLE, connect, migrated_server, only_part, stage
+from tests.bench.staged_day import TABLE, connect, migrated_server, only_part, stage, staged_in
 
 ROWS = (1_000_000, 4_000_000)
 ROUNDS = 2
@@ -44,7 +43,7 @@ def _peak_of_child(port: int, directory: Path) -> float:
 
 def main(port: int, directory: Path) -> None:
     """Load the one part in `directory` and print the peak memory of this process in KiB."""
-    manifest = read_manifest(directory)
+    manifest = staged_in(directory)
     part = only_part(manifest)
     with connect(port) as clickhouse:
         staged = load_part(

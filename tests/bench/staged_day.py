@@ -13,7 +13,7 @@ from pathlib import Path
 from include.clickhouse.client import NativeClient
 from include.clickhouse.schema import migrate
 from include.github.tables import AUTHORS_COMMITS
-from include.staging.manifest import Manifest, read_manifest, save_manifest
+from include.staging.manifest import MANIFEST, Manifest, save_manifest
 from include.staging.tables import Part, Row, write_table
 from tests.servers.clickhouse import PASSWORD, ClickHouseServer, running_clickhouse
 
@@ -34,7 +34,12 @@ def rows(count: int) -> Iterator[Row]:
 def stage(directory: Path, count: int) -> Manifest:
     """Have a child process write `count` rows as one part; return the manifest."""
     subprocess.run([sys.executable, "-m", "tests.bench.staged_day", str(count), str(directory)], check=True)
-    return read_manifest(directory)
+    return staged_in(directory)
+
+
+def staged_in(directory: Path) -> Manifest:
+    """Return the manifest."""
+    return Manifest.model_validate_json((directory / MANIFEST).read_bytes())
 
 
 def only_part(manifest: Manifest) -> Part:

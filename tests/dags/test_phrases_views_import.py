@@ -3,6 +3,7 @@
 import asyncio
 import gzip
 import json
+from collections.abc import Callable
 from datetime import UTC, datetime
 from itertools import pairwise
 from pathlib import Path
@@ -244,6 +245,23 @@ def test_a_second_try_stages_the_same(dag, place: Place):
     with pytest.raises(ValueError, match=r"not what this run staged at .* trigger a new run"):
         stage_again(dag, params, run)
     assert {path: path.read_bytes() for path in place.staging.rglob("*") if path.is_file()} == before
+
+
+@pytest.mark.parametrize(
+    "damage", [Path.unlink, lambda path: path.write_bytes(b"[]")], ids=["lost", "damaged"]
+)
+@pytest.mark.parametrize("file", ["manifest.json", "phrases_views-*.ndjson"])
+def test_what_was_lost_or_damaged_is_staged_again(dag, place: Place, file: str, damage: Callable):
+    """Clearing the task mends what the later tasks refuse."""
+    params = place.deliver("a.csv", CSV)
+    dag_run = SimpleNamespace(dag_id=DAG_ID, run_id="one", run_after=datetime.now(UTC))
+    parts = stage_again(dag, params, dag_run)
+    (path,) = place.staging.rglob(file)
+    before = path.read_bytes()
+    damage(path)
+    assert stage_again(dag, params, dag_run) == parts
+    if file != "manifest.json":  # which has the time
+        assert path.read_bytes() == before
 
 
 def test_a_sick_postgres_stops_the_run_before_anything_is_made(

@@ -17,9 +17,8 @@ from include.clickhouse.client import NativeClient
 from include.clickhouse.load import StagedPart
 from include.clickhouse.publish import check_day
 from include.postgres.lease import lease
-from include.staging.manifest import read_manifest
 from tests.faults.day import FaultyDay
-from tests.integration.clickhouse.days import load, publish
+from tests.integration.clickhouse.days import load, publish, staged_in
 
 
 class TaskProcess:
@@ -84,7 +83,7 @@ def main(work: dict[str, Any]) -> object:
         "connection 'clickhouse_default'", "127.0.0.1", work["port"], work["database"], **work["login"]
     )
     directory, attempt = Path(work["directory"]), work["attempt"]
-    manifest = read_manifest(directory)
+    manifest = staged_in(directory)
     with client as clickhouse:
         if work["task"] == "load":
             return [part.model_dump() for part in load(clickhouse, directory, manifest, attempt)]

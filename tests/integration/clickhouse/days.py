@@ -6,7 +6,7 @@ from pathlib import Path
 from include.clickhouse.load import StagedPart, load_part
 from include.clickhouse.publish import check_day, publish_day
 from include.staging.files import run_directory
-from include.staging.manifest import Manifest, save_manifest
+from include.staging.manifest import MANIFEST, Manifest, save_manifest
 from include.staging.tables import StagedTable, write_table
 
 DAY, OTHER_DAY = date(2026, 8, 20), date(2026, 8, 19)
@@ -54,10 +54,21 @@ def stage(
     directory = run_directory(root, "some_dag", day, run_id)
     tables = {t.name: write_table(directory, t, r, rows_per_part) for t, r in rows}
     manifest = Manifest(
-        dag_id="some_dag", run_id=run_id, day=day, host="here", written_at=now(), tables=tables
+        dag_id="some_dag",
+        run_id=run_id,
+        day=day,
+        task="some_task",
+        host="here",
+        written_at=now(),
+        tables=tables,
     )
     save_manifest(directory, manifest)
     return directory, manifest
+
+
+def staged_in(directory: Path) -> Manifest:
+    """Return the manifest of whatever run staged here."""
+    return Manifest.model_validate_json((directory / MANIFEST).read_bytes())
 
 
 def load(clickhouse, directory: Path, manifest: Manifest, attempt: str = "1") -> list[StagedPart]:

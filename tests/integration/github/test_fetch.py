@@ -15,7 +15,7 @@ from include.github_stand_in.app import FAULTS, REQUEST_LOG
 from include.github_stand_in.faults import Fault
 from include.github_stand_in.quota import Quota
 from include.github_stand_in.sample import Sample
-from include.staging.manifest import read_manifest
+from include.staging.manifest import StagedBy, read_manifest
 from include.staging.tables import read_batches
 from tests.integration.github.server import now
 
@@ -88,7 +88,8 @@ async def test_a_day_is_exact(stand_in, make_client, tmp_path, yesterday):
     assert all(row[4] == 0 for row in outcomes if row[1] in unpushed)
     assert manifest.facts["outcomes"] == Counter(row[2] for row in outcomes)
     assert len(rows(tmp_path, manifest, "repositories")) == 100
-    assert read_manifest(tmp_path) == manifest
+    staged_by = StagedBy(RUN["dag_id"], RUN["run_id"], yesterday, "fetch")
+    assert read_manifest(tmp_path, staged_by) == manifest
 
 
 async def test_the_outcomes_cost_what_they_must(stand_in, make_client, tmp_path, yesterday):

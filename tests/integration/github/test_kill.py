@@ -8,7 +8,7 @@ import sys
 from collections import Counter
 
 from include.github_stand_in.app import REQUEST_LOG
-from include.staging.manifest import read_manifest
+from tests.integration.clickhouse.days import staged_in
 
 
 async def _start(url, directory, day):
@@ -47,7 +47,7 @@ async def test_killed_three_times_and_finished(stand_in, tmp_path, yesterday):
         assert _finished(directory)[repo] == requests
     searches = [request for request in app[REQUEST_LOG].requests if request.resource == "search"]
     assert len(searches) == 1
-    ours, theirs = read_manifest(directory), read_manifest(tmp_path / "calm")
+    ours, theirs = staged_in(directory), staged_in(tmp_path / "calm")
     assert {name for name in ours.tables if ours.tables[name].checksum != theirs.tables[name].checksum} <= {
         "repositories",  # has fetched_at
         "repositories_outcomes",  # has the requests, which a 404's neighbour may differ in

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from include.staging.errors import BadRow, StagingFileDamaged, StagingFileMissing
-from include.staging.manifest import MANIFEST, Manifest, read_manifest, save_manifest
+from include.staging.errors import BadRow, StagingFileDamaged, StagingFileForeign, StagingFileMissing
+from include.staging.manifest import MANIFEST, Manifest, StagedBy, read_manifest, save_manifest
 from include.staging.tables import read_batches, write_table
 from tests.unit.hostile.values import (
     MEGABYTE,
@@ -28,9 +28,13 @@ days = st.dates() | st.datetimes() | st.datetimes(timezones=st.just(UTC))
 PART = {"file": "every_kind-0000000000-00000000.ndjson", "rows": 1, "sha256": "0" * 64, "checksum": 5}
 TABLE = EVERY_KIND.model_dump(mode="json")
 MANIFEST_JSON = {
-    "dag_id": "d", "run_id": "r", "day": "2026-08-20", "host": "h", "written_at": "2026-08-20T00:00:00Z",
+    "dag_id": "d", "run_id": "r", "day": "2026-08-20", "task": "fetch", "host": "h",
+    "written_at": "2026-08-20T00:00:00Z",
     "tables": {"every_kind": {"table": TABLE, "parts": [PART]}}, "facts": {"rows": 1},
 }  # fmt: skip
+
+
+RUN = StagedBy("d", "r", date(2026, 8, 20), "fetch")
 
 
 def with_parts(part: dict) -> dict:
@@ -89,18 +93,20 @@ manifests = st.one_of(
 @example(json.dumps(with_parts(PART | {"checksum": 2**64})).encode())
 @example(json.dumps(with_parts(PART | {"file": "../../etc/passwd"})).encode())
 def test_a_manifest(data):
-    """Is one whose tables can be read and whose day can be stored, or is damaged."""
+    """Is this run's, its tables can be read and its day can be stored; or it is damaged, or another's."""
     with tempfile.TemporaryDirectory() as name:
         directory = Path(name)
         (directory / MANIFEST).write_bytes(data)
         try:
-            manifest = read_manifest(directory)
-        except StagingFileDamaged as refusal:
-            assert_names(refusal, f"staging file {directory / MANIFEST} is damaged (")
+            manifest = read_manifest(directory, RUN)
+        except (StagingFileDamaged, StagingFileForeign) as refusal:
+            where = f"staging file {directory / MANIFEST} is"
+            assert_names(refusal, f"{where} damaged (", f"{where} of DAG ")
+            assert_names(refusal, ": clear task fetch with all after it")
             return
         assert_storable(manifest)
         save_manifest(directory, manifest)
-        assert read_manifest(directory) == manifest
+        assert read_manifest(directory, RUN) == manifest
 
 
 def assert_storable(manifest: Manifest) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from hypothesis import example, given
 
-from include.staging.errors import BadRow, StagingFileDamaged, StagingFileMissing
+from include.staging.errors import BadRow, StagingFileDamaged, StagingFileForeign, StagingFileMissing
 from include.staging.tables import Row, StagedTable, TableParts, read_batches, row_checksum, write_table
 from tests.unit.staging.columns import EVERY_KIND, HIGHEST, LOWEST, as_kept, rows
 
@@ -195,7 +195,7 @@ def test_a_part_that_is_not_what_was_written_is_refused(tmp_path: Path, damage):
         read(tmp_path, staged)
     assert caught.value.path == str(path)
     assert str(caught.value).startswith(f"staging file {path} is damaged (")
-    assert str(caught.value).endswith("clear the task that wrote it, then run it")
+    assert str(caught.value).endswith("clear the task that stages with all after it")
     assert str(caught.value).isprintable()
     assert len(str(caught.value)) < 600
 
@@ -233,7 +233,12 @@ def test_a_table_has_a_plain_name(name: str):
 
 @pytest.mark.parametrize(
     "error",
-    [BadRow("t", 1, "c", "r"), StagingFileMissing("p", "n"), StagingFileDamaged("p", "r")],
+    [
+        BadRow("t", 1, "c", "r"),
+        StagingFileMissing("p", "n"),
+        StagingFileDamaged("p", "r", "t"),
+        StagingFileForeign("p", "s", "e", "t"),
+    ],
     ids=lambda e: type(e).__name__,
 )
 def test_errors_travel_between_processes(error: Exception):
