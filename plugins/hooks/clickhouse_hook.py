@@ -13,7 +13,15 @@ from airflow.providers.common.sql.hooks.sql import DbApiHook
 from airflow.sdk import Connection
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from hooks.connection_fields import BadConnection, read_connection, read_options, read_port
+from hooks.connection_fields import (
+    BadConnection,
+    read_connection,
+    read_options,
+    read_port,
+    require_host,
+    require_names,
+)
+from hooks.connection_grammar import NOT_PLAIN, is_host, is_option
 
 if TYPE_CHECKING:
     from include.clickhouse.client import ClickHouse
@@ -59,9 +67,16 @@ class ClickHouseOptions(BaseModel):
     @field_validator("alt_hosts")
     @classmethod
     def _hosts(cls, hosts: str | None) -> str | None:
-        if hosts and not all(re.fullmatch(r"[^:,\s]+(:[0-9]{1,5})?", host) for host in hosts.split(",")):
+        if hosts and not all(is_host(re.sub(r":[0-9]{1,5}$", "", host)) for host in hosts.split(",")):
             raise ValueError("hosts are needed, as in name:9000,other:9000")
         return hosts
+
+    @field_validator("settings")
+    @classmethod
+    def _repeatable(cls, settings: dict[str, Any] | None) -> dict[str, Any] | None:
+        if settings and not all(is_option(str(value)) for value in settings.values()):
+            raise ValueError(NOT_PLAIN)  # the server repeats what it cannot read
+        return settings
 
     @field_validator("compression")
     @classmethod
@@ -102,6 +117,7 @@ class ClickHouseHook(DbApiHook):
         connection = read_connection(self.get_conn_id())
         options = read_options(connection, ClickHouseOptions)
         where = f"connection {connection.conn_id!r}"
+        require_names(connection)
         database = connection.schema or DATABASE
         if options.path:
             return _embedded(connection, where, options.path, database)
@@ -146,7 +162,7 @@ def _embedded(connection: Connection, where: str, path: str, database: str) -> C
     from include.clickhouse.embedded import EmbeddedClient
 
     if connection.host:
-        reason = f"is set, and so is extra.path ({path}): a server or the embedded engine, not both"
+        reason = "is set, and so is extra.path: a server or the embedded engine, not both"
         raise BadConnection(connection.conn_id, "host", reason)
     return EmbeddedClient(where, path, database)
 
@@ -157,6 +173,7 @@ def _native(connection: Connection, where: str, options: ClickHouseOptions, data
     if not connection.host:
         reason = 'is empty; for the embedded engine set extra to {"path": "/an/absolute/directory"}'
         raise BadConnection(connection.conn_id, "host", reason)
+    require_host(connection)
     port = read_port(connection, NATIVE_PORT)
     if port in HTTP_PORTS:
         reason = f"{port} is ClickHouse's HTTP port; the native port is needed, usually 9000 (9440 with TLS)"

@@ -8,9 +8,10 @@ from typing import TypeVar
 
 from airflow.sdk import BaseHook, Connection
 from airflow.sdk.exceptions import AirflowNotFoundException
-from airflow.sdk.log import mask_secret
+from airflow.sdk.log import mask_secret, redact  # type: ignore[attr-defined]  # as the providers do
 from pydantic import BaseModel, ValidationError
 
+from hooks.connection_grammar import NO_HOST, NO_NAME, is_host, is_name
 from include.secret_forms import secret_forms
 from include.shown import shown
 
@@ -36,7 +37,9 @@ class BadConnection(ValueError):
 
 
 def read_connection(conn_id: str) -> Connection:
-    """Return the connection `conn_id` from wherever Airflow finds it first; logs hide its password then.
+    """Return the connection `conn_id` from wherever Airflow finds it first; logs hide its secrets then.
+
+    They are the password, and what in `extra` is a key or has a name that Airflow takes for a secret's.
 
     Raises: BadConnection: there is none, or its environment variable cannot be read, which Airflow itself
         reports as "isn't defined".
@@ -48,7 +51,9 @@ def read_connection(conn_id: str) -> Connection:
     except RecursionError:
         raise BadConnection(conn_id, "JSON", "nested too deep") from None
     _require_text(connection)
-    mask_secret(list(secret_forms(connection.password or "")))  # by itself Airflow hides it as it is only
+    secrets = [connection.password or "", *_secrets_in_extra(connection)]
+    # By itself Airflow hides the password as it is, and of extra nothing but the whole.
+    mask_secret([form for secret in secrets for form in secret_forms(secret)])
     return connection
 
 
@@ -92,6 +97,37 @@ def read_port(connection: Connection, default: int) -> int:
     if not 1 <= port <= 65535:  # noqa: PLR2004 - the range of a TCP port
         raise BadConnection(connection.conn_id, "port", f"{port} is not between 1 and 65535")
     return port
+
+
+def require_host(connection: Connection) -> None:
+    """Raise BadConnection for what is no name or address of a host, and may be a URL with a password."""
+    if not is_host(connection.host or ""):
+        raise BadConnection(connection.conn_id, "host", NO_HOST)
+
+
+def require_names(connection: Connection) -> None:
+    """Raise BadConnection where login or schema, which servers repeat in errors, are no names."""
+    for field in ("login", "schema"):
+        if (text := getattr(connection, field)) and not is_name(text):
+            raise BadConnection(connection.conn_id, field, NO_NAME)
+
+
+def _secrets_in_extra(connection: Connection) -> list[str]:
+    """Return the texts whose name, or that of what they are in, is a secret's; none of what is no JSON."""
+    try:
+        found: list[tuple[str, object]] = [("", json.loads(connection.extra or "{}"))]
+    except (ValueError, RecursionError):
+        return []
+    secrets = []
+    while found:
+        name, value = found.pop()
+        if isinstance(value, dict):
+            found += [(f"{name}.{key}", inner) for key, inner in value.items()]
+        elif isinstance(value, list):
+            found += [(name, inner) for inner in value]
+        elif isinstance(value, str) and (name.endswith("_key") or redact("-", name) != "-"):
+            secrets.append(value)
+    return secrets
 
 
 def _require_text(connection: Connection) -> None:

@@ -15,6 +15,7 @@ from airflow.sdk import BaseHook, Connection
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from hooks.connection_fields import BadConnection, read_connection, read_options
+from hooks.connection_grammar import NO_URL, is_url
 
 if TYPE_CHECKING:
     from include.github.client import GitHubClient
@@ -131,18 +132,8 @@ def _host(connection: Connection) -> str:
         raise BadConnection(
             connection.conn_id, "host", "is empty; https://api.github.com is GitHub's own API"
         )
-    try:
-        url = urlsplit(host)
-        name = (url.hostname or "").encode("idna")  # an empty part, or one of more than 63 characters
-        usable = url.scheme in ("http", "https") and name and (url.port is None or url.port > 0)
-    except ValueError:
-        usable = False
-    if "@" in host or (usable and (url.query or url.fragment)):  # never shown: a secret may be in it
-        raise BadConnection(connection.conn_id, "host", "may hold scheme, name, port and path only")
-    if not usable or not host.isascii() or not host.isprintable() or " " in host:
-        raise BadConnection(
-            connection.conn_id, "host", f"{host[:80]!r} is no URL like https://api.github.com"
-        )
+    if not is_url(host):
+        raise BadConnection(connection.conn_id, "host", f"{NO_URL}; https://api.github.com is one")
     if connection.port is not None:
         raise BadConnection(
             connection.conn_id, "port", "is not used: write it into the host, https://name:port"

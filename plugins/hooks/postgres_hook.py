@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import getpass
 import os
+import re
 import socket
 from contextlib import AbstractContextManager
 from typing import Any
@@ -15,7 +16,15 @@ from airflow.sdk import Connection, get_current_context
 from psycopg import pq
 from psycopg_pool import AsyncConnectionPool, AsyncNullConnectionPool
 
-from hooks.connection_fields import BadConnection, is_plain, read_connection, read_extra, read_port
+from hooks.connection_fields import (
+    BadConnection,
+    is_plain,
+    read_connection,
+    read_extra,
+    read_port,
+    require_names,
+)
+from hooks.connection_grammar import NO_HOST, NOT_PLAIN, is_host, is_option
 from include.postgres.errors import PostgresUnreachable
 from include.postgres.health import HealthLimits, PostgresHealth, check_health, explain
 from include.postgres.lease import Lease, lease
@@ -32,6 +41,33 @@ LEASE_NETWORK = {
     "keepalives_count": 3,
     "tcp_user_timeout": 10_000,
 }
+# What libpq itself would refuse with an error that shows the value, which may be a secret in a wrong place.
+# Source: https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-PARAMKEYWORDS
+CHOICES = {
+    "channel_binding": ("disable", "prefer", "require"),
+    "gssencmode": ("disable", "prefer", "require"),
+    "gsslib": ("gssapi", "sspi"),
+    "load_balance_hosts": ("disable", "random"),
+    "sslcertmode": ("disable", "allow", "require"),
+    "sslmode": ("disable", "allow", "prefer", "require", "verify-ca", "verify-full"),
+    "sslnegotiation": ("postgres", "direct"),
+    "target_session_attrs": (
+        "any", "read-write", "read-only", "primary", "standby", "prefer-standby"
+    ),
+}  # fmt: skip
+NUMBERS = {
+    "connect_timeout",
+    "gssdelegation",
+    "keepalives",
+    "keepalives_count",
+    "keepalives_idle",
+    "keepalives_interval",
+    "port",
+    "sslcompression",
+    "sslsni",
+    "tcp_user_timeout",
+}
+SECRETS = {"password", "sslpassword", "oauth_client_secret", "scram_client_key", "scram_server_key"}
 TOKEN_OPTIONS = ("iam", "azure_conn_id")
 
 
@@ -59,6 +95,8 @@ class StagehousePostgresHook(PostgresHook):
         for name, (keyword, value) in zip(("host", "login", "schema"), fields.items(), strict=True):
             if not value:
                 raise BadConnection(connection.conn_id, name, f"is empty; it is libpq's {keyword}")
+        require_names(connection)
+        _require_hosts(connection, "extra.host" if options.get("host") else "host", str(fields["host"]))
         port = read_port(connection, PORT)
         network = {"port": port, "connect_timeout": CONNECT_TIMEOUT_S, "client_encoding": "UTF8"}
         secret = {"password": connection.password} if connection.password else {}
@@ -112,10 +150,31 @@ class StagehousePostgresHook(PostgresHook):
                 )
             if name in known and (isinstance(value, bool) or not isinstance(value, str | int)):
                 raise BadConnection(connection.conn_id, field, "neither text nor a number")
-            if name in known and not is_plain(str(value)):
-                raise BadConnection(connection.conn_id, field, "holds a NUL or half a character")
+            if name in known:
+                _require_option(connection, name, str(value))
         options = {name: value for name, value in extra.items() if name in known}
         return options | ({"options": self.options} if self.options else {})
+
+
+def _require_hosts(connection: Connection, field: str, hosts: str) -> None:
+    """Raise BadConnection for what is neither the directory of a socket nor a list of hosts."""
+    if not hosts.startswith(("/", "@")) and not all(is_host(host) for host in hosts.split(",")):
+        raise BadConnection(connection.conn_id, field, NO_HOST)
+
+
+def _require_option(connection: Connection, name: str, value: str) -> None:
+    """Raise BadConnection, without the value, for one that libpq would refuse, or a server repeat."""
+    if not is_plain(value):
+        reason = "holds a NUL or half a character"
+    elif name in CHOICES and value and value not in CHOICES[name]:
+        reason = f"is none of {', '.join(CHOICES[name])}"
+    elif name in NUMBERS and value and not re.fullmatch(r"-?[0-9]{1,9}", value):
+        reason = "is no number"
+    elif name not in SECRETS and not is_option(value):
+        reason = NOT_PLAIN
+    else:
+        return
+    raise BadConnection(connection.conn_id, f"extra.{name}", reason)
 
 
 def _this_task() -> str:

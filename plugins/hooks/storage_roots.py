@@ -10,9 +10,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import urlsplit
 
-from airflow.sdk import ObjectStoragePath, Variable
+from airflow.sdk import Connection, ObjectStoragePath, Variable
+from airflow.sdk.log import redact  # type: ignore[attr-defined]  # as the providers do
 
 from hooks.connection_fields import BadConnection, read_connection, read_extra
+from hooks.connection_grammar import NO_URL, NOT_PLAIN, is_host, is_url
 from include.shown import shown
 
 if TYPE_CHECKING:
@@ -120,12 +122,15 @@ def telling_of(variable: str, root: StagingPath) -> Iterator[None]:
     try:
         yield
     except FileNotFoundError as error:
-        raise BadVariable(variable, f"'{root}': {error}: create the bucket, or correct the URL") from error
+        reason = f"'{root}': {redact(str(error))}: create the bucket, or correct the URL"
+        raise BadVariable(variable, reason) from error
     except PermissionError as error:
-        reason = f"'{root}': refused ({error}): check {_credentials(root)}, and what they may do there"
+        said = redact(str(error))
+        reason = f"'{root}': refused ({said}): check {_credentials(root)}, and what they may do there"
         raise BadVariable(variable, reason) from error
     except Exception as error:  # every store has errors of its own
-        reason = f"'{root}': no usable answer ({error}): see whether it is up; check {_endpoint(root)}"
+        said = redact(str(error))
+        reason = f"'{root}': no usable answer ({said}): see whether it is up; check {_endpoint(root)}"
         raise StorageAway(variable, reason) from error
 
 
@@ -141,7 +146,7 @@ def _root(variable: str) -> StagingPath:
     if "://" in path:
         return _object_store(variable, path)
     if not Path(path).is_absolute():
-        reason = f"{shown(text)} is no absolute path: tasks have no common working directory"
+        reason = "is no absolute path: tasks have no common working directory"
         raise BadVariable(variable, reason)
     # Not Airflow's wrapper around the same files: it is many times slower.
     return Path(path)
@@ -174,13 +179,14 @@ def _conn_id(variable: str, url: str) -> str | None:
     """
     try:
         parts = urlsplit(url)
-    except ValueError as error:  # half an IPv6 address; not shown, for the same reason as below
-        raise BadVariable(variable, f"no URL: {error}") from None
+    except ValueError:  # half an IPv6 address; not shown, for the same reason as below
+        raise BadVariable(variable, "is no URL like s3://bucket/prefix") from None
     named, _, bucket = parts.netloc.rpartition("@")
-    if ":" in named:  # never shown
+    # Never shown. A secret key may hold a "/": then the "@" after it is not where one is looked for.
+    if "@" in url.replace("@", "", bool(named)) or ":" in parts.netloc or (named and not is_host(named)):
         raise BadVariable(variable, "before '@' stands the id of a connection: credentials belong into that")
     if not bucket:
-        raise BadVariable(variable, f"{shown(url)} names no bucket: s3://bucket/prefix does")
+        raise BadVariable(variable, "names no bucket: s3://bucket/prefix does")
     if not named and parts.scheme not in _AWS_SCHEMES:
         return None
     try:
@@ -189,8 +195,17 @@ def _conn_id(variable: str, url: str) -> str | None:
         if named or error.field != "id":
             raise
         return None
-    read_extra(connection)
+    _require_plain_extra(connection)
     return connection.conn_id
+
+
+def _require_plain_extra(connection: Connection) -> None:
+    """Raise BadConnection for what AWS's client would repeat in an error, and may hold a secret."""
+    extra = read_extra(connection)
+    for name, is_right, reason in (("endpoint_url", is_url, NO_URL), ("region_name", is_host, NOT_PLAIN)):
+        value = extra.get(name)
+        if value not in (None, "") and not (isinstance(value, str) and is_right(value)):
+            raise BadConnection(connection.conn_id, f"extra.{name}", reason)
 
 
 def _credentials(root: Any) -> str:
