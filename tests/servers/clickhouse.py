@@ -139,24 +139,30 @@ class ClickHouseServer:
         return "\n".join(log.read_text(errors="replace")[-2000:] for log in logs if log.exists())
 
 
-def _fast_disk() -> str | None:
+def fast_disk() -> str | None:
     """Memory where there is plenty of it: statements take a quarter of their time there."""
     shared = Path("/dev/shm")  # noqa: S108 - mkdtemp() makes a directory of our own in it
     return str(shared) if shared.is_dir() and shutil.disk_usage(shared).free > ENOUGH_MEMORY else None
 
 
-@contextmanager
-def running_clickhouse(time_zone: str = "UTC", directory: Path | None = None) -> Iterator[ClickHouseServer]:
-    """A server of your own in any time zone; fails the test, never skips it, when the program is missing.
-
-    Its files are in `directory` and stay there, or else in one that is made and removed at the end.
-    """
+def clickhouse_program() -> str:
+    """Return the path of clickhouse-server; fails the test, never skips it, when the program is missing."""
     program = shutil.which("clickhouse-server") or shutil.which(
         "clickhouse-server", path="/usr/sbin:/usr/local/sbin"
     )
     if program is None:
         pytest.fail("no clickhouse-server on this machine: apt-get install clickhouse-server", pytrace=False)
-    made = None if directory else Path(tempfile.mkdtemp(prefix="stagehouse-clickhouse-", dir=_fast_disk()))
+    return program
+
+
+@contextmanager
+def running_clickhouse(time_zone: str = "UTC", directory: Path | None = None) -> Iterator[ClickHouseServer]:
+    """A server of your own in any time zone.
+
+    Its files are in `directory` and stay there, or else in one that is made and removed at the end.
+    """
+    program = clickhouse_program()
+    made = None if directory else Path(tempfile.mkdtemp(prefix="stagehouse-clickhouse-", dir=fast_disk()))
     server = ClickHouseServer(program, directory or made, time_zone)
     try:
         server.start()

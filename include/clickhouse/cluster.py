@@ -1,0 +1,184 @@
+"""ClickHouse as a cluster: where a day lies, and what waits until all replicas have it.
+
+The connection's database holds Distributed tables, which show readers the rows of all shards. The rows are in
+Replicated tables of the same names in the database `<schema>_shard` of each server (see cluster_ddl.py).
+A day of a table lies whole on one shard: what replaces it there in one step does so for all readers.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Iterator
+from datetime import date
+from typing import Any, NamedTuple
+
+from include.clickhouse.client import ClickHouse, NativeClient, quoted
+from include.clickhouse.errors import ClickHouseError, ConnectionMistake, DayMismatch
+from include.staging.tables import StagedTable
+
+log = logging.getLogger(__name__)
+
+REPLICA_WAIT_S = 60
+# Writes are over when they are on the shard, subqueries see all shards, and what is written twice is there
+# twice: of two equal blocks the second is the newest again, which counts where the last insert does.
+_SETTINGS = {"insert_distributed_sync": 1, "distributed_product_mode": "global", "insert_deduplicate": 0}
+
+
+class Node(NamedTuple):
+    """A server of the cluster, as system.clusters has it."""
+
+    shard: int
+    replica: int
+    host: str
+    port: int
+
+    def __str__(self) -> str:
+        return f"{self.host}:{self.port}, replica {self.replica} of shard {self.shard}"
+
+
+class ClusterClient(NativeClient):
+    """A client of a cluster, connected to one of its servers: the connection's, until told otherwise.
+
+    Attributes: cluster, its name in the servers' configuration; left_out, servers that were warned of.
+    """
+
+    def __init__(
+        self, where: str, host: str, port: int, database: str, *, cluster: str, **options: Any
+    ) -> None:
+        options["settings"] = (options.get("settings") or {}) | _SETTINGS
+        super().__init__(where, host, port, database, **options)
+        self.cluster, self.left_out = cluster, set[Node]()
+        self._connection_name, self._options = where, options
+        self._nodes: tuple[Node, ...] = ()
+        self._day: date | None = None
+
+    def nodes(self) -> tuple[Node, ...]:
+        """Return all servers, shard by shard.
+
+        Raises: ConnectionMistake, which names the clusters that there are.
+        """
+        if not self._nodes:
+            rows = self.execute(
+                "SELECT cluster, shard_num, replica_num, host_name, port FROM system.clusters "
+                "ORDER BY cluster, shard_num, replica_num"
+            )
+            self._nodes = tuple(Node(*facts) for cluster, *facts in rows if cluster == self.cluster)
+            if not self._nodes:
+                known = ", ".join(sorted({cluster for cluster, *_ in rows})) or "none"
+                reason = f"the server at {self.address} knows no cluster {self.cluster!r}; it knows: {known}"
+                raise ConnectionMistake(self.where, "extra.cluster", reason)
+        return self._nodes
+
+    def client_of(self, node: Node) -> NativeClient:
+        """Return another client, of this server and the same user."""
+        options = {name: value for name, value in self._options.items() if name != "alt_hosts"}
+        where = f"{self._connection_name} ({node})"
+        return NativeClient(where, node.host, node.port, self.database, **options)
+
+    def move_to_day(self, tables: Iterable[StagedTable], day: date) -> None:
+        """Connect to the shard that holds the day's rows, or that they belong on: the first of its replicas.
+
+        Raises: DayMismatch where they are on more than one; ConnectionMistake for a shard that is down.
+        """
+        if self._day == day:
+            return
+        by_day = [table for table in tables if table.day_column]
+        shards = sorted({node.shard for node in self.nodes()})
+        holders: dict[int, str] = {}
+        for shard in shards if by_day else ():
+            self._move_to_shard(shard)
+            for table in by_day:
+                if self._holds(table, day):
+                    holders[shard] = table.name
+        if len(holders) > 1:
+            reason = f"its rows are on shards {', '.join(map(str, holders))}, but a day lies on one"
+            surplus = f"ALTER TABLE {self.database}_shard.<table> DROP PARTITION '{day}'"
+            next_step = f"run {surplus} on all of these shards but the right one, then clear task load"
+            raise DayMismatch(
+                self._connection_name, ", ".join(set(holders.values())), str(day), reason, next_step
+            )
+        self._move_to_shard(next(iter(holders), shards[day.toordinal() % len(shards)]))
+        self._day = day
+
+    def _move_to_shard(self, shard: int) -> None:
+        replicas = [node for node in self.nodes() if node.shard == shard]
+        for node in replicas:
+            there = self.client_of(node)
+            try:
+                there.execute("SELECT 1")
+            except ClickHouseError as error:
+                log.warning("%s", error)
+                last_error = error
+                continue
+            self.disconnect()
+            self.connection, self.connections = there.connection, there.connections
+            self.address, self.where = there.address, there.where
+            return
+        reason = f"no server of shard {shard} answers ({'; '.join(map(str, replicas))}): {last_error}"
+        raise ConnectionMistake(self._connection_name, "extra.cluster", f"{reason}. Next: start one of them")
+
+    def _holds(self, table: StagedTable, day: date) -> bool:
+        name = rows_of(self, table.name)
+        try:
+            self.execute(f"SYSTEM SYNC REPLICA {name}", settings={"receive_timeout": REPLICA_WAIT_S})
+        except ClickHouseError as error:
+            log.warning("%s: it may be behind the other replicas: %s", self.where, error)
+        found = self.execute(
+            f"SELECT 1 FROM {name} WHERE {quoted(table.day_column or '')} = %(day)s LIMIT 1",
+            {"day": day.isoformat()},
+        )
+        return bool(found)
+
+
+def connect_to_day(clickhouse: ClickHouse, tables: Iterable[StagedTable], day: date) -> None:
+    """On a cluster, move the client to the shard of the day; staging tables are there."""
+    if isinstance(clickhouse, ClusterClient):
+        clickhouse.move_to_day(tables, day)
+
+
+def rows_of(clickhouse: ClickHouse, table: str) -> str:
+    """Return the quoted name of the table that holds the rows which the connected server has of `table`."""
+    return f"{quoted(rows_database(clickhouse))}.{quoted(table)}"
+
+
+def rows_database(clickhouse: ClickHouse) -> str:
+    """Return the database of the tables that hold rows: of a cluster, not that of its Distributed tables."""
+    is_cluster = isinstance(clickhouse, ClusterClient)
+    return f"{clickhouse.database}_shard" if is_cluster else clickhouse.database
+
+
+def each_server(clickhouse: ClickHouse) -> Iterator[ClickHouse]:
+    """Yield a client of each server that answers, and warn of the others; without a cluster itself."""
+    if not isinstance(clickhouse, ClusterClient):
+        yield clickhouse
+        return
+    for node in clickhouse.nodes():
+        if node in clickhouse.left_out:
+            continue
+        with clickhouse.client_of(node) as other:
+            try:
+                other.execute("SELECT 1")
+            except ClickHouseError as error:
+                _leave_out(clickhouse, node, error)
+                continue
+            yield other
+
+
+def await_replicas(clickhouse: ClickHouse, table: str) -> None:
+    """Wait until all replicas have what was written to `table`; those that cannot are warned of, once."""
+    if not isinstance(clickhouse, ClusterClient):
+        return
+    for node in clickhouse.nodes():
+        if node in clickhouse.left_out:
+            continue
+        with clickhouse.client_of(node) as other:
+            try:
+                sync = f"SYSTEM SYNC REPLICA {rows_of(clickhouse, table)}"
+                other.execute(sync, settings={"receive_timeout": REPLICA_WAIT_S})
+            except ClickHouseError as error:
+                _leave_out(clickhouse, node, error)
+
+
+def _leave_out(clickhouse: ClusterClient, node: Node, error: ClickHouseError) -> None:
+    clickhouse.left_out.add(node)
+    log.warning("%s. Until this server has caught up, readers whom it answers may see the old day", error)

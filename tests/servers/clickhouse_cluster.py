@@ -1,0 +1,139 @@
+"""A ClickHouse cluster on one host: ZooKeeper, and servers of 2 shards x 2 replicas.
+
+Use `running_cluster()` in a fixture of the package that needs it: start-up takes about 3 s.
+"""
+
+import shutil
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tests.servers.clickhouse import ClickHouseServer, clickhouse_program, fast_disk
+from tests.servers.free_port import free_ports
+
+CLUSTER = "stage"
+SHARDS = REPLICAS = 2
+START_TIMEOUT_S = 60
+ZOOKEEPER_JAR = Path("/usr/share/java/zookeeper.jar")
+ZOOKEEPER_CONFIG = """clientPort={port}
+clientPortAddress=127.0.0.1
+dataDir={directory}/data
+admin.enableServer=false
+tickTime=500
+maxClientCnxns=0
+"""
+NODE_CONFIG = """<yandex>
+    <interserver_http_host>127.0.0.1</interserver_http_host>
+    <interserver_http_port>{interserver_port}</interserver_http_port>
+    <zookeeper>
+        <node><host>127.0.0.1</host><port>{zookeeper_port}</port></node>
+        <session_timeout_ms>5000</session_timeout_ms>
+    </zookeeper>
+    <macros><shard>{shard:02}</shard><replica>{replica}</replica></macros>
+    <distributed_ddl><path>/clickhouse/task_queue/ddl</path></distributed_ddl>
+    <remote_servers><{cluster}>{shards}</{cluster}></remote_servers>
+</yandex>
+"""
+
+
+@dataclass
+class Cluster:
+    """Running servers. Attributes: name, in the servers' configuration; nodes, by (shard, replica) from 1."""
+
+    name: str
+    nodes: dict[tuple[int, int], ClickHouseServer]
+
+    def restart(self) -> None:
+        """Start what a test has stopped."""
+        for node in self.nodes.values():
+            node.start()
+
+
+@contextmanager
+def running_zookeeper(directory: Path) -> Iterator[int]:
+    """ZooKeeper, keeping its data in `directory`; gives its port."""
+    java = shutil.which("java")
+    if java is None or not ZOOKEEPER_JAR.exists():
+        pytest.fail("no ZooKeeper on this machine: apt-get install zookeeper", pytrace=False)
+    (port,) = free_ports(1)
+    config = directory / "zoo.cfg"
+    config.write_text(ZOOKEEPER_CONFIG.format(port=port, directory=directory))
+    main = "org.apache.zookeeper.server.ZooKeeperServerMain"
+    command = [java, "-Xmx128m", "-XX:TieredStopAtLevel=1", "-cp", str(ZOOKEEPER_JAR), main, str(config)]
+    with (directory / "output.log").open("ab") as output:
+        process = subprocess.Popen(command, stdout=output, stderr=output)
+    try:
+        _await_zookeeper(process, port, directory / "output.log")
+        yield port
+    finally:
+        process.kill()
+        process.wait()
+
+
+@contextmanager
+def running_cluster() -> Iterator[Cluster]:
+    """Servers of a cluster named CLUSTER with macros, ZooKeeper and ON CLUSTER; their files are removed."""
+    top = Path(tempfile.mkdtemp(prefix="stagehouse-cluster-", dir=fast_disk()))
+    try:
+        with ExitStack() as running:
+            (top / "zookeeper").mkdir()
+            zookeeper_port = running.enter_context(running_zookeeper(top / "zookeeper"))
+            nodes = {
+                (shard, replica): _node(top, shard, replica)
+                for shard in range(1, SHARDS + 1)
+                for replica in range(1, REPLICAS + 1)
+            }
+            for (shard, replica), node in nodes.items():
+                (interserver_port,) = free_ports(1)
+                facts = {"interserver_port": interserver_port, "zookeeper_port": zookeeper_port}
+                facts |= {"shard": shard, "replica": replica, "cluster": CLUSTER, "shards": _shards(nodes)}
+                (node.directory / "config.d").mkdir()
+                (node.directory / "config.d" / "cluster.xml").write_text(NODE_CONFIG.format(**facts))
+                running.callback(node.kill)
+                node.start()
+            yield Cluster(CLUSTER, nodes)
+    finally:
+        shutil.rmtree(top)
+
+
+def _node(top: Path, shard: int, replica: int) -> ClickHouseServer:
+    directory = top / f"{shard}-{replica}"
+    directory.mkdir()
+    return ClickHouseServer(clickhouse_program(), directory, "UTC")
+
+
+def _shards(nodes: dict[tuple[int, int], ClickHouseServer]) -> str:
+    texts = []
+    for shard in range(1, SHARDS + 1):
+        replicas = "".join(
+            f"<replica><host>127.0.0.1</host><port>{nodes[shard, replica].port}</port></replica>"
+            for replica in range(1, REPLICAS + 1)
+        )
+        texts.append(f"<shard><internal_replication>true</internal_replication>{replicas}</shard>")
+    return "".join(texts)
+
+
+def _await_zookeeper(process: subprocess.Popen[bytes], port: int, log: Path) -> None:
+    # An open port is not enough: servers that are refused once do not take ON CLUSTER for a second.
+    deadline = time.monotonic() + START_TIMEOUT_S
+    while not _serves(port):
+        if process.poll() is not None or time.monotonic() > deadline:
+            process.kill()
+            pytest.fail(f"ZooKeeper did not start:\n{log.read_text()[-2000:]}", pytrace=False)
+        time.sleep(0.05)
+
+
+def _serves(port: int) -> bool:
+    try:
+        with socket.create_connection(("127.0.0.1", port), timeout=1) as connection:
+            connection.sendall(b"srvr")
+            return b"Mode: standalone" in connection.makefile("rb").read()
+    except OSError:
+        return False
