@@ -7,7 +7,8 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, date, datetime, time, timedelta
 
 from include.clickhouse.client import ClickHouse
-from include.clickhouse.contents import contents
+from include.clickhouse.columns import contents_as_published
+from include.clickhouse.contents import Contents
 from include.clickhouse.day import RecordedLoad, recorded_load
 from include.github.tables import AUTHORS_COMMITS, OUTCOMES, POSITIONS
 from include.phrase_views.report import BY_HOUR
@@ -88,8 +89,9 @@ def _problem(clickhouse: ClickHouse, table: StagedTable, day: date, recorded: Re
             f"table {table.name} was published by run {recorded.run_id} at {recorded.published_at}, before "
             "the day was over: run it once more for that day"
         )
-    found = contents(clickhouse, table, day.isoformat())
-    if (found.rows, found.checksum) == (recorded.rows, recorded.checksum):
+    published = Contents(rows=recorded.rows, keys=recorded.rows, checksum=recorded.checksum)
+    found = contents_as_published(clickhouse, table, day.isoformat(), published)
+    if found == published:
         return ""
     same = found.rows == recorded.rows
     held = "other values than" if same else f"{found.rows} rows, not the {recorded.rows} that"

@@ -15,6 +15,7 @@ from typing import NamedTuple
 import stamina
 
 from include.clickhouse.client import ClickHouse, insert_rows, quoted
+from include.clickhouse.columns import contents_as_published
 from include.clickhouse.contents import Contents, contents
 from include.clickhouse.errors import ConnectionMistake, DayMismatch, OutcomeUnknown
 from include.staging.tables import StagedTable
@@ -92,8 +93,7 @@ def check_published_day(
     elif recorded is None or recorded[:2] != published:
         reason = f"loads says {recorded}, this run published {published}"
         raise DayMismatch(clickhouse.where, table.name, day.isoformat(), reason, next_step)
-    now_there = Contents(rows=published[0], keys=published[0], checksum=published[1])
-    _require(clickhouse, table, day.isoformat(), now_there, next_step)
+    _require_published(clickhouse, table, day, recorded, next_step)
     return published[0]
 
 
@@ -106,8 +106,7 @@ def require_recorded(clickhouse: ClickHouse, table: StagedTable, day: date, next
     if recorded is None:
         reason = "loads has no row of it"
         raise DayMismatch(clickhouse.where, table.name, day.isoformat(), reason, next_step)
-    expected = Contents(rows=recorded.rows, keys=recorded.rows, checksum=recorded.checksum)
-    _require(clickhouse, table, day.isoformat(), expected, next_step)
+    _require_published(clickhouse, table, day, recorded, next_step)
     return recorded
 
 
@@ -197,3 +196,13 @@ def _require(
     if found != expected:
         reason = f"{source or 'it'} holds {found}, expected {expected}"
         raise DayMismatch(clickhouse.where, table.name, day, reason, next_step)
+
+
+def _require_published(
+    clickhouse: ClickHouse, table: StagedTable, day: date, recorded: RecordedLoad, next_step: str
+) -> None:
+    expected = Contents(rows=recorded.rows, keys=recorded.rows, checksum=recorded.checksum)
+    found = contents_as_published(clickhouse, table, day.isoformat(), expected)
+    if found != expected:
+        reason = f"it holds {found}, expected {expected}"
+        raise DayMismatch(clickhouse.where, table.name, day.isoformat(), reason, next_step)

@@ -43,7 +43,7 @@ _NEXT_STEPS = {
     36: _SCHEMA,
     47: _SCHEMA,
     60: _SCHEMA,
-    122: _SCHEMA,
+    122: f"was the table migrated just now? Then run the task again; else {_SCHEMA}",
     75: _DISK,
     243: _DISK,
     159: "look for load on the server; the task may be run again",

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 
 from include.clickhouse.client import ClickHouse, quoted
+from include.clickhouse.columns import has_columns_of
 from include.clickhouse.contents import Contents, contents, contents_in_sight
 from include.clickhouse.day import (
     OLD_PARTS_WAIT_S,
@@ -172,13 +173,22 @@ def _missing_staging_table(
 def _gathered(
     clickhouse: ClickHouse, manifest: Manifest, parts: TableParts, loaded: Sequence[StagedPart], attempt: str
 ) -> str | None:
-    if len(loaded) <= 1:
-        return loaded[0].staging_table if loaded else None
-    name = staging_table_name(parts.table.name, manifest.run_id, f"publish {attempt}")
-    create_staging_table(clickhouse, parts.table.name, name)
-    for part in loaded:  # hard links, no copy; in a table of this try, as it appends
-        partition = f"ATTACH PARTITION '{manifest.day.isoformat()}' FROM {quoted(part.staging_table)}"
-        clickhouse.execute(f"ALTER TABLE {quoted(name)} {partition}")
+    if not loaded:
+        return None
+    table, columns = parts.table.name, ", ".join(map(quoted, parts.table.columns))
+    fits = {part.file: has_columns_of(clickhouse, table, part.staging_table) for part in loaded}
+    if len(loaded) == 1 and fits[loaded[0].file]:
+        return loaded[0].staging_table
+    name = staging_table_name(table, manifest.run_id, f"publish {attempt}")
+    create_staging_table(clickhouse, table, name)
+    for part in loaded:  # in a table of this try, as both ways append
+        source = quoted(part.staging_table)
+        if fits[part.file]:  # hard links, no copy
+            partition = f"ATTACH PARTITION '{manifest.day.isoformat()}' FROM {source}"
+            clickhouse.execute(f"ALTER TABLE {quoted(name)} {partition}")
+        else:
+            log.info("%s: table %s was migrated after %s was loaded", clickhouse.where, table, part.file)
+            clickhouse.execute(f"INSERT INTO {quoted(name)} ({columns}) SELECT {columns} FROM {source}")
     return name
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 
 from clickhouse_migrations.connection import ClickhouseDriverConnection
@@ -10,9 +11,12 @@ from clickhouse_migrations.migration import MigrationStorage
 from clickhouse_migrations.migrator import Migrator
 
 from include.clickhouse.client import ClickHouse
-from include.clickhouse.errors import ClickHouseError
+from include.clickhouse.errors import ClickHouseError, Refused
+
+log = logging.getLogger(__name__)
 
 MIGRATIONS = Path(__file__).parent / "migrations"
+_COLUMN_IS_THERE = (15, 44)  # of 26.9, of 18.16
 
 
 class MigrationRefused(ClickHouseError):
@@ -34,11 +38,32 @@ def migrate(clickhouse: ClickHouse, migrations: Path = MIGRATIONS) -> list[int]:
 
     Safe to repeat, and to run from two workers at once: each statement of a migration does nothing where
     its work is done, and a version that two workers recorded counts once.
+
+    Recorded versions beyond the newest file are of a newer version of the project, which was rolled back:
+    migrations only add, so this one works with the tables as they are.
     """
-    migrator = Migrator(ClickhouseDriverConnection(clickhouse))
+    migrator = Migrator(_Connection(clickhouse))
     try:
         migrator.init_schema()
-        applied = migrator.apply_migration(MigrationStorage(migrations).migrations(), multi_statement=True)
+        files = MigrationStorage(migrations).migrations()
+        newest = max(file.version for file in files)
+        newer = [each for each in migrator.query_applied_migrations() if each.version > newest]
+        if newer:
+            names = ", ".join(str(each.version) for each in newer)
+            log.warning("%s: migrations of a newer version of the project stay: %s", clickhouse.where, names)
+        applied = migrator.apply_migration([*files, *newer], multi_statement=True)
     except MigrationException as error:
         raise MigrationRefused(clickhouse.where, str(error)) from error
     return [migration.version for migration in applied]
+
+
+class _Connection(ClickhouseDriverConnection):  # type: ignore[misc]
+    """Takes a column that is there for added: 18.16 knows no ADD COLUMN IF NOT EXISTS."""
+
+    def command(self, statement: str, log_statement: str | None = None) -> None:
+        """Run one statement of a migration."""
+        try:
+            super().command(statement, log_statement)
+        except Refused as error:
+            if error.code not in _COLUMN_IS_THERE or " ADD COLUMN " not in statement:
+                raise

@@ -22,6 +22,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict
 
 from include.clickhouse.client import ClickHouse, quoted
+from include.clickhouse.columns import contents_as_published, has_columns_of
 from include.clickhouse.contents import Contents, contents
 from include.clickhouse.day import (
     OLD_PARTS_WAIT_S,
@@ -136,6 +137,9 @@ def publish_report(
     """
     if not clickhouse.execute(f"EXISTS TABLE {quoted(computed.staging_table)}")[0][0]:
         log.info("%s is gone: published already? Computing it again", computed.staging_table)
+        computed = compute_report(clickhouse, request, run_id, attempt)
+    elif not has_columns_of(clickhouse, BY_HOUR.name, computed.staging_table):
+        log.info("%s is older than a migration of the table: computing it again", computed.staging_table)
         computed = compute_report(clickhouse, request, run_id, attempt)
     day = _staged(clickhouse, request, computed)
     source = computed.staging_table
@@ -260,8 +264,9 @@ def _with_other_campaigns(
     create_staging_table(clickhouse, BY_HOUR.name, name)
     into = f"INSERT INTO {quoted(name)} ({_COLUMNS}) SELECT {_COLUMNS} FROM"
     clickhouse.execute(f"{into} {quoted(computed.staging_table)}")
-    clickhouse.execute(
-        f"{into} {BY_HOUR.name} WHERE date = %(day)s AND campaign_id NOT IN %(campaign_ids)s",
+    clickhouse.execute(  # all columns, also those that only a newer version of the project knows
+        f"INSERT INTO {quoted(name)} SELECT * FROM {BY_HOUR.name} "
+        "WHERE date = %(day)s AND campaign_id NOT IN %(campaign_ids)s",
         {"day": request.day.isoformat(), "campaign_ids": request.campaign_ids},
     )
     whole = call_whole(clickhouse, name)
@@ -270,9 +275,11 @@ def _with_other_campaigns(
 
 def _require_rows_to_keep(clickhouse: ClickHouse, request: PhraseViewsRequest, run_id: str) -> None:
     """Require the day to be as recorded, or as a try of this run left it that ended before it could."""
-    found = contents(clickhouse, BY_HOUR, request.day.isoformat())
     recorded = recorded_load(clickhouse, BY_HOUR.name, request.day)
-    if (found.rows, found.checksum) == (recorded[:2] if recorded else (0, 0)):
+    rows, checksum = recorded[:2] if recorded else (0, 0)
+    published = Contents(rows=rows, keys=rows, checksum=checksum)
+    found = contents_as_published(clickhouse, BY_HOUR, request.day.isoformat(), published)
+    if found == published:
         return
     for name in whole_staging_tables(clickhouse, BY_HOUR.name, run_id):
         if contents(clickhouse, BY_HOUR, request.day.isoformat(), source=name) == found:
