@@ -79,6 +79,11 @@ class StagehousePostgresHook(PostgresHook):
     I/O happens before a method is called.
     """
 
+    def get_conn(self) -> Any:
+        """Return the provider's DB-API connection. Raises: BadConnection: libpq would show the value."""
+        self.parameters()
+        return super().get_conn()
+
     def parameters(self) -> dict[str, Any]:
         """Return libpq's keywords for this connection.
 

@@ -57,7 +57,9 @@ def run(dag_id: str, environment: dict[str, str], conf: dict | None = None, last
     """Run a DAG without second tries, as in a process that has run none before."""
     from airflow.dag_processing.dagbag import DagBag
     from airflow.sdk._shared.secrets_masker import reset_secrets_masker
+    from airflow.sdk.io import store
 
+    store._STORE_CACHE.clear()  # a client of S3 is kept as long as the process lives
     reset_secrets_masker()  # what an earlier run has masked would hide what this one does not
     os.environ |= environment
     dag = DagBag(dag_folder=ROOT / "dags" / f"{dag_id}.py").dags[dag_id]

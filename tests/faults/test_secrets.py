@@ -1,9 +1,10 @@
 """Passwords and tokens are nowhere: canaries in every connection, over green and red runs of the DAGs."""
 
 import json
-import os
+import socket
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from hashlib import sha256
 from itertools import product
 from pathlib import Path
@@ -21,89 +22,36 @@ from hooks.postgres_hook import StagehousePostgresHook
 from include.github.answers import Answer, read_value
 from include.github.errors import AnswerError
 from include.github_stand_in.faults import Fault
-from tests.dags.sample_github import SampleGitHub, sample_github
-from tests.faults.canaries import Canary, command_lines, files_below, forms, leaks
+from tests.dags.sample_github import sample_github
+from tests.faults.canaries import command_lines, forms, leaks
+from tests.faults.canary_place import (
+    AWS,
+    AWS_LOGIN,
+    BUCKET,
+    CANARIES,
+    CLICKHOUSE,
+    GITHUB,
+    POSTGRES,
+    SECRETS,
+    Place,
+)
 from tests.faults.dag_process import DagProcess
 from tests.integration.plugin.api_server import ApiServer
-from tests.servers.clickhouse import ClickHouseServer, running_clickhouse
+from tests.servers.clickhouse import running_clickhouse
 from tests.servers.free_port import free_ports
 from tests.servers.mailbox import Mailbox
+from tests.servers.object_store import ObjectStore
 from tests.servers.postgres import PostgresServer
 
-POSTGRES, CLICKHOUSE, GITHUB, SMTP = CANARIES = [
-    Canary(name) for name in ("Ankh", "Bulrush", "Civet", "Dodo")
-]
-SECRETS = {"postgres": POSTGRES, "clickhouse": CLICKHOUSE, "github": GITHUB, "smtp": SMTP}
 YESTERDAY = (datetime.now(UTC) - timedelta(days=1)).date()
 MAIN, IMPORT, REPORT = "github_top_repositories", "phrases_views_import", "phrase_views_report"
 HEALTH, WATCH = "postgres_health", "day_published_watch"
 COUNTERS = f"campaign_id,phrase,views,dt\n7,a,1,{YESTERDAY} 10:00:00\n7,a,5,{YESTERDAY} 11:00:00\n"
-NOTIFIER = {
-    "class": "airflow.providers.smtp.notifications.smtp.SmtpNotifier",
-    "kwargs": {"to": "night@example.org", "subject": "{{ notice }}", "html_content": "{{ notice }}"},
-}
 PAGES = ("/db/version", "/phrase-views/", "/top-repositories/", f"/top-repositories/{YESTERDAY}/index.html")
 USER = """<yandex><users><canary>
     <password_sha256_hex>{}</password_sha256_hex><profile>default</profile><quota>default</quota>
     <networks><ip>127.0.0.1</ip></networks>
 </canary></users></yandex>"""
-
-
-class Place:
-    """What the runs work with, each server with a secret of its own.
-
-    Attributes: github; clickhouse; postgres; mailbox; directory of all files that a run writes.
-    """
-
-    def __init__(
-        self,
-        github: SampleGitHub,
-        clickhouse: ClickHouseServer,
-        postgres: PostgresServer,
-        mailbox: Mailbox,
-        directory: Path,
-    ) -> None:
-        self.github, self.clickhouse, self.postgres, self.mailbox = github, clickhouse, postgres, mailbox
-        self.directory = directory
-
-    def connection(self, kind: str) -> dict[str, object]:
-        """Return the fields of the connection to a server."""
-        match kind:
-            case "postgres":
-                return json.loads(self.postgres.airflow_connection(login="canary", password=POSTGRES))
-            case "clickhouse":
-                return json.loads(self.clickhouse.airflow_connection(login="canary", password=CLICKHOUSE))
-            case "smtp":
-                return json.loads(self.mailbox.airflow_connection(login="canary", password=SMTP))
-        fast = {"requests_per_second": 500, "max_concurrent_requests": 10}
-        return {"conn_type": "github", "host": self.github.url, "password": GITHUB, "extra": fast}
-
-    def environment(self, write: Callable[[str, dict], str], *kinds: str) -> dict[str, str]:
-        """Return connections and variables; the connections of `kinds` are as `write` writes them."""
-        connections = {kind: json.dumps(self.connection(kind)) for kind in SECRETS}
-        connections |= {kind: write(kind, self.connection(kind)) for kind in kinds}
-        variables = {
-            f"VAR_{name.upper()}_ROOT": str(self.directory / name) for name in ("staging", "reports", "inbox")
-        }
-        connections = {f"CONN_{kind.upper()}_DEFAULT": text for kind, text in connections.items()}
-        everything = connections | variables | {"VAR_FAILURE_NOTIFIER": json.dumps(NOTIFIER)}
-        return {f"AIRFLOW_{name}": value for name, value in everything.items()}
-
-    def texts(self, said: str) -> dict[str, bytes]:
-        """All that came of a run: output, Airflow's database and logs, files, mails, logs of the servers."""
-        airflow = Path(os.environ["AIRFLOW_HOME"])
-        files = files_below(airflow, self.directory, self.clickhouse.directory / "data")
-        logs = [*self.clickhouse.directory.glob("*.log"), self.postgres.directory / "log"]
-        mails = {f"mail {n}": mail.as_bytes() for n, mail in enumerate(self.mailbox.mails)}
-        mails |= {f"text of {n}": b"".join(mail.get_payload(decode=True) or b"" for mail in mail.walk())
-                  for n, mail in enumerate(self.mailbox.mails)}  # fmt: skip
-        return {
-            "output": said.encode(),
-            **files,
-            **{str(log): log.read_bytes() for log in logs},
-            **mails,
-            **command_lines(),
-        }
 
 
 @pytest.fixture(scope="module")
@@ -118,13 +66,16 @@ def place(
     (database / "users.d" / "canary.xml").write_text(USER.format(sha256(CLICKHOUSE.encode()).hexdigest()))
     create = sql.SQL("CREATE ROLE canary SUPERUSER LOGIN PASSWORD {}").format(sql.Literal(POSTGRES))
     postgres_server.execute(create)
-    mailbox = Mailbox()
+    mailbox, store = Mailbox(), ObjectStore()
     try:
+        store.s3.create_bucket(Bucket=BUCKET)
+        store.check_keys(on=False)
         with sample_github() as github, running_clickhouse(directory=database) as clickhouse:
             clickhouse.execute("CREATE DATABASE stagehouse")
-            yield Place(github, clickhouse, postgres_server, mailbox, directory)
+            yield Place(github, clickhouse, postgres_server, mailbox, store, directory)
     finally:
         mailbox.stop()
+        store.stop()
         postgres_server.execute("DROP ROLE canary")
 
 
@@ -133,8 +84,9 @@ def run(place: Place, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Call
     """Run a DAG, and hold all that it said and left to the oracle; return the states and what it said."""
     with DagProcess(tmp_path_factory.mktemp("output") / "output.log") as process:
 
-        def run_dag(dag_id: str, write=as_it_is, kinds=(), **how: object) -> tuple[dict[str, str], str]:
-            states, said = process.run(dag_id, place.environment(write, *kinds), **how)
+        def run_dag(dag_id: str, write=as_it_is, kinds=(), roots=None, **how) -> tuple[dict[str, str], str]:
+            environment = place.environment(write, *kinds) | (roots or {})
+            states, said = process.run(dag_id, environment, **how)
             assert "[DAG TEST]" in said
             assert leaks(CANARIES, place.texts(said)) == []
             return states, said
@@ -154,6 +106,13 @@ def test_green_runs_show_no_secret(run: Callable, place: Place):
     for dag_id, conf in ((MAIN, {"top": 5}), (IMPORT, {"path": "a.csv"}), (REPORT, {}), (WATCH, {})):
         states, _ = run(dag_id, conf=conf)
         assert set(states.values()) == {"success"}, (dag_id, states)
+
+
+def test_a_green_run_on_s3_shows_no_secret(run: Callable, place: Place):
+    """Neither the store's keys, nor the token of a session, also in what is in the bucket."""
+    states, _ = run(MAIN, roots=place.on_s3(as_it_is), conf={"top": 5})
+    assert set(states.values()) == {"success"}, states
+    assert {key.split("/")[0] for key in place.store.files(BUCKET)} == {"staging", "reports"}
 
 
 def as_it_is(_: str, fields: dict) -> str:
@@ -191,8 +150,19 @@ def in_an_option(kind: str, fields: dict) -> str:
     return json.dumps(fields | {"password": "", "extra": {"pasword": SECRETS[kind]}})
 
 
+def in_a_number(kind: str, fields: dict) -> str:
+    """The password where a number belongs."""
+    name = {"github": "timeout_s"}.get(kind, "connect_timeout")
+    return json.dumps(fields | {"extra": {name: SECRETS[kind]}})
+
+
+def in_the_host(kind: str, fields: dict) -> str:
+    """The password in a URL, where the name of a host belongs."""
+    return json.dumps(fields | {"host": f"https://canary:{SECRETS[kind]}@127.0.0.1"})
+
+
 FIRST_TO_ASK = {"postgres": (HEALTH, HEALTH), "clickhouse": (REPORT, "tables"), "github": (MAIN, "rank")}
-WAYS = (as_url, as_bad_url, as_bad_json, in_an_option)
+WAYS = (as_url, as_bad_url, as_bad_json, in_an_option, in_a_number, in_the_host)
 BROKEN = [*product(WAYS, FIRST_TO_ASK), *product((to_nobody, of_another), ("postgres", "clickhouse"))]
 
 
@@ -205,6 +175,55 @@ def test_a_red_run_shows_no_secret(run: Callable, place: Place, write: Callable,
     assert states[task_id] == "failed"
     assert f"{kind}_default" in said
     assert "No notice of this failure was sent" in said
+
+
+def to_no_store(kind: str, fields: dict) -> str:
+    """An endpoint where nobody listens."""
+    return with_extra(kind, fields, endpoint_url=f"http://127.0.0.1:{free_ports(1)[0]}")
+
+
+def with_the_password_in_the_url(kind: str, fields: dict) -> str:
+    """An endpoint as databases have them."""
+    return with_extra(kind, fields, endpoint_url=f"http://{AWS_LOGIN}:{AWS}@127.0.0.1:1")
+
+
+def with_extra(_: str, fields: dict, **extra: object) -> str:
+    """Change options."""
+    return json.dumps(fields | {"extra": fields["extra"] | extra})
+
+
+@pytest.mark.parametrize(
+    ("write", "bucket", "told"),
+    [
+        (as_it_is, BUCKET, "check login and password of connection 'aws_default'"),
+        (as_it_is, "no-such-bucket", "create the bucket"),
+        (to_no_store, BUCKET, "check endpoint_url in the extra of connection 'aws_default'"),
+        (with_the_password_in_the_url, BUCKET, "connection 'aws_default', extra.endpoint_url: is no URL"),
+    ],
+    ids=["refused", "no bucket", "no store", "password in the URL"],
+)
+def test_a_red_run_on_s3_shows_no_secret(
+    run: Callable, place: Place, write: Callable, bucket: str, told: str
+):
+    """The first task tells what to look at: the store checks keys, and knows none of these."""
+    place.store.check_keys(on=bucket == BUCKET)
+    try:
+        states, said = run(MAIN, roots=place.on_s3(write, bucket), last=HEALTH)
+    finally:
+        place.store.check_keys(on=False)
+    assert states[HEALTH] == "failed"
+    assert told in said
+
+
+def test_a_store_that_says_nothing_shows_no_secret(run: Callable, place: Place):
+    """It takes the connection, and lets the client wait."""
+    with socket.create_server(("127.0.0.1", 0)) as deaf:
+        extra = {"endpoint_url": f"http://127.0.0.1:{deaf.getsockname()[1]}"}
+        extra["config_kwargs"] = {"read_timeout": 0.3, "retries": {"total_max_attempts": 1}}
+        write = partial(with_extra, **extra)
+        states, said = run(MAIN, roots=place.on_s3(write), last=HEALTH)
+    assert states[HEALTH] == "failed"
+    assert "Read timeout" in said
 
 
 def test_no_page_shows_a_secret(place: Place, tmp_path: Path):

@@ -12,11 +12,13 @@ from airflow.api_fastapi.core_api import security
 from fastapi.testclient import TestClient
 
 from pages.app import create_app
+from tests.faults.canaries import Canary, leaks
 from tests.integration.plugin.reports import DAYS, RUN, TSV, write_phrase_views, write_reports
 from tests.servers.free_port import free_ports
 from tests.servers.object_store import ObjectStore
 
 NEWEST, NEXT = DAYS[-1], "2026-11-22"
+KEY = Canary("Heron")
 OVERVIEW = "/phrase-views/?campaign=all"
 
 
@@ -97,7 +99,7 @@ def gone(store: ObjectStore, connect: Callable, set_variable: Callable) -> str:
 
 def refusing(store: ObjectStore, connect: Callable, set_variable: Callable) -> str:
     """The key is not right."""
-    connect("aws_default", (store.reader[0], "not the secret key, not the secret key!!"))
+    connect("aws_default", (store.reader[0], KEY))
     return "check login and password of connection 'aws_default'"
 
 
@@ -107,7 +109,13 @@ def without_bucket(store: ObjectStore, connect: Callable, set_variable: Callable
     return "create the bucket, or correct the URL"
 
 
-@pytest.mark.parametrize("state", [gone, refusing, without_bucket])
+def with_a_password_in_the_url(store: ObjectStore, connect: Callable, set_variable: Callable) -> str:
+    """As URLs of databases have it."""
+    connect(endpoint_url=f"http://user:{KEY}@127.0.0.1:1")
+    return "connection 'aws_default', extra.endpoint_url: is no URL"
+
+
+@pytest.mark.parametrize("state", [gone, refusing, without_bucket, with_a_password_in_the_url])
 @pytest.mark.parametrize(
     "path", [OVERVIEW, f"/phrase-views/{NEWEST}/1111111.tsv", f"/top-repositories/{NEWEST}/index.html"]
 )
@@ -123,11 +131,12 @@ def test_a_store_that_cannot_be_read_is_a_503(
     said = state(object_store, connect, set_variable)
     answer = client.get(path)
     assert answer.status_code == 503
-    assert answer.json()["detail"].startswith("variable 'reports_root': 's3://")
+    assert answer.json()["detail"].startswith(("variable 'reports_root': 's3://", "connection 'aws_default'"))
     assert said in answer.json()["detail"]
     page = client.get(path, headers={"accept": "text/html"})
     assert (page.status_code, "Traceback" in page.text) == (503, False)
-    assert "reports_root" in page.text
+    assert any(named in page.text for named in ("reports_root", "aws_default"))
+    assert leaks([KEY], {"answer": answer.content, "page": page.content}) == []
 
 
 def test_a_silent_store_is_asked_once(client: httpx.Client, connect: Callable):
