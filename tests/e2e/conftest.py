@@ -23,6 +23,7 @@ from include.local_stack.sessions import Command, members
 from include.local_stack.settings import read_settings
 from include.local_stack.stack import Stack
 from tests.e2e.invented_recording import write_recording
+from tests.e2e.reported_days import Reported, report_days
 
 ROOT = Path(__file__).resolve().parents[2]
 RECORDED = ROOT.parent / "shared" / "data" / "github"
@@ -119,10 +120,10 @@ class RunningStack:
         assert self.wait(run_id, dag_id) == "success", self.states(run_id, dag_id)
         return run_id
 
-    def clear(self, run_id: str, task_id: str, dag_id: str = MAIN) -> None:
-        """Clear one task of a run, in whatever state, and not those after it."""
+    def clear(self, run_id: str, task_id: str, dag_id: str = MAIN, *, with_all_after: bool = False) -> None:
+        """Clear one task of a run, in whatever state; those after it only if asked."""
         wanted = {"dag_run_id": run_id, "task_ids": [task_id], "only_failed": False, "dry_run": False}
-        wanted |= {"include_downstream": False, "reset_dag_runs": True}
+        wanted |= {"include_downstream": with_all_after, "reset_dag_runs": True}
         self.airflow._call("POST", f"/api/v2/dags/{dag_id}/clearTaskInstances", json=wanted)
 
     def restart(self, component: str, down_s: float) -> None:
@@ -179,3 +180,9 @@ def running_stack(recorded_github: RecordedGitHub, tmp_path_factory: pytest.Temp
         for dag_id in (HEALTH, MAIN):  # the others, when there is something to import and to report
             airflow.unpause(dag_id)
         yield RunningStack(stack, airflow)
+
+
+@pytest.fixture(scope="package")
+def reported(running_stack: RunningStack, recorded_github: RecordedGitHub) -> Reported:
+    """Counters are in, and two days are reported."""
+    return report_days(running_stack, recorded_github.last_day)

@@ -4,9 +4,8 @@ import csv
 import json
 from collections import Counter
 from collections.abc import Iterator
-from datetime import date, timedelta
+from datetime import date
 from pathlib import Path
-from typing import NamedTuple
 from urllib.parse import urlsplit
 
 import pytest
@@ -17,43 +16,14 @@ from selenium.webdriver.support.select import Select
 from selenium.webdriver.support.wait import WebDriverWait
 
 from include.local_stack.airflow_environment import ADMIN
-from include.local_stack.phrase_views import IMPORT, REPORT, deliver_sample
+from include.local_stack.phrase_views import REPORT
 from tests.e2e.conftest import MAIN
-from tests.e2e.counters_truth import Row, read_truth
+from tests.e2e.reported_days import Reported
 from tests.servers.chromium import WAITS_S, choose, chromium, enter_frame, requested, see, severe, sign_in
 
 pytestmark = pytest.mark.e2e
 EXAMPLE, CAMPAIGN = 1111111, 2000001
 EXAMPLE_TSV = "phrase\tviews_by_hour\nплатье\t[(15, 4), (14, 6), (13, 4), (12, 1)]\n"  # noqa: RUF001
-
-
-class Reported(NamedTuple):
-    """Counters of three days, reports of two. by_schedule, by_hand: the runs that made last's and first's."""
-
-    unreported: date
-    first: date
-    last: date
-    by_schedule: str
-    by_hand: str
-    truth: dict[date, list[Row]]
-    files: Path
-
-
-@pytest.fixture(scope="module")
-def reported(running_stack, recorded_github) -> Reported:
-    """Sample counters of two days and the hour before them, imported; the reports by schedule and by hand."""
-    state = running_stack.stack.state
-    days = unreported, first, last = [recorded_github.last_day - timedelta(days=ago) for ago in (2, 1, 0)]
-    running_stack.airflow.unpause(IMPORT)
-    for day in (first, last):
-        running_stack.run(IMPORT, **deliver_sample(state, day))
-    running_stack.airflow.unpause(REPORT)
-    by_hand = running_stack.airflow.trigger(REPORT, {"day": first.isoformat()})
-    by_schedule = running_stack.scheduled_run(REPORT)["dag_run_id"]
-    assert {running_stack.wait(run_id, REPORT) for run_id in (by_hand, by_schedule)} == {"success"}
-    counters = [state.inbox / f"sample-{day}.csv" for day in (first, last)]
-    truth = {day: read_truth(counters, day) for day in days}
-    return Reported(unreported, first, last, by_schedule, by_hand, truth, state.reports / "phrase_views")
 
 
 @pytest.fixture(scope="module")
