@@ -267,14 +267,14 @@ def test_an_open_reopened_engine_shows_what_was_published(connect, clickhouse, t
 
 
 def test_refused_statements_leave_the_old_day(clickhouse, tmp_path):
-    """A table whose columns changed under us refuses the new rows; readers keep the old day."""
+    """A table that lost a column under us refuses the new rows; readers keep the old day."""
     run(clickhouse, tmp_path, "run 1", (COMMITS, commits(5)))
     directory, manifest = stage(tmp_path, "run 2", (COMMITS, commits(9)))
     staged = load(clickhouse, directory, manifest)
-    clickhouse.execute(f"ALTER TABLE {COMMITS.name} ADD COLUMN later Int32")
+    clickhouse.execute(f"ALTER TABLE {COMMITS.name} DROP COLUMN commits_num")
     with pytest.raises(Refused):
         publish(clickhouse, manifest, staged, "1")
-    assert len(stored(clickhouse)) == 5
+    assert clickhouse.execute(f"SELECT count() FROM {COMMITS.name}") == [(5,)]
 
 
 @on_a_server
