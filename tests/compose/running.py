@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from secrets import token_hex
 from typing import Any
 
 from include.clickhouse.client import NativeClient
@@ -31,7 +32,7 @@ CLICKHOUSE_USER = """<{user}>
 
 @dataclass(frozen=True)
 class Running:
-    """The running stack. Attributes: last_day: of the recording, yesterday; inbox: its directory."""
+    """The running stack. Attributes: last_day: of the recording, yesterday; inbox, place: directories."""
 
     stack: ComposeStack
     airflow: AirflowApi
@@ -41,6 +42,7 @@ class Running:
     last_day: date
     inbox: Path
     volumes: Path
+    place: Path
 
     def trigger(self, dag_id: str, **params: object) -> str:
         """Start a run; return its id."""
@@ -103,7 +105,7 @@ def running(profile: str, place: Path) -> Iterator[Running]:
                 airflow.log_in()
                 yesterday = datetime.now(UTC).date() - timedelta(days=1)
                 inbox, volumes = Path(env["INBOX"]), place / "volumes"
-                yield Running(stack, airflow, env, ports, recording, yesterday, inbox, volumes)
+                yield Running(stack, airflow, env, ports, recording, yesterday, inbox, volumes, place)
         finally:
             stack.sessions.stop()
 
@@ -115,6 +117,7 @@ def made_env(profile: str, place: Path, ports: dict[str, int]) -> dict[str, str]
     subprocess.run(["make", "--no-print-directory", "env"], cwd=place, check=True, capture_output=True)
     url = f"http://127.0.0.1:{ports['api-server:8080']}"
     said = {"COMPOSE_PROFILES": profile, "WORKERS": "2", "WORKER_CONCURRENCY": "1"}
+    said |= {"GITHUB_TOKEN": f"ghp_{token_hex(18)}"}
     said |= {"INBOX": str(place / "inbox"), "AIRFLOW_URL": url, "GITHUB_API": "http://github:8081"}
     return read_env(place / ".env") | said
 

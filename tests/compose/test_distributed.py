@@ -1,6 +1,7 @@
 """docker-compose.yaml's stack of workers does the work: its own commands and environments, run natively."""
 
 from collections import Counter
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -9,6 +10,7 @@ from include.phrase_views.sample import sample_csv
 from tests.compose.container import Container
 from tests.compose.running import Running
 from tests.e2e import counters_truth, recorded_truth
+from tests.faults import left_behind
 
 pytestmark = pytest.mark.e2e
 MAIN, IMPORT, REPORT = "github_top_repositories", "phrases_views_import", "phrase_views_report"
@@ -16,7 +18,14 @@ WORKERS = {"worker-1", "worker-2"}
 
 
 @pytest.fixture(scope="module")
-def runs(distributed: Running) -> dict[str, str]:
+def processes() -> Iterator[dict[str, bytes]]:
+    """The arguments of all that runs, from before the first run on."""
+    with left_behind.watched_processes() as seen:
+        yield seen
+
+
+@pytest.fixture(scope="module")
+def runs(distributed: Running, processes: dict[str, bytes]) -> dict[str, str]:
     """The main job beside an import and the report of what it brought: all green. By DAG, the run's id."""
     day = distributed.last_day.isoformat()
     (distributed.inbox / "counters.csv").write_bytes(sample_csv(distributed.last_day))
@@ -76,3 +85,25 @@ def test_the_health_checks_that_nothing_waits_for_are_true(distributed: Running,
     with ThreadPoolExecutor() as pool:
         healthy = dict(zip((c.name for c in asked), pool.map(Container.is_healthy, asked), strict=True))
     assert healthy == dict.fromkeys(WORKERS | {"scheduler-distributed", "dag-processor", "triggerer"}, True)
+
+
+def test_no_secret_of_the_env_file_is_shown(
+    distributed: Running, runs: dict[str, str], processes: dict[str, bytes]
+):
+    """Of Redis, PostgreSQL (which is Airflow's own), ClickHouse, GitHub, the UI, and the keys of Airflow.
+
+    Not in logs, files, the broker's data, process arguments, Airflow's database, its API and our pages.
+    """
+    env, place = distributed.env, distributed.place
+    secrets = {name: env[name] for name in env if name.endswith(("PASSWORD", "KEY", "SECRET", "TOKEN"))}
+    assert len(secrets) == 8
+    assert all(len(secret) > 30 for secret in secrets.values())
+    assert any(b"celery" in line for line in processes.values())
+    database = {"host": "127.0.0.1", "port": distributed.ports["postgres:5432"], "dbname": "airflow"}
+    texts = {
+        **processes,
+        **left_behind.files(place, place / ".env", distributed.volumes / "auth" / "passwords.json"),
+        **left_behind.rows(**database, user="airflow", password=env["POSTGRES_PASSWORD"]),
+        **left_behind.pages(distributed.airflow._http),
+    }
+    assert left_behind.shown(secrets, texts) == []
