@@ -8,6 +8,7 @@ A day of a table lies whole on one shard: what replaces it there in one step doe
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Iterable, Iterator
 from datetime import date
 from typing import Any, NamedTuple
@@ -22,6 +23,7 @@ REPLICA_WAIT_S = 60
 # Writes are over when they are on the shard, subqueries see all shards, and what is written twice is there
 # twice: of two equal blocks the second is the newest again, which counts where the last insert does.
 _SETTINGS = {"insert_distributed_sync": 1, "distributed_product_mode": "global", "insert_deduplicate": 0}
+_REPLICATED = re.compile(r"^Replicated(?P<kind>\w*MergeTree)\('[^']*', '[^']*'(, )?")
 
 
 class Node(NamedTuple):
@@ -69,11 +71,11 @@ class ClusterClient(NativeClient):
                 raise ConnectionMistake(self.where, "extra.cluster", reason)
         return self._nodes
 
-    def client_of(self, node: Node) -> NativeClient:
-        """Return another client, of this server and the same user."""
+    def client_of(self, node: Node, database: str = "") -> NativeClient:
+        """Return another client, of this server and the same user, with this database or our own."""
         options = {name: value for name, value in self._options.items() if name != "alt_hosts"}
         where = f"{self._connection_name} ({node})"
-        return NativeClient(where, node.host, node.port, self.database, **options)
+        return NativeClient(where, node.host, node.port, database or self.database, **options)
 
     def move_to_day(self, tables: Iterable[StagedTable], day: date) -> None:
         """Connect to the shard that holds the day's rows, or that they belong on: the first of its replicas.
@@ -137,14 +139,27 @@ def connect_to_day(clickhouse: ClickHouse, tables: Iterable[StagedTable], day: d
 
 
 def rows_of(clickhouse: ClickHouse, table: str) -> str:
-    """Return the quoted name of the table that holds the rows which the connected server has of `table`."""
-    return f"{quoted(rows_database(clickhouse))}.{quoted(table)}"
+    """Return the quoted name of the table that holds what rows of `table` the connected server has."""
+    is_cluster = isinstance(clickhouse, ClusterClient)
+    return f"{quoted(rows_database(clickhouse))}.{quoted(table)}" if is_cluster else quoted(table)
 
 
 def rows_database(clickhouse: ClickHouse) -> str:
-    """Return the database of the tables that hold rows: of a cluster, not that of its Distributed tables."""
+    """Return the database of the tables that hold rows: on a cluster, not that of its Distributed tables."""
     is_cluster = isinstance(clickhouse, ClusterClient)
     return f"{clickhouse.database}_shard" if is_cluster else clickhouse.database
+
+
+def local_engine(clickhouse: ClickHouse, table: str) -> str:
+    """Return the clause that makes a copy of a Replicated table one that is on the connected server alone."""
+    if not isinstance(clickhouse, ClusterClient):
+        return ""
+    found = clickhouse.execute(
+        "SELECT engine_full FROM system.tables WHERE database = %(database)s AND name = %(table)s",
+        {"database": rows_database(clickhouse), "table": table},
+    )
+    engine = found[0][0] if found else "MergeTree"  # the server says that there is no such table
+    return " ENGINE = " + _REPLICATED.sub(r"\g<kind>(", engine)
 
 
 def each_server(clickhouse: ClickHouse) -> Iterator[ClickHouse]:

@@ -1,8 +1,8 @@
 """The tables on a cluster: each statement of a migration becomes that of Replicated and Distributed tables.
 
 `<schema>_shard.<table>` is Replicated and holds the shard's rows; `<schema>.<table>` is Distributed over it.
-A table whose newest row of a key counts is spread by that key, so that all rows of a key meet on one shard; one
-kept by day is not spread by the server at all (see cluster.py).
+A table whose newest row of a key counts is spread by that key, so that all rows of a key meet on one shard;
+one kept by day is not spread by the server at all (see cluster.py).
 """
 
 from __future__ import annotations
@@ -10,11 +10,11 @@ from __future__ import annotations
 import re
 
 from clickhouse_migrations.connection import ClickhouseDriverConnection
-from clickhouse_migrations.migrator import split_statement_tokens
+from clickhouse_migrations.migrator import Migrator, split_statement_tokens
 
 from include.clickhouse.client import quoted
-from include.clickhouse.cluster import ClusterClient, rows_database
-from include.clickhouse.errors import ClickHouseError
+from include.clickhouse.cluster import ClusterClient
+from include.clickhouse.errors import ClickHouseError, ConnectionMistake
 
 VERSIONS = "schema_versions"  # clickhouse-migrations' name for it
 _CREATE = re.compile(
@@ -23,9 +23,6 @@ _CREATE = re.compile(
     r"(?P<partition> PARTITION BY \S+)? ORDER BY \((?P<key>[\w`, ]+)\)"
 )
 _ALTER = re.compile(r"ALTER TABLE (?P<table>\w+) (?P<change>(ADD|DROP|COMMENT) COLUMN .+)")
-_ENGINE = re.compile(
-    r"Replicated(?P<kind>\w*MergeTree)\('[^']*', '[^']*'(, )?(?P<arguments>[^)]*)\)(?P<rest>.*)"
-)
 
 
 class NoClusterForm(ClickHouseError):
@@ -44,11 +41,14 @@ class ClusterMigrations(ClickhouseDriverConnection):  # type: ignore[misc]
 
     def __init__(self, clickhouse: ClusterClient) -> None:
         super().__init__(clickhouse)
-        self._cluster, self._database = clickhouse.cluster, clickhouse.database
+        self._clickhouse, self._servers_answer = clickhouse, False
 
     def command(self, statement: str, log_statement: str | None = None) -> None:
         """Run the statement's forms on all servers."""
-        for each in cluster_forms(statement, self._cluster, self._database):
+        for each in cluster_forms(statement, self._clickhouse.cluster, self._clickhouse.database):
+            if not self._servers_answer:
+                require_servers(self._clickhouse)
+                self._servers_answer = True
             super().command(each, log_statement)
 
 
@@ -58,9 +58,9 @@ def cluster_forms(statement: str, cluster: str, database: str) -> list[str]:
     Raises: NoClusterForm.
     """
     plain = _one_line(statement)
-    if f" ON CLUSTER `{cluster}`" in plain:
+    if re.match(r"CREATE (DATABASE|TABLE) IF NOT EXISTS \S+ ON CLUSTER ", plain):
         return [plain]
-    if plain == f"OPTIMIZE TABLE `{VERSIONS}` FINAL":
+    if plain == f'OPTIMIZE TABLE "{VERSIONS}" FINAL':
         return []  # tidiness only, and it needs the replica that leads
     if found := _CREATE.fullmatch(plain):
         return _create(found, cluster, database)
@@ -76,29 +76,48 @@ def cluster_forms(statement: str, cluster: str, database: str) -> list[str]:
     raise NoClusterForm(plain)
 
 
-def databases(cluster: str, database: str) -> list[str]:
-    """Return the statements that create both databases on all servers."""
-    return [
-        f"CREATE DATABASE IF NOT EXISTS {quoted(name)} ON CLUSTER `{cluster}`"
-        for name in (database, f"{database}_shard")
-    ]
+def require_servers(clickhouse: ClusterClient) -> None:
+    """Require each server of the cluster to answer, and to know its place by its macros.
+
+    Servers of two shards with one {shard} would take each other's rows for their own.
+    """
+    shard_macros: dict[int, set[str]] = {}
+    for node in clickhouse.nodes():
+        with clickhouse.client_of(node, "system") as server:
+            macros = dict(server.execute("SELECT macro, substitution FROM system.macros"))
+            if missing := {"shard", "replica"} - macros.keys():
+                reason = f"macro {min(missing)} is not in its configuration"
+                raise ConnectionMistake(server.where, "extra.cluster", reason)
+            shard_macros.setdefault(node.shard, set()).add(macros["shard"])
+    each = [name for names in shard_macros.values() for name in names]
+    if len(each) != len(set(each)) or len(each) != len(shard_macros):
+        reason = f"one macro shard for each shard is needed, and it is {shard_macros} by shard_num"
+        raise ConnectionMistake(clickhouse.where, "extra.cluster", reason)
 
 
-def versions_engine(database: str) -> str:
-    """Return the engine of the table of migrations: every server, of every shard, has all of it."""
-    return f"ReplicatedMergeTree('/clickhouse/tables/all/{database}/{VERSIONS}', '{{shard}}-{{replica}}')"
+def cluster_migrator(clickhouse: ClusterClient) -> Migrator:
+    """Return what migrates a cluster; its databases and its table of migrations are there.
 
-
-def staging_engine(clickhouse: ClusterClient, table: str) -> str:
-    """Return the engine of a table that is like the rows' of `table`, but only on the connected server."""
+    Raises: ConnectionMistake for a database with tables of one server; ClickHouseError.
+    """
+    clickhouse.nodes()
     found = clickhouse.execute(
-        "SELECT engine_full FROM system.tables WHERE database = %(database)s AND name = %(table)s",
-        {"database": rows_database(clickhouse), "table": table},
+        "SELECT engine FROM system.tables WHERE database = %(database)s AND name = %(table)s",
+        {"database": clickhouse.database, "table": VERSIONS},
     )
-    engine = _ENGINE.fullmatch(found[0][0]) if found else None
-    if engine is None:
-        raise NoClusterForm(f"{table}: {found[0][0] if found else 'no such table'}")
-    return f"{engine['kind']}({engine['arguments']}){engine['rest']}"
+    if found and not found[0][0].startswith("Replicated"):
+        reason = f"database {clickhouse.database} has tables that were made without a cluster: name another"
+        raise ConnectionMistake(clickhouse.where, "schema", reason)
+    # Every server, of every shard, has all of it.
+    place = f"'/clickhouse/tables/all/{clickhouse.database}/{VERSIONS}', '{{shard}}-{{replica}}'"
+    connection = ClusterMigrations(clickhouse)
+    migrator = Migrator(connection, migrations_table_engine=f"ReplicatedMergeTree({place})")
+    if not found:  # ON CLUSTER waits for all servers, so only where there is something to do
+        for name in (clickhouse.database, f"{clickhouse.database}_shard"):
+            database = f"CREATE DATABASE IF NOT EXISTS {quoted(name)} ON CLUSTER `{clickhouse.cluster}`"
+            connection.command(database)
+        migrator.init_schema(clickhouse.cluster)
+    return migrator
 
 
 def _create(found: re.Match[str], cluster: str, database: str) -> list[str]:

@@ -49,7 +49,8 @@ def contents_in_sight(
     names = ", ".join(map(quoted, columns))
     staged = " UNION ALL ".join(f"SELECT {names} FROM {quoted(source)}" for source in sources)
     ((rows, checksum),) = clickhouse.execute(
-        f"SELECT count(), {_checksum(table)} FROM {quoted(table.name)} FINAL WHERE ({names}) IN ({staged})"
+        f"SELECT count(), {_checksum(table)} FROM {quoted(table.name)} FINAL "
+        f"WHERE ({names}) GLOBAL IN ({staged})"  # on a cluster, staging tables are on the asking server alone
     )
     return Contents(rows=rows, keys=rows, checksum=checksum)
 

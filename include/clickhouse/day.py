@@ -15,6 +15,7 @@ from typing import NamedTuple
 import stamina
 
 from include.clickhouse.client import ClickHouse, insert_rows, quoted
+from include.clickhouse.cluster import await_replicas, each_server, rows_database, rows_of
 from include.clickhouse.columns import contents_as_published
 from include.clickhouse.contents import Contents, contents
 from include.clickhouse.errors import ConnectionMistake, DayMismatch, OutcomeUnknown
@@ -61,7 +62,8 @@ def replace_day(
         change = f"REPLACE PARTITION '{partition}' FROM {quoted(source)}"
     else:  # REPLACE from a table without the partition wipes the day on 18.16 and is refused on 26.9
         change = f"DROP PARTITION '{partition}'"
-    settle(clickhouse, f"ALTER TABLE {quoted(table.name)} {change}", still_allowed)
+    settle(clickhouse, f"ALTER TABLE {rows_of(clickhouse, table.name)} {change}", still_allowed)
+    await_replicas(clickhouse, table.name)
     _require(clickhouse, table, partition, expected, next_step)
     log.info("%s: table %s, day %s: %d rows published", clickhouse.where, table.name, day, expected.rows)
 
@@ -133,6 +135,7 @@ def record_load(
     later = max(published_at, datetime.fromtimestamp(newest + 1, UTC))
     row = (table, day, published.rows, published.checksum, run_id, later)
     insert_rows(clickhouse, "loads", _LOADS, [[row]])
+    await_replicas(clickhouse, "loads")
 
 
 def recorded_load(clickhouse: ClickHouse, table: str, day: date) -> RecordedLoad | None:
@@ -165,7 +168,7 @@ def await_removal_of_old_parts(
 
     Source: https://github.com/ClickHouse/ClickHouse/issues/107605
     """
-    bound = {"database": clickhouse.database, "tables": tuple(tables)}
+    bound = {"database": rows_database(clickhouse), "tables": tuple(tables)}
     if not clickhouse.is_server or not bound["tables"]:
         return
     old_parts = (
@@ -173,7 +176,7 @@ def await_removal_of_old_parts(
         "WHERE database = %(database)s AND table IN %(tables)s AND NOT active"
     )
     until = time.monotonic() + wait_s
-    while left := clickhouse.execute(old_parts, bound)[0][0]:
+    while left := sum(each.execute(old_parts, bound)[0][0] for each in each_server(clickhouse)):
         if time.monotonic() > until:
             log.warning(
                 "%s: %d replaced parts are still on disk; after a restart of the server run task check again",

@@ -12,6 +12,7 @@ from typing import TypeVar
 from pydantic import BaseModel, ConfigDict
 
 from include.clickhouse.client import ClickHouse, insert_rows, quoted
+from include.clickhouse.cluster import connect_to_day
 from include.clickhouse.errors import DayMismatch
 from include.clickhouse.staging_tables import create_staging_table, staging_table_name
 from include.staging.files import StagingPath
@@ -57,6 +58,7 @@ def load_part(
     part = manifest.part(table, file)
     staged = manifest.tables[table]
     name = staging_table_name(table, manifest.run_id, f"{file} {attempt}")
+    connect_to_day(clickhouse, [parts.table for parts in manifest.tables.values()], manifest.day)
     create_staging_table(clickhouse, table, name)
     batches = read_batches(directory / part.file, staged.table, part, batch_rows, manifest.task)
     with _garbage_collection_paused():

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 
 from include.clickhouse.client import ClickHouse, quoted
+from include.clickhouse.cluster import await_replicas, connect_to_day
 from include.clickhouse.columns import has_columns_of
 from include.clickhouse.contents import Contents, contents, contents_in_sight
 from include.clickhouse.day import (
@@ -55,6 +56,7 @@ def publish_day(
 
     Raises: DayMismatch; ClickHouseError.
     """
+    connect_to_day(clickhouse, [parts.table for parts in manifest.tables.values()], manifest.day)
     gone = _missing_staging_table(clickhouse, manifest, staged)
     if gone and _published_by_this_run(clickhouse, manifest):
         log.info("%s: this run has already published %s", clickhouse.where, manifest.day)
@@ -210,6 +212,7 @@ def _upsert(
         source = quoted(each.staging_table)
         insert = f"INSERT INTO {table} ({columns}) SELECT {columns} FROM {source}"
         settle(clickhouse, insert, still_allowed)
+    await_replicas(clickhouse, parts.table.name)
     require = _require_rows if parts.table.last_insert_counts else _require_keys
     require(clickhouse, manifest, parts, [each.staging_table for each in loaded])
 

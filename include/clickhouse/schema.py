@@ -11,7 +11,9 @@ from clickhouse_migrations.migration import MigrationStorage
 from clickhouse_migrations.migrator import Migrator
 
 from include.clickhouse.client import ClickHouse
-from include.clickhouse.errors import ClickHouseError, Refused
+from include.clickhouse.cluster import ClusterClient
+from include.clickhouse.cluster_ddl import cluster_migrator
+from include.clickhouse.errors import ClickHouseError, ConnectionMistake, Refused
 
 log = logging.getLogger(__name__)
 
@@ -42,9 +44,8 @@ def migrate(clickhouse: ClickHouse, migrations: Path = MIGRATIONS) -> list[int]:
     Recorded versions beyond the newest file are of a newer version of the project, which was rolled back:
     migrations only add, so this one works with the tables as they are.
     """
-    migrator = Migrator(_Connection(clickhouse))
     try:
-        migrator.init_schema()
+        migrator = _migrator(clickhouse)
         files = MigrationStorage(migrations).migrations()
         newest = max(file.version for file in files)
         newer = [each for each in migrator.query_applied_migrations() if each.version > newest]
@@ -55,6 +56,20 @@ def migrate(clickhouse: ClickHouse, migrations: Path = MIGRATIONS) -> list[int]:
     except MigrationException as error:
         raise MigrationRefused(clickhouse.where, str(error)) from error
     return [migration.version for migration in applied]
+
+
+def _migrator(clickhouse: ClickHouse) -> Migrator:
+    if isinstance(clickhouse, ClusterClient):
+        return cluster_migrator(clickhouse)
+    distributed = (
+        "SELECT 1 FROM system.tables WHERE database = %(database)s AND engine = 'Distributed' LIMIT 1"
+    )
+    if clickhouse.execute(distributed, {"database": clickhouse.database}):
+        reason = f"is not set, and database {clickhouse.database} has the tables of a cluster: name that"
+        raise ConnectionMistake(clickhouse.where, "extra.cluster", reason)
+    migrator = Migrator(_Connection(clickhouse))
+    migrator.init_schema()
+    return migrator
 
 
 class _Connection(ClickhouseDriverConnection):  # type: ignore[misc]

@@ -13,6 +13,7 @@ from collections.abc import Iterable
 import stamina
 
 from include.clickhouse.client import ClickHouse, quoted
+from include.clickhouse.cluster import each_server, local_engine, rows_of
 from include.clickhouse.errors import ClickHouseError, Refused
 
 log = logging.getLogger(__name__)
@@ -30,7 +31,8 @@ def staging_table_name(table: str, run: str, attempt: str) -> str:
 def create_staging_table(clickhouse: ClickHouse, table: str, name: str) -> None:
     """Create the empty table `name` with the structure of `table`; a table of that name is dropped."""
     clickhouse.execute(f"DROP TABLE IF EXISTS {quoted(name)}")
-    clickhouse.execute(f"CREATE TABLE {quoted(name)} AS {quoted(table)}")
+    like, engine = rows_of(clickhouse, table), local_engine(clickhouse, table)
+    clickhouse.execute(f"CREATE TABLE {quoted(name)} AS {like}{engine}")
 
 
 def call_whole(clickhouse: ClickHouse, name: str) -> str:
@@ -53,7 +55,8 @@ def drop_staging_tables(clickhouse: ClickHouse, tables: Iterable[str], run: str)
 def drop_abandoned_staging_tables(clickhouse: ClickHouse) -> None:
     """Drop staging tables that were made more than ABANDONED_AFTER_DAYS ago; no run takes that long."""
     old = f"metadata_modification_time < now() - INTERVAL {ABANDONED_AFTER_DAYS} DAY"
-    _drop(clickhouse, _names(clickhouse, old))
+    for each in each_server(clickhouse):
+        _drop(each, _names(each, old))
 
 
 def staging_tables(clickhouse: ClickHouse) -> set[str]:

@@ -22,6 +22,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict
 
 from include.clickhouse.client import ClickHouse, quoted
+from include.clickhouse.cluster import connect_to_day
 from include.clickhouse.columns import contents_as_published, has_columns_of
 from include.clickhouse.contents import Contents, contents
 from include.clickhouse.day import (
@@ -97,6 +98,7 @@ def compute_report(
 
     Raises: DayMismatch for hours that do not add up; ClickHouseError.
     """
+    connect_to_day(clickhouse, [BY_HOUR], request.day)
     name = staging_table_name(BY_HOUR.name, run_id, attempt)
     create_staging_table(clickhouse, BY_HOUR.name, name)
     insert_report(clickhouse, request, name)
@@ -135,6 +137,7 @@ def publish_report(
 
     Raises: DayMismatch; ClickHouseError.
     """
+    connect_to_day(clickhouse, [BY_HOUR], request.day)
     if not clickhouse.execute(f"EXISTS TABLE {quoted(computed.staging_table)}")[0][0]:
         log.info("%s is gone: published already? Computing it again", computed.staging_table)
         computed = compute_report(clickhouse, request, run_id, attempt)

@@ -35,13 +35,14 @@ _SECONDS = Field(default=None, gt=0, le=3600, allow_inf_nan=False)
 
 
 class ClickHouseOptions(BaseModel):
-    """`extra` of the connection: `path` for the embedded engine, all else as the driver names it.
+    """`extra` of the connection: `path` for the embedded engine, `cluster`, all else as the driver names it.
 
     Source: https://clickhouse-driver.readthedocs.io/en/latest/api.html#clickhouse_driver.connection.Connection
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     path: str | None = None
+    cluster: str | None = Field(default=None, pattern="^[A-Za-z0-9_][A-Za-z0-9_.-]{0,199}$")
     secure: bool | None = None
     verify: bool | None = None
     compression: bool | Literal["lz4", "lz4hc", "zstd"] | None = None
@@ -97,6 +98,7 @@ class ClickHouseOptions(BaseModel):
 class ClickHouseHook(DbApiHook):
     """Makes clients of a connection: host, port (9000), login, password, schema (`stagehouse`), extra.
 
+    With `cluster` in extra, its name in the servers' configuration: the tables of all its servers.
     With `path` in extra and no host: the engine embedded in this process, same SQL, same tables. Serves
     Airflow's common-sql operators through get_conn(). No I/O happens before a method is called.
     """
@@ -120,7 +122,7 @@ class ClickHouseHook(DbApiHook):
         require_names(connection)
         database = connection.schema or DATABASE
         if options.path:
-            return _embedded(connection, where, options.path, database)
+            return _embedded(connection, where, options.path, database, options.cluster)
         return _native(connection, where, options, database)
 
     def get_conn(self) -> Any:
@@ -158,17 +160,22 @@ class ClickHouseHook(DbApiHook):
         self.bulk_insert_rows(table, rows, target_fields)
 
 
-def _embedded(connection: Connection, where: str, path: str, database: str) -> ClickHouse:
+def _embedded(
+    connection: Connection, where: str, path: str, database: str, cluster: str | None
+) -> ClickHouse:
     from include.clickhouse.embedded import EmbeddedClient
 
     if connection.host:
         reason = "is set, and so is extra.path: a server or the embedded engine, not both"
         raise BadConnection(connection.conn_id, "host", reason)
+    if cluster:
+        raise BadConnection(connection.conn_id, "extra.cluster", "is set, and so is extra.path: one of them")
     return EmbeddedClient(where, path, database)
 
 
 def _native(connection: Connection, where: str, options: ClickHouseOptions, database: str) -> ClickHouse:
     from include.clickhouse.client import NativeClient
+    from include.clickhouse.cluster import ClusterClient
 
     if not connection.host:
         reason = 'is empty; for the embedded engine set extra to {"path": "/an/absolute/directory"}'
@@ -178,7 +185,8 @@ def _native(connection: Connection, where: str, options: ClickHouseOptions, data
     if port in HTTP_PORTS:
         reason = f"{port} is ClickHouse's HTTP port; the native port is needed, usually 9000 (9440 with TLS)"
         raise BadConnection(connection.conn_id, "port", reason)
-    return NativeClient(
+    kind = ClusterClient if options.cluster else NativeClient
+    return kind(
         where,
         connection.host,
         port,
