@@ -1,6 +1,7 @@
 """The whole stack as a user starts it, in front of the recorded answers of GitHub."""
 
 import asyncio
+import json
 import os
 import threading
 import time
@@ -19,16 +20,20 @@ from include.github_stand_in.recorded import read_recording
 from include.github_stand_in.request_log import LoggedRequest
 from include.local_stack.airflow_api import AirflowApi, TaskInstance
 from include.local_stack.phrase_views import IMPORT, REPORT
+from include.local_stack.postgres import METADATA, SUPERUSER
 from include.local_stack.sessions import Command, members
 from include.local_stack.settings import read_settings
 from include.local_stack.stack import Stack
 from tests.e2e.invented_recording import write_recording
 from tests.e2e.reported_days import Reported, report_days
+from tests.faults import left_behind
+from tests.faults.canaries import Canary, leaks
 
 ROOT = Path(__file__).resolve().parents[2]
 RECORDED = ROOT.parent / "shared" / "data" / "github"
 HEALTH, MAIN = "postgres_health", "github_top_repositories"
 RATE = 40
+TOKEN = Canary("Jackal")  # of GitHub
 
 
 class RecordedGitHub:
@@ -78,10 +83,10 @@ def recorded_github(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Record
 
 
 class RunningStack:
-    """The started stack. Attributes: airflow, its REST API; stack; clickhouse_path."""
+    """The started stack. Attributes: airflow, its REST API; stack; clickhouse_path; processes: arguments."""
 
-    def __init__(self, stack: Stack, airflow: AirflowApi) -> None:
-        self.stack, self.airflow = stack, airflow
+    def __init__(self, stack: Stack, airflow: AirflowApi, processes: dict[str, bytes]) -> None:
+        self.stack, self.airflow, self.processes = stack, airflow, processes
         self.clickhouse_path = stack.state.clickhouse
 
     def wait_until(self, condition: Callable[[], object], timeout_s: float = 180) -> None:
@@ -148,6 +153,17 @@ class RunningStack:
         self.wait_until(lambda: self.airflow._call("GET", path)["completed_at"], timeout_s=900)
         return self.runs("backfill", dag_id)
 
+    def require_no_secret(self) -> None:
+        """In what it has said, kept and shown so far: logs, files, arguments, database, API, pages."""
+        state = self.stack.state
+        keepers = (state.path / "secrets.json", state.passwords)
+        files = left_behind.files(state.path, *keepers, but=state.postgres)  # that is read as rows
+        database = {"host": str(state.socket_directory()), "user": SUPERUSER, "dbname": METADATA}
+        texts = {**self.processes, **files, **left_behind.rows(**database)}
+        texts |= left_behind.pages(self.airflow._http)
+        assert leaks([TOKEN], texts) == []
+        assert left_behind.shown(json.loads(keepers[0].read_bytes()), texts) == []
+
     def rows(self, sql: str) -> list[tuple]:
         """What a reader of ClickHouse sees."""
         with EmbeddedClient("reader", self.clickhouse_path, "stagehouse") as clickhouse:
@@ -170,16 +186,19 @@ class ImpatientStack(Stack):
 def running_stack(recorded_github: RecordedGitHub, tmp_path_factory: pytest.TempPathFactory):
     """Postgres, Airflow with a scheduler, chDB: started as `make run` does, and stopped."""
     environ = {"PATH": os.environ["PATH"], "HOME": str(tmp_path_factory.mktemp("home")), "LANG": "C.UTF-8"}
-    environ |= {"GITHUB_API": recorded_github.url, "RPS": str(RATE)}
+    environ |= {"GITHUB_API": recorded_github.url, "GITHUB_TOKEN": TOKEN, "RPS": str(RATE)}
     settings = read_settings(environ, ROOT, state=tmp_path_factory.mktemp("state"), dags=ROOT / "dags")
     clock = lambda: datetime.now(UTC)  # noqa: E731
     with (
+        left_behind.watched_processes() as processes,
         ImpatientStack(settings, sleep=time.sleep, now=clock, say=print, scheduled=True) as stack,
         stack.start((HEALTH, MAIN, IMPORT, REPORT)) as airflow,
     ):
         for dag_id in (HEALTH, MAIN):  # the others, when there is something to import and to report
             airflow.unpause(dag_id)
-        yield RunningStack(stack, airflow)
+        running = RunningStack(stack, airflow, processes)
+        yield running
+        running.require_no_secret()
 
 
 @pytest.fixture(scope="package")

@@ -168,3 +168,8 @@ def test_what_a_form_cannot_refuse_the_first_task_does(running_stack, recorded_g
     assert set(states.values()) == {"failed", "upstream_failed"}
     assert len(recorded_github.requests()) == before
     assert sorted(running_stack.stack.state.staging.rglob("*")) == staged
+
+
+def test_no_secret_of_the_stack_is_shown(running_stack):
+    """The token of GitHub, the password of the UI, the keys of Airflow; asked again when the stack ends."""
+    running_stack.require_no_secret()

@@ -3,6 +3,7 @@
 import json
 from base64 import b64encode, urlsafe_b64encode
 from collections.abc import Iterable
+from contextlib import suppress
 from itertools import product
 from pathlib import Path
 from typing import Self
@@ -46,8 +47,11 @@ def leaks(canaries: Iterable[Canary], texts: dict[str, bytes]) -> list[tuple[str
 
 def files_below(*directories: Path) -> dict[str, bytes]:
     """Read all files; a path is part of its content."""
-    files = [path for directory in directories for path in directory.rglob("*") if path.is_file()]
-    return {str(path): f"{path}\n".encode() + path.read_bytes() for path in files}
+    found = {}
+    for path in (path for directory in directories for path in directory.rglob("*") if path.is_file()):
+        with suppress(FileNotFoundError):  # something is still at work there
+            found[str(path)] = f"{path}\n".encode() + path.read_bytes()
+    return found
 
 
 def command_lines() -> dict[str, bytes]:

@@ -36,13 +36,18 @@ def shown(secrets: Mapping[str, str], texts: Mapping[str, bytes]) -> list[tuple[
     return sorted({(name, place) for place, text in texts.items() for name, form in forms if form in text})
 
 
-def files(place: Path, *keepers: Path) -> dict[str, bytes]:
-    """Return all files of a place but those whose work is to keep a secret, which nobody else may read."""
+def files(place: Path, *keepers: Path, but: Path | None = None) -> dict[str, bytes]:
+    """Return all files of a place but those whose work is to keep a secret, which nobody else may read.
+
+    but: a directory that is searched in another way.
+    """
     for keeper in keepers:
         assert keeper.stat().st_mode & 0o077 == 0, keeper
-    found = files_below(place)
-    assert {str(keeper) for keeper in keepers} <= set(found)
-    return {path: text for path, text in found.items() if path not in set(map(str, keepers))}
+    found = files_below(*(path for path in place.iterdir() if path.is_dir() and path != but))
+    found |= {str(path): path.read_bytes() for path in place.iterdir() if path.is_file()}
+    for keeper in keepers:
+        found.pop(str(keeper))
+    return found
 
 
 def rows(**database: object) -> dict[str, bytes]:
