@@ -218,12 +218,18 @@ def github_top_repositories() -> None:
     @task(outlets=[DAY_PUBLISHED])
     def check(*, outlet_events: OutletEventAccessors) -> dict[str, int]:
         from hooks.clickhouse_hook import ClickHouseHook
+        from hooks.postgres_hook import StagehousePostgresHook
         from include.clickhouse.publish import check_day
         from include.staging.cleaning import drop_old_runs, drop_unfinished_files
 
         directory = _directory()
         manifest = _manifest()
-        with ClickHouseHook().get_client() as clickhouse:
+        with (
+            slot_given_back_while_waiting(),
+            # The one of `publish`: between a table and its row in `loads` no publication is as it says.
+            StagehousePostgresHook().lease(f"publish {manifest.day}"),
+            ClickHouseHook().get_client() as clickhouse,
+        ):
             rows = check_day(clickhouse, directory, manifest, _attempt())
         outlet_events[DAY_PUBLISHED].extra = {"day": manifest.day.isoformat(), "rows": rows}
         drop_old_runs(staging_root(), manifest.dag_id, now := datetime.now(UTC))

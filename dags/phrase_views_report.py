@@ -196,10 +196,16 @@ def phrase_views_report() -> None:
     @task(outlets=[DAY_PUBLISHED])
     def check(published: dict[str, object], *, outlet_events: OutletEventAccessors) -> int:
         from hooks.clickhouse_hook import ClickHouseHook
+        from hooks.postgres_hook import StagehousePostgresHook
         from include.phrase_views.report import PublishedReport, check_report
 
         request, expected = _request(), PublishedReport.model_validate(published)
-        with ClickHouseHook().get_client() as clickhouse:
+        with (
+            slot_given_back_while_waiting(),
+            # The one of `publish`: between the table and its row in `loads` no publication is as it says.
+            StagehousePostgresHook().lease(f"publish phrases_views_by_hour {request.day}"),
+            ClickHouseHook().get_client() as clickhouse,
+        ):
             rows = check_report(clickhouse, request, expected, _run_id())
         outlet_events[DAY_PUBLISHED].extra = {"day": request.day.isoformat(), "rows": rows}
         return rows

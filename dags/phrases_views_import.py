@@ -197,12 +197,18 @@ def phrases_views_import() -> None:
     @task(outlets=[COUNTERS_PUBLISHED], execution_timeout=timedelta(hours=1))
     def check(*, outlet_events: OutletEventAccessors) -> dict[str, object]:
         from hooks.clickhouse_hook import ClickHouseHook
+        from hooks.postgres_hook import StagehousePostgresHook
         from include.clickhouse.publish import check_day
         from include.staging.cleaning import drop_old_runs, drop_unfinished_files
 
         directory = _directory()
         manifest = _manifest()
-        with ClickHouseHook().get_client() as clickhouse:
+        with (
+            slot_given_back_while_waiting(),
+            # The one of `publish`: between a table and its row in `loads` no publication is as it says.
+            StagehousePostgresHook().lease("publish phrases_views"),
+            ClickHouseHook().get_client() as clickhouse,
+        ):
             rows = check_day(clickhouse, directory, manifest, _attempt())
         outlet_events[COUNTERS_PUBLISHED].extra = {"path": _request().path, "rows": rows["phrases_views"]}
         drop_old_runs(staging_root(), manifest.dag_id, now := datetime.now(UTC))

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import stamina
 
-from include.clickhouse.client import ClickHouse, insert_rows, quoted
+from include.clickhouse.client import ClickHouse, quoted
 from include.clickhouse.cluster import await_replicas, each_server, rows_database, rows_of
 from include.clickhouse.columns import contents_as_published
 from include.clickhouse.contents import Contents, contents
@@ -26,6 +26,10 @@ log = logging.getLogger(__name__)
 OLD_PARTS_WAIT_S = 60.0  # 10 s were measured on 18.16
 ANSWER_WAIT_S = 120.0  # long enough for a server to restart
 _LOADS = ("table", "date", "rows", "checksum", "run_id", "published_at")
+_NEWEST = (
+    "SELECT toUnixTimestamp(max(published_at)) FROM loads "
+    "WHERE `table` = %(table)s AND (%(all_days)s OR date = %(day)s)"
+)
 
 
 class RecordedLoad(NamedTuple):
@@ -125,16 +129,18 @@ def record_load(
     """Write the day's row in `loads`; written twice, it counts once.
 
     The newest `published_at` counts, of the day or of all days of the table, so it is made later than those
-    that are there: clocks differ.
+    that are there: clocks differ. A statement that arrives when another has published since writes nothing.
     """
-    ((newest,),) = clickhouse.execute(
-        "SELECT toUnixTimestamp(max(published_at)) FROM loads "
-        "WHERE `table` = %(table)s AND (%(all_days)s OR date = %(day)s)",
-        {"table": table, "day": day, "all_days": int(newest_of_all_days)},
+    bound = {"table": table, "day": day.isoformat(), "all_days": int(newest_of_all_days)}
+    ((newest,),) = clickhouse.execute(_NEWEST, bound)
+    bound |= {"rows": published.rows, "checksum": published.checksum, "run_id": run_id}
+    bound |= {"newest": newest, "later": max(int(published_at.timestamp()), newest + 1)}
+    columns = ", ".join(map(quoted, _LOADS))
+    clickhouse.execute(
+        f"INSERT INTO {quoted('loads')} ({columns}) SELECT %(table)s, toDate(%(day)s), %(rows)s, "
+        f"%(checksum)s, %(run_id)s, toDateTime(%(later)s, 'UTC') WHERE ({_NEWEST}) = %(newest)s",
+        bound,
     )
-    later = max(published_at, datetime.fromtimestamp(newest + 1, UTC))
-    row = (table, day, published.rows, published.checksum, run_id, later)
-    insert_rows(clickhouse, "loads", _LOADS, [[row]])
     await_replicas(clickhouse, "loads")
 
 
@@ -159,6 +165,16 @@ def last_publisher(clickhouse: ClickHouse, table: str) -> str | None:
         {"table": table},
     )
     return str(found[0][0]) if found else None
+
+
+def unless_published_since(clickhouse: ClickHouse, table: str) -> str:
+    """Return a condition, for a statement: that no run has recorded `table` in `loads` from now on.
+
+    The server asks it when it begins with the statement. Who sent it may have lost the lease by then.
+    """
+    newest = f"SELECT toUnixTimestamp(max(published_at)) FROM loads WHERE `table` = '{table}'"
+    ((seconds,),) = clickhouse.execute(newest)
+    return f"({newest}) = {seconds}"
 
 
 def await_removal_of_old_parts(

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable, Sequence
 from datetime import datetime
 
 from include.clickhouse.client import ClickHouse, quoted
-from include.clickhouse.cluster import await_replicas, connect_to_day
+from include.clickhouse.cluster import await_replicas, connect_to_day, each_server
 from include.clickhouse.columns import has_columns_of
 from include.clickhouse.contents import Contents, contents, contents_in_sight
 from include.clickhouse.day import (
+    ANSWER_WAIT_S,
     OLD_PARTS_WAIT_S,
     await_removal_of_old_parts,
     check_published_day,
@@ -19,10 +21,12 @@ from include.clickhouse.day import (
     recorded_load,
     replace_day,
     settle,
+    unless_published_since,
 )
 from include.clickhouse.errors import DayMismatch
 from include.clickhouse.load import StagedPart, load_part
 from include.clickhouse.staging_tables import (
+    MARK,
     create_staging_table,
     drop_abandoned_staging_tables,
     drop_staging_tables,
@@ -91,6 +95,9 @@ def publish_day(
                 now(),
                 newest_of_all_days=parts.table.last_insert_counts,
             )
+        for parts in tables:
+            if parts.table.last_insert_counts:
+                _require_last(clickhouse, manifest, parts, staged)
     replaced = [parts.table.name for parts in manifest.tables.values() if parts.table.day_column]
     await_removal_of_old_parts(clickhouse, replaced, old_parts_wait_s)
     _require_days(clickhouse, manifest)
@@ -202,6 +209,10 @@ def _upsert(
     still_allowed: Callable[[], None],
 ) -> None:
     table, columns = quoted(parts.table.name), ", ".join(map(quoted, parts.table.columns))
+    condition = ""
+    if parts.table.last_insert_counts:
+        _await_other_inserts(clickhouse, manifest, parts.table.name)
+        condition = f" WHERE {unless_published_since(clickhouse, parts.table.name)}"
     for each in loaded:
         part = manifest.part(each.table, each.file)
         expected = Contents(rows=part.rows, keys=part.rows, checksum=part.checksum)
@@ -210,11 +221,41 @@ def _upsert(
             reason = f"{each.staging_table} holds {found}, expected {expected}"
             raise _mismatch(clickhouse, manifest, parts.table.name, reason)
         source = quoted(each.staging_table)
-        insert = f"INSERT INTO {table} ({columns}) SELECT {columns} FROM {source}"
+        insert = f"INSERT INTO {table} ({columns}) SELECT {columns} FROM {source}{condition}"
         settle(clickhouse, insert, still_allowed)
+    still_allowed()  # else it was another's publication that kept the rows away
     await_replicas(clickhouse, parts.table.name)
     require = _require_rows if parts.table.last_insert_counts else _require_keys
     require(clickhouse, manifest, parts, [each.staging_table for each in loaded])
+
+
+def _require_last(
+    clickhouse: ClickHouse, manifest: Manifest, parts: TableParts, staged: Sequence[StagedPart]
+) -> None:
+    """Prove once more that readers see this run's rows, now that no other's can come after them.
+
+    A statement of another, whose lease is gone, may have begun before the row in `loads` was there. From then
+    on none inserts anything.
+    """
+    if (last := last_publisher(clickhouse, parts.table.name)) != manifest.run_id:
+        raise _mismatch(clickhouse, manifest, parts.table.name, f"loads says that run {last} was the last")
+    _await_other_inserts(clickhouse, manifest, parts.table.name)
+    _require_rows(clickhouse, manifest, parts, [each.staging_table for each in staged])
+
+
+def _await_other_inserts(clickhouse: ClickHouse, manifest: Manifest, table: str) -> None:
+    """Wait until no statement brings staged rows into `table`: the server goes on when its client is gone."""
+    running = (
+        "SELECT query FROM system.processes "
+        "WHERE position(query, %(insert)s) = 1 AND position(query, %(staged)s) > 0"
+    )
+    bound = {"insert": f"INSERT INTO {quoted(table)} ", "staged": MARK}
+    until = time.monotonic() + ANSWER_WAIT_S
+    while found := [query for each in each_server(clickhouse) for (query,) in each.execute(running, bound)]:
+        if time.monotonic() > until:
+            reason = f"the server still carries out {found[0][:200]!r}, by a try that has ended"
+            raise _mismatch(clickhouse, manifest, table, reason)
+        time.sleep(0.1)
 
 
 def _require_staged(

@@ -19,13 +19,13 @@ from include.clickhouse.errors import ClickHouseError, Refused
 log = logging.getLogger(__name__)
 
 ABANDONED_AFTER_DAYS = 3  # longer than any retry of a run waits
-_MARK, _WHOLE = "__stg_", "_whole"
+MARK, _WHOLE = "__stg_", "_whole"
 _UNKNOWN_TABLE = 60
 
 
 def staging_table_name(table: str, run: str, attempt: str) -> str:
     """Return a name that only this try of this run uses; `run` and `attempt` are any text."""
-    return f"{table}{_MARK}{_short_hash(run)}_{_short_hash(attempt)}"
+    return f"{table}{MARK}{_short_hash(run)}_{_short_hash(attempt)}"
 
 
 def create_staging_table(clickhouse: ClickHouse, table: str, name: str) -> None:
@@ -81,7 +81,7 @@ def _names(
     rows = clickhouse.execute(
         f"SELECT name FROM system.tables WHERE database = %(database)s AND match(name, %(ours)s) "
         f"AND {condition} ORDER BY name",
-        {"database": clickhouse.database, "ours": f"^{table}{_MARK}{run_hash}_[0-9a-f]{{12}}({_WHOLE})?$"},
+        {"database": clickhouse.database, "ours": f"^{table}{MARK}{run_hash}_[0-9a-f]{{12}}({_WHOLE})?$"},
     )
     return [name for (name,) in rows]
 
@@ -89,7 +89,7 @@ def _names(
 def _drop(clickhouse: ClickHouse, names: list[str]) -> None:
     # DROP would wait for an INSERT whose client vanished until the server gives it up, after 300 s.
     running = clickhouse.execute(
-        "SELECT query FROM system.processes WHERE position(query, %(mark)s) > 0", {"mark": _MARK}
+        "SELECT query FROM system.processes WHERE position(query, %(mark)s) > 0", {"mark": MARK}
     )
     for name in names:
         if any(name in query for (query,) in running):

@@ -55,8 +55,10 @@ def positions(count: int, day: date = DAY) -> list[tuple]:
 class FaultyDay:
     """The day on one server, with the files of the new run.
 
-    Attributes: server; database; directory and manifest of the new run; root of its staging.
+    Attributes: server; database; directory and manifest of the new run; root of its staging; lease, its name.
     """
+
+    lease = f"publish {DAY}"
 
     def __init__(self, server: ClickHouseServer, database: str, root: Path) -> None:
         self.server, self.database, self.root = server, database, root
@@ -138,7 +140,7 @@ class Reader:
     """A thread that counts and sums a table's day on its own connection. Attributes: seen; looks."""
 
     def __init__(self, connect: Callable[[], ClickHouse], table: StagedTable = COMMITS) -> None:
-        self.seen: set[Contents] = set()
+        self.seen: set[Any] = set()
         self.looks = 0
         self._connect, self._table, self._done = connect, table, threading.Event()
         self._error: Exception | None = None
@@ -166,9 +168,12 @@ class Reader:
             while not last:
                 last = self._done.is_set()
                 with suppress(OutcomeUnknown, ConnectionMistake):  # the server is down for a moment
-                    self.seen.add(contents(clickhouse, self._table, DAY.isoformat()))
+                    self.seen.add(self._found(clickhouse))
                     self.looks += 1
                 self._done.wait(0.02)
+
+    def _found(self, clickhouse: ClickHouse) -> Any:
+        return contents(clickhouse, self._table, DAY.isoformat())
 
 
 def _contents(manifest: Manifest) -> Contents:

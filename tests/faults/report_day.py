@@ -4,7 +4,6 @@ Of a day before and of the day `old run` has published campaigns 1 and 2; then m
 """
 
 import json
-import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -133,8 +132,7 @@ class Publisher(TaskProcess):
         work = {"connect": [server.user, server.password, port or server.port, day.database]}
         work |= {"computed": computed.model_dump(), "campaign_ids": campaign_ids, "run_id": run_id}
         work |= {"attempt": attempt, "postgres": postgres}
-        command = [sys.executable, "-m", "tests.faults.report_day", json.dumps(work)]
-        self._process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        self._start("tests.faults.report_day", work)
 
 
 def connect(user: str, password: str, port: int, database: str) -> NativeClient:
@@ -169,4 +167,4 @@ def main(work: dict[str, Any]) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    sys.stdout.write(json.dumps(main(json.loads(sys.argv[1]))))
+    sys.stdout.write(json.dumps(main(json.load(sys.stdin))))

@@ -1,11 +1,14 @@
-"""A task's work in a process of its own, to be killed: `python -m tests.faults.task_process JSON`."""
+"""A task's work in a process of its own, to be killed: `python -m tests.faults.task_process`.
+
+What it is to do comes on its standard input: a password in the arguments of a process is seen by everybody.
+"""
 
 import json
-import os
 import signal
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from types import TracebackType
@@ -18,6 +21,7 @@ from include.clickhouse.load import StagedPart
 from include.clickhouse.publish import check_day
 from include.postgres.lease import lease
 from tests.faults.day import FaultyDay
+from tests.faults.import_day import ImportDay
 from tests.integration.clickhouse.days import load, publish, staged_in
 
 
@@ -25,12 +29,12 @@ class TaskProcess:
     """One try of a task: "load" (of all parts), "publish" or "check".
 
     Args: port: of the server unless it goes through a proxy. directory: of another run than the day's new
-        one. staged: what publish publishes. postgres: a DSN, publish holds the day's lease there.
+        one. staged: what publish publishes. postgres: a DSN, publish and check hold the day's lease there.
     """
 
     def __init__(
         self,
-        day: FaultyDay,
+        day: FaultyDay | ImportDay,
         task: str,
         attempt: str,
         *,
@@ -43,11 +47,16 @@ class TaskProcess:
         login = {"user": server.user, "password": server.password}
         work = {"port": port or server.port, "database": day.database, "task": task, "attempt": attempt}
         work |= {"login": login, "directory": str(directory or day.directory)}
-        work |= {"staged": [part.model_dump() for part in staged], "postgres": postgres}
-        command = [sys.executable, "-m", "tests.faults.task_process", json.dumps(work)]
-        self._process = subprocess.Popen(
-            command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=os.environ
-        )
+        work |= {"staged": [part.model_dump() for part in staged], "postgres": postgres, "lease": day.lease}
+        self._start("tests.faults.task_process", work)
+
+    def _start(self, module: str, work: dict[str, Any]) -> None:
+        pipe = subprocess.PIPE
+        command = [sys.executable, "-m", module]
+        self._process = subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, text=True)
+        with self._process.stdin as told:
+            json.dump(work, told)
+        self._process.stdin = None  # or communicate() would write there
 
     def kill(self) -> None:
         """End it as the kernel does when memory is short."""
@@ -84,19 +93,24 @@ def main(work: dict[str, Any]) -> object:
     )
     directory, attempt = Path(work["directory"]), work["attempt"]
     manifest = staged_in(directory)
-    with client as clickhouse:
+    holder = f"{work['task']} of {manifest.run_id}"
+    with _held(work["postgres"], work["lease"], holder) as still_allowed, client as clickhouse:
         if work["task"] == "load":
             return [part.model_dump() for part in load(clickhouse, directory, manifest, attempt)]
         if work["task"] == "publish":
             staged = [StagedPart.model_validate(part) for part in work["staged"]]
-            if not work["postgres"]:
-                return publish(clickhouse, manifest, staged, attempt)
-            holder = f"publish of {manifest.run_id}"
-            connect = partial(psycopg2.connect, work["postgres"])
-            with lease(connect, f"publish {manifest.day}", holder) as held:
-                return publish(clickhouse, manifest, staged, attempt, still_allowed=held.check)
+            return publish(clickhouse, manifest, staged, attempt, still_allowed=still_allowed)
         return check_day(clickhouse, directory, manifest, attempt)
 
 
+@contextmanager
+def _held(postgres: str, name: str, holder: str) -> Iterator[Callable[[], None]]:
+    if not postgres:
+        yield lambda: None
+        return
+    with lease(partial(psycopg2.connect, postgres), name, holder) as held:
+        yield held.check
+
+
 if __name__ == "__main__":
-    sys.stdout.write(json.dumps(main(json.loads(sys.argv[1]))))
+    sys.stdout.write(json.dumps(main(json.load(sys.stdin))))

@@ -1,7 +1,6 @@
 """clickhouse-server is killed (SIGKILL) or stopped (SIGTERM) at named points and started again."""
 
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 
 import pytest
 
@@ -9,7 +8,8 @@ from include.clickhouse.contents import Contents
 from include.clickhouse.errors import ClickHouseError, DayMismatch, OutcomeUnknown
 from include.clickhouse.publish import check_day
 from tests.faults.day import LAST_AUTHOR, NEW, OLD, FaultyDay
-from tests.faults.proxy import AFTER, ANSWERED, BEFORE, INSIDE, Proxy, Stop
+from tests.faults.killed_server import killed_at
+from tests.faults.proxy import AFTER, ANSWERED, BEFORE, INSIDE, Proxy
 from tests.integration.clickhouse.days import COMMITS, load, publish
 from tests.servers.clickhouse import ClickHouseServer, running_clickhouse
 
@@ -37,17 +37,6 @@ def clickhouse_server() -> Iterator[ClickHouseServer]:
     """A server of these tests' own."""
     with running_clickhouse() as server:
         yield server
-
-
-def killed_at(stop: Stop, server: ClickHouseServer, work: Callable[[], object]) -> Future[object]:
-    """Do the work in a thread, kill the server when it is at the point, start it again."""
-    with ThreadPoolExecutor(1) as thread:
-        doing = thread.submit(work)
-        stop.wait()
-        server.kill()
-        server.start()
-        stop.reset()
-    return doing
 
 
 def both(day: FaultyDay) -> Contents:
