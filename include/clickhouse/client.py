@@ -9,7 +9,7 @@ from typing import Any, Protocol, Self
 
 from clickhouse_driver import Client, errors
 
-from include.clickhouse.errors import ConnectionMistake, OutcomeUnknown, Refused, first_line
+from include.clickhouse.errors import ConnectionMistake, OutcomeUnknown, Refused, first_line, reason_of
 
 # The driver logs a refused connection with its stack; our error says it in one line.
 logging.getLogger("clickhouse_driver.connection").setLevel(logging.ERROR)
@@ -58,7 +58,7 @@ class NativeClient(Client):  # type: ignore[misc]
         try:
             return super().execute(query, *args, **kwargs)
         except errors.ServerException as error:
-            raise Refused(self.where, error.code, first_line(error.message)) from None
+            raise Refused(self.where, error.code, reason_of(error.code, error.message)) from None
         except NO_ANSWER as error:
             raise OutcomeUnknown(self.where, " ".join(query.split())[:80], _reason(error)) from error
 

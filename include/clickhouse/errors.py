@@ -34,11 +34,18 @@ class ConnectionMistake(ClickHouseError):
         return f"{self.where}, field {self.field}: {self.reason}"
 
 
+_NO_SERVER_OF_SHARD = 279
+
 # What to do about a refusal, by the server's code; without a word here, its own words have to do.
 # Source: https://github.com/ClickHouse/ClickHouse/blob/master/src/Common/ErrorCodes.cpp
 _SCHEMA = "a table is not as the migrations made it: clear task tables, or undo what was changed by hand"
 _DISK = "free space on the server's disk; nothing is lost, the task may be run again"
+_KEEPER = "see whether ZooKeeper or Keeper is there, which Replicated tables need; the task may be run again"
 _NEXT_STEPS = {
+    225: _KEEPER,
+    242: _KEEPER,
+    999: _KEEPER,
+    279: "start one of these servers; the task may be run again",
     16: _SCHEMA,
     36: _SCHEMA,
     47: _SCHEMA,
@@ -113,6 +120,12 @@ class DayMismatch(ClickHouseError):
 
     def __str__(self) -> str:
         return f"{self.where}, table {self.table}, day {self.day}: {self.reason}. Next: {self.next_step}"
+
+
+def reason_of(code: int, message: str) -> str:
+    """Return what a server says in one line; of servers that it could not reach, which they are."""
+    servers = sorted(set(re.findall(r"\(([^()\s]+:\d+)\b", message))) if code == _NO_SERVER_OF_SHARD else []
+    return f"no server of a shard answers: {', '.join(servers)}" if servers else first_line(message)
 
 
 def first_line(message: str) -> str:

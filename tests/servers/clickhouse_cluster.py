@@ -38,6 +38,7 @@ NODE_CONFIG = """<yandex>
     </zookeeper>
     <macros><shard>{shard:02}</shard><replica>{replica}</replica></macros>
     <distributed_ddl><path>/clickhouse/task_queue/ddl</path></distributed_ddl>
+    <merge_tree><cleanup_delay_period>1</cleanup_delay_period></merge_tree>
     <remote_servers><{cluster}>{shards}</{cluster}></remote_servers>
 </yandex>
 """
