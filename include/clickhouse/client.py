@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 import logging
+import os
 import re
+import threading
 from collections.abc import Iterable, Sequence
 from typing import Any, Protocol, Self
 
 from clickhouse_driver import Client, errors
 
-from include.clickhouse.errors import ConnectionMistake, OutcomeUnknown, Refused, first_line, reason_of
+from include.clickhouse.errors import (
+    ClientShared,
+    ConnectionMistake,
+    OutcomeUnknown,
+    Refused,
+    first_line,
+    reason_of,
+)
 
 # The driver logs a refused connection with its stack; our error says it in one line.
 logging.getLogger("clickhouse_driver.connection").setLevel(logging.ERROR)
@@ -41,31 +50,39 @@ class ClickHouse(Protocol):
 
 
 class NativeClient(Client):  # type: ignore[misc]
-    """clickhouse-driver's client, connecting when first used."""
+    """clickhouse-driver's client, connecting when first used: for one thread at a time of one process."""
 
     is_server = True
 
     def __init__(self, where: str, host: str, port: int, database: str, **options: Any) -> None:
         super().__init__(host, port=port, database=database, **options)
         self.where, self.address, self.database = where, f"{host}:{port}", database
+        self._in_use, self._connected_by = threading.Lock(), 0
 
     def execute(self, query: str, *args: Any, **kwargs: Any) -> Any:
         """Run one statement as Client.execute does.
 
-        Raises: ConnectionMistake before anything is sent; Refused; OutcomeUnknown.
+        Raises: ClientShared, ConnectionMistake before anything is sent; Refused; OutcomeUnknown.
         """
-        self._connect()
+        if not self._in_use.acquire(blocking=False):
+            raise ClientShared(self.where, "another thread is waiting for an answer to this client")
         try:
+            self._connect()
             return super().execute(query, *args, **kwargs)
         except errors.ServerException as error:
             raise Refused(self.where, error.code, reason_of(error.code, error.message)) from None
         except NO_ANSWER as error:
             raise OutcomeUnknown(self.where, " ".join(query.split())[:80], _reason(error)) from error
+        finally:
+            self._in_use.release()
 
     def _connect(self) -> None:
         connection = self.connection
         if connection.connected:
+            if self._connected_by != os.getpid():
+                raise ClientShared(self.where, "this client was connected before this process was forked")
             return
+        self._connected_by = os.getpid()
         patience_s = connection.send_receive_timeout
         connection.send_receive_timeout = connection.connect_timeout  # what is no ClickHouse may stay mute
         try:

@@ -6,11 +6,12 @@ value that one engine takes, the other takes too, and both refuse the same.
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable, Iterable
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar
 
 from clickhouse_driver.block import ColumnOrientedBlock, RowOrientedBlock
 from clickhouse_driver.bufferedreader import CompressedBufferedReader
@@ -23,7 +24,7 @@ from clickhouse_driver.util.escape import escape_params
 from filelock import FileLock, Timeout
 
 from include.clickhouse.client import quoted
-from include.clickhouse.errors import ConnectionMistake, EngineBusy, Refused, first_line
+from include.clickhouse.errors import ClientShared, ConnectionMistake, EngineBusy, Refused, first_line
 
 if TYPE_CHECKING:
     from chdb.state.sqlitelike import Connection
@@ -43,10 +44,12 @@ ColumnType = tuple[str, str]
 class EmbeddedClient:
     """An engine at `path`, opened when first used and closed by disconnect().
 
-    The engine takes one process at a time, so a lock file beside the directory makes the others wait.
+    The engine takes one process at a time, so a lock file beside the directory makes the others wait. In a
+    process it takes one path at a time; none where it was open when the process was forked.
     """
 
     is_server = False
+    _opened_by: ClassVar[int] = 0  # a process
 
     def __init__(self, where: str, path: str | Path, database: str, wait_s: float = ENGINE_WAIT_S) -> None:
         self.where, self.path, self.database = where, Path(path), database
@@ -65,7 +68,7 @@ class EmbeddedClient:
     ) -> Any:
         """Run one statement as clickhouse_driver.Client.execute does; further arguments must be unset.
 
-        Raises: Refused; EngineBusy.
+        Raises: Refused; EngineBusy; ConnectionMistake; ClientShared.
         """
         if any(unused.values()):
             raise ValueError(f"the embedded engine takes no {', '.join(k for k, v in unused.items() if v)}")
@@ -95,11 +98,17 @@ class EmbeddedClient:
         self.disconnect()
 
     def _engine(self) -> Connection:
+        if EmbeddedClient._opened_by not in (0, os.getpid()):
+            raise ClientShared(self.where, "the engine would hang: it was open when this process was forked")
         if self._engine_connection is None:
             from chdb.state.sqlitelike import Connection  # 500 MB, only where needed
 
             self._acquire_directory()
-            self._engine_connection = Connection(str(self.path))
+            EmbeddedClient._opened_by = os.getpid()
+            try:
+                self._engine_connection = Connection(str(self.path))
+            except RuntimeError as error:  # such as another path that is open
+                raise ConnectionMistake(self.where, "extra.path", first_line(str(error))) from None
             self._engine_connection.query(f"CREATE DATABASE IF NOT EXISTS {quoted(self.database)}")
             self._engine_connection.query(f"USE {quoted(self.database)}")
         return self._engine_connection

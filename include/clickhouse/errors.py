@@ -93,6 +93,22 @@ class OutcomeUnknown(ClickHouseError):
         )
 
 
+class ClientShared(ClickHouseError):
+    """A client is used by two threads at once, or by a process forked from the one that opened it.
+
+    Nothing was sent: their statements and answers would mix, or both wait for ever.
+
+    Attributes: where; reason.
+    """
+
+    def __init__(self, where: str, reason: str) -> None:
+        super().__init__(where, reason)
+        self.where, self.reason = where, reason
+
+    def __str__(self) -> str:
+        return f"{self.where}: {self.reason}: make a client for each thread, in each process after its fork"
+
+
 class EngineBusy(ClickHouseError):
     """Another process has the embedded engine open. Attributes: where; path; waited_s."""
 

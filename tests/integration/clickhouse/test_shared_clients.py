@@ -1,0 +1,84 @@
+"""What must not be shared: a client between threads or over a fork, the embedded engine between paths."""
+
+import json
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from include.clickhouse.client import NativeClient
+from include.clickhouse.embedded import EmbeddedClient
+from include.clickhouse.errors import ClientShared, ConnectionMistake
+from tests.servers.clickhouse import ClickHouseServer
+
+OVER_A_FORK = """
+import json, os, sys
+from include.clickhouse.client import NativeClient
+from include.clickhouse.embedded import EmbeddedClient
+from include.clickhouse.errors import ClientShared
+kind, where = json.load(sys.stdin)
+client = {"native": NativeClient, "embedded": EmbeddedClient}[kind](**where)
+client.execute("SELECT 1")
+if os.fork() == 0:
+    try:
+        client.execute("SELECT 2")
+    except ClientShared as error:
+        print(error, flush=True)
+    os._exit(0)
+os.wait()
+print(client.execute("SELECT 3"))
+"""
+
+
+@pytest.fixture
+def native(clickhouse_server: ClickHouseServer) -> dict[str, object]:
+    """What a NativeClient is made of."""
+    server = clickhouse_server
+    login = {"user": server.user, "password": server.password}
+    return {
+        "where": "connection 'c'",
+        "host": server.host,
+        "port": server.port,
+        "database": "default",
+    } | login
+
+
+def test_a_client_serves_one_thread_at_a_time(native: dict):
+    """The second thread is told; the answer of the first is its own, and the client serves on."""
+    with NativeClient(**native) as shared, NativeClient(**native) as other, ThreadPoolExecutor(1) as thread:
+        first = thread.submit(shared.execute, "SELECT 1, sleep(1)")
+        until = time.monotonic() + 30
+        while other.execute("SELECT count() FROM system.processes WHERE query LIKE '%%sleep(1)'") == [(0,)]:
+            assert time.monotonic() < until
+        with pytest.raises(ClientShared, match=r"connection 'c': another thread .*: make a client for each"):
+            shared.execute("SELECT 2")
+        assert first.result() == [(1, 0)]
+        assert shared.execute("SELECT 2") == [(2,)]
+
+
+@pytest.mark.parametrize("kind", ["native", "embedded"])
+def test_a_client_does_not_go_over_a_fork(native: dict, chdb_path: Path, root: Path, kind: str):
+    """The child is told at once instead of hanging, and the parent's connection is not disturbed."""
+    embedded = {"where": "connection 'c'", "path": str(chdb_path), "database": "stagehouse"}
+    run = partial(subprocess.run, cwd=root, capture_output=True, text=True, timeout=60, check=True)
+    told = json.dumps([kind, {"native": native, "embedded": embedded}[kind]])
+    child, parent = run([sys.executable, "-c", OVER_A_FORK], input=told).stdout.splitlines()
+    assert child.startswith("connection 'c': ")
+    assert child.endswith("was forked: make a client for each thread, in each process after its fork")
+    assert parent == "[(3,)]"
+
+
+def test_one_process_opens_one_path_of_the_engine(chdb_path: Path):
+    """The second path is refused by its field; it can be opened when the first is closed."""
+    other = EmbeddedClient("connection 'c'", chdb_path.with_name("other"), "stagehouse")
+    with EmbeddedClient("connection 'd'", chdb_path, "stagehouse") as first:
+        first.execute("SELECT 1")
+        with other, pytest.raises(ConnectionMistake, match=f"'c', field extra.path: .*'{chdb_path}'"):
+            other.execute("SELECT 1")
+        assert first.execute("SELECT 2") == [(2,)]
+    with other:
+        assert other.execute("SELECT 3") == [(3,)]
