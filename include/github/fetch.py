@@ -128,7 +128,8 @@ class _Fetching:
             self._records[position] = record
             await self._save(record)
             self._progress.done += 1
-            self._refuse_mostly_gone()
+            if record.outcome == "gone":  # no other can make them most; to count them takes all records
+                self._refuse_mostly_gone()
 
     async def _save(self, record: FetchedRepository) -> None:
         # In a thread, so that a slow disk delays no request; a thread cannot be cancelled, so it is kept.
