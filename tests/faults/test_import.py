@@ -241,7 +241,7 @@ def going_on(day: ImportDay, stop: Stop, part: StagedPart) -> Iterator[None]:
     with day.connect() as clickhouse:
         clickhouse.execute(f"RENAME TABLE {part.staging_table} TO slow__stg_rows")
         columns = ", ".join(PHRASES_VIEWS.columns)
-        slowly = f"SELECT {columns} FROM slow__stg_rows WHERE sleep(0.4) = 0"
+        slowly = f"SELECT {columns} FROM slow__stg_rows WHERE sleep(0.2) = 0"
         clickhouse.execute(f"CREATE VIEW {part.staging_table} AS {slowly}")
         stop.release()
         running = f"SELECT count() FROM system.processes WHERE query LIKE '{ROWS.decode()}%%'"
