@@ -14,7 +14,7 @@ from clickhouse_migrations.migrator import Migrator, split_statement_tokens
 
 from include.clickhouse.client import quoted
 from include.clickhouse.cluster import ClusterClient
-from include.clickhouse.errors import ClickHouseError, ConnectionMistake
+from include.clickhouse.errors import COLUMN_IS_THERE, ClickHouseError, ConnectionMistake, Refused
 
 VERSIONS = "schema_versions"  # clickhouse-migrations' name for it
 _CREATE = re.compile(
@@ -22,7 +22,7 @@ _CREATE = re.compile(
     r"ENGINE = (?P<replacing>Replacing)?MergeTree(\((?P<version>\w*)\))?"
     r"(?P<partition> PARTITION BY \S+)? ORDER BY \((?P<key>[\w`, ]+)\)"
 )
-_ALTER = re.compile(r"ALTER TABLE (?P<table>\w+) (?P<change>(ADD|DROP|COMMENT) COLUMN .+)")
+_ADD_COLUMN = re.compile(r"ALTER TABLE (?P<table>\w+) (?P<change>ADD COLUMN .+)")
 
 
 class NoClusterForm(ClickHouseError):
@@ -49,7 +49,19 @@ class ClusterMigrations(ClickhouseDriverConnection):  # type: ignore[misc]
             if not self._servers_answer:
                 require_servers(self._clickhouse)
                 self._servers_answer = True
-            super().command(each, log_statement)
+            if " ON CLUSTER " in each:
+                super().command(each, log_statement)
+            else:
+                self._on_each_server(each)
+
+    def _on_each_server(self, add_column: str) -> None:
+        for node in self._clickhouse.nodes():
+            with self._clickhouse.client_of(node) as server:
+                try:
+                    server.execute(add_column)
+                except Refused as error:  # another replica has added it, or a try before this
+                    if error.code not in COLUMN_IS_THERE:
+                        raise
 
 
 def cluster_forms(statement: str, cluster: str, database: str) -> list[str]:
@@ -64,15 +76,10 @@ def cluster_forms(statement: str, cluster: str, database: str) -> list[str]:
         return []  # tidiness only, and it needs the replica that leads
     if found := _CREATE.fullmatch(plain):
         return _create(found, cluster, database)
-    if found := _ALTER.fullmatch(plain):
-        # Readers ask the Distributed table: what it names must be in the tables below it.
-        databases = [f"{database}_shard", database]
-        if found["change"].startswith("DROP"):
-            databases.reverse()
-        return [
-            f"ALTER TABLE {quoted(each)}.{quoted(found['table'])} ON CLUSTER `{cluster}` {found['change']}"
-            for each in databases
-        ]
+    if found := _ADD_COLUMN.fullmatch(plain):  # 18.16 takes no ON CLUSTER for Distributed tables
+        databases = (f"{database}_shard", database)  # in the order that leaves readers no gap
+        table, change = quoted(found["table"]), found["change"]
+        return [f"ALTER TABLE {quoted(each)}.{table} {change}" for each in databases]
     raise NoClusterForm(plain)
 
 

@@ -34,6 +34,7 @@ class ConnectionMistake(ClickHouseError):
         return f"{self.where}, field {self.field}: {self.reason}"
 
 
+COLUMN_IS_THERE = (15, 44)  # of 26.9, of 18.16
 _NO_SERVER_OF_SHARD = 279
 
 # What to do about a refusal, by the server's code; without a word here, its own words have to do.

@@ -13,12 +13,11 @@ from clickhouse_migrations.migrator import Migrator
 from include.clickhouse.client import ClickHouse
 from include.clickhouse.cluster import ClusterClient
 from include.clickhouse.cluster_ddl import cluster_migrator
-from include.clickhouse.errors import ClickHouseError, ConnectionMistake, Refused
+from include.clickhouse.errors import COLUMN_IS_THERE, ClickHouseError, ConnectionMistake, Refused
 
 log = logging.getLogger(__name__)
 
 MIGRATIONS = Path(__file__).parent / "migrations"
-_COLUMN_IS_THERE = (15, 44)  # of 26.9, of 18.16
 
 
 class MigrationRefused(ClickHouseError):
@@ -80,5 +79,5 @@ class _Connection(ClickhouseDriverConnection):  # type: ignore[misc]
         try:
             super().command(statement, log_statement)
         except Refused as error:
-            if error.code not in _COLUMN_IS_THERE or " ADD COLUMN " not in statement:
+            if error.code not in COLUMN_IS_THERE or " ADD COLUMN " not in statement:
                 raise

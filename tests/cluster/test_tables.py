@@ -1,0 +1,139 @@
+"""The tables of a cluster: what makes them, and the connections that cannot."""
+
+import json
+from pathlib import Path
+
+import pytest
+from clickhouse_migrations.migrator import Migrator
+
+from hooks.clickhouse_hook import ClickHouseHook
+from hooks.connection_fields import BadConnection
+from include.clickhouse.client import NativeClient
+from include.clickhouse.cluster import ClusterClient
+from include.clickhouse.cluster_ddl import NoClusterForm, cluster_forms
+from include.clickhouse.embedded import EmbeddedClient
+from include.clickhouse.errors import ConnectionMistake, Refused
+from include.clickhouse.schema import MIGRATIONS, migrate
+from tests.cluster.conftest import WHERE, ClusterDatabase
+
+TABLES = (
+    "SELECT database, name FROM system.tables WHERE database IN ('{0}', '{0}_shard') ORDER BY database, name"
+)
+
+
+def test_migrating_twice(database):
+    """Every server has all tables after the first time; then there is nothing to do, a server down or not."""
+    with database.connect() as clickhouse:
+        assert migrate(clickhouse) == [1, 2, 3]
+    nodes = database.cluster.nodes
+    (tables,) = {node.execute(TABLES.format(database.name)) for node in nodes.values()}
+    assert len(tables.splitlines()) == 15  # seven, Distributed and Replicated, and the versions
+    nodes[2, 2].kill()
+    with database.connect(shard=2, replica=1) as clickhouse:
+        assert migrate(clickhouse) == []
+
+
+def test_a_migration_waits_for_no_server_that_is_down(database):
+    """What is to be made on all servers fails at once where one is not there, by its name."""
+    database.cluster.nodes[1, 2].kill()
+    with database.connect() as clickhouse, pytest.raises(ConnectionMistake, match="replica 2 of shard 1"):
+        migrate(clickhouse)
+
+
+def test_a_later_migration_adds_a_column(database, tmp_path):
+    """To both tables of all servers; also when it is repeated, as after a kill before it was recorded."""
+    for file in MIGRATIONS.glob("*.sql"):
+        (tmp_path / file.name).write_text(file.read_text())
+    with database.connect() as clickhouse:
+        migrate(clickhouse)
+        more = "-- more\nALTER TABLE repositories ADD COLUMN topics String;\n"
+        (tmp_path / "004_more.sql").write_text(more)
+        assert migrate(clickhouse, tmp_path) == [4]
+        clickhouse.execute("DROP TABLE schema_versions ON CLUSTER stage")
+        assert migrate(clickhouse, tmp_path) == [1, 2, 3, 4]
+    for node in database.cluster.nodes.values():
+        node.execute(f"SELECT topics FROM {database.name}.repositories")
+        node.execute(f"SELECT topics FROM {database.name}_shard.repositories")
+
+
+def test_statements_are_those_of_a_current_server(tmp_path):
+    """Its parser takes each."""
+    statements = [
+        form
+        for file in sorted(MIGRATIONS.glob("*.sql"))
+        for statement in Migrator.script_to_statements(file.read_text(), multi_statement=True)
+        for form in cluster_forms(statement, "stage", "stagehouse")
+    ]
+    statements += cluster_forms("ALTER TABLE loads ADD COLUMN more String", "stage", "stagehouse")
+    with EmbeddedClient("embedded", tmp_path / "chdb", "stagehouse") as current:
+        for statement in statements:
+            assert current.execute(f"EXPLAIN AST {statement}")
+        with pytest.raises(Refused):
+            current.execute("EXPLAIN AST CREATE TABLE t ON CLUSTER")
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "DROP TABLE loads",
+        "CREATE TABLE IF NOT EXISTS t (a Int8) ENGINE = Log",
+        "CREATE TABLE IF NOT EXISTS t (a Int8) ENGINE = SummingMergeTree ORDER BY (a)",
+        "CREATE VIEW v AS SELECT 1",
+        "INSERT INTO loads SELECT * FROM loads",
+        "ALTER TABLE loads DELETE WHERE 1",
+        "ALTER TABLE loads DROP COLUMN run_id",
+    ],
+)
+def test_a_statement_without_a_form_for_clusters(statement):
+    """Is refused, not run on one server of many."""
+    with pytest.raises(NoClusterForm, match=r"add it to cluster_ddl\.py"):
+        cluster_forms(statement, "stage", "stagehouse")
+
+
+def test_a_cluster_that_the_server_does_not_know(database):
+    """The error names the connection, the field and the clusters that there are."""
+    with database.connect(cluster="stag") as clickhouse, pytest.raises(ConnectionMistake) as unknown:
+        migrate(clickhouse)
+    assert str(unknown.value).startswith(f"{WHERE}, field extra.cluster: ")
+    assert "knows no cluster 'stag'; it knows: stage" in str(unknown.value)
+
+
+def test_a_database_made_without_a_cluster(database):
+    """Its tables are on one server; and those of a cluster are no tables for a connection without one."""
+    server = database.cluster.nodes[1, 1]
+    login = {"user": server.user, "password": server.password}
+    with NativeClient(WHERE, server.host, server.port, database.name, **login) as alone:
+        migrate(alone)
+    with database.connect() as clickhouse, pytest.raises(ConnectionMistake, match="made without a cluster"):
+        migrate(clickhouse)
+    other = ClusterDatabase(database.cluster)
+    with other.connect() as clickhouse:
+        migrate(clickhouse)
+    with (
+        NativeClient(WHERE, server.host, server.port, other.name, **login) as alone,
+        pytest.raises(ConnectionMistake, match=r"extra\.cluster: is not set"),
+    ):
+        migrate(alone)
+
+
+def test_the_connection_of_airflow(database, monkeypatch, tmp_path):
+    """Names the cluster in its extra; with a path too, or what is no name, it is refused."""
+    server = database.cluster.nodes[2, 1]
+
+    def connection(cluster: str, path: Path | None = None, host: str | None = server.host) -> None:
+        extra = {"cluster": cluster} | ({"path": str(path)} if path else {})
+        text = server.airflow_connection(schema=database.name, extra=extra, host=host)
+        monkeypatch.setenv("AIRFLOW_CONN_CLICKHOUSE_DEFAULT", text)
+
+    database.cluster.nodes[2, 1].execute(f"CREATE DATABASE {database.name}")
+    connection("stage")
+    with ClickHouseHook().get_client() as clickhouse:
+        assert isinstance(clickhouse, ClusterClient)
+        assert migrate(clickhouse) == [1, 2, 3]
+    connection("stage", tmp_path, host=None)
+    with pytest.raises(BadConnection, match=r"extra\.cluster"):
+        ClickHouseHook().get_client()
+    connection("stage` (a")
+    with pytest.raises(BadConnection, match="cluster"):
+        ClickHouseHook().get_client()
+    assert json.loads(server.airflow_connection())["schema"] == "stagehouse"
