@@ -18,7 +18,7 @@ INSTALL := $(UV) pip install --quiet --python $(BIN)/python --require-hashes
 LOCK := $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url
 
 # Debian packages of the tests, each with the program it must bring.
-TEST_PACKAGES := clickhouse-server:clickhouse-server chromium:chromium chromium-driver:chromedriver redis-server:redis-server
+TEST_PACKAGES := clickhouse-server:clickhouse-server chromium:chromium chromium-driver:chromedriver redis-server:redis-server zookeeper:/usr/share/zookeeper/bin/zkServer.sh
 
 .PHONY: help run up down test test-faults lint style audit bench lock env clean test-packages
 
