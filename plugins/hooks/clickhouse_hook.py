@@ -133,10 +133,13 @@ class ClickHouseHook(DbApiHook):
 
     def test_connection(self) -> tuple[bool, str]:  # type: ignore[override]
         """Ask for the version: what the UI's Test button shows."""
+        from include.clickhouse.cluster import ClusterClient
+
         try:
             with self.get_client() as clickhouse:
                 ((version,),) = clickhouse.execute("SELECT version()")
-                return True, f"ClickHouse {version}, database {clickhouse.database}"
+                of = f", {len(clickhouse.nodes())} servers" if isinstance(clickhouse, ClusterClient) else ""
+                return True, f"ClickHouse {version}, database {clickhouse.database}{of}"
         except Exception as error:  # noqa: BLE001 - whatever it is, the button shows it
             return False, str(error) or type(error).__name__
 

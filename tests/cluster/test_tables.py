@@ -1,6 +1,5 @@
 """The tables of a cluster: what makes them, and the connections that cannot."""
 
-import json
 from pathlib import Path
 
 import pytest
@@ -130,10 +129,12 @@ def test_the_connection_of_airflow(database, monkeypatch, tmp_path):
     with ClickHouseHook().get_client() as clickhouse:
         assert isinstance(clickhouse, ClusterClient)
         assert migrate(clickhouse) == [1, 2, 3]
+    assert ClickHouseHook().test_connection()[1].endswith(f"database {database.name}, 4 servers")
+    connection("stag")
+    assert "it knows: stage" in ClickHouseHook().test_connection()[1]
     connection("stage", tmp_path, host=None)
     with pytest.raises(BadConnection, match=r"extra\.cluster"):
         ClickHouseHook().get_client()
     connection("stage` (a")
     with pytest.raises(BadConnection, match="cluster"):
         ClickHouseHook().get_client()
-    assert json.loads(server.airflow_connection())["schema"] == "stagehouse"
