@@ -102,6 +102,13 @@ class ClusterClient(NativeClient):
         self._move_to_shard(next(iter(holders), shards[day.toordinal() % len(shards)]))
         self._day = day
 
+    def catch_up(self, replicated: str) -> None:
+        """Wait until the connected server has what the others have of a table; warn where it cannot."""
+        try:
+            self.execute(f"SYSTEM SYNC REPLICA {replicated}", settings={"receive_timeout": REPLICA_WAIT_S})
+        except ClickHouseError as error:
+            log.warning("%s: it may be behind the other replicas: %s", self.where, error)
+
     def _move_to_shard(self, shard: int) -> None:
         replicas = [node for node in self.nodes() if node.shard == shard]
         for node in replicas:
@@ -121,10 +128,7 @@ class ClusterClient(NativeClient):
 
     def _holds(self, table: StagedTable, day: date) -> bool:
         name = rows_of(self, table.name)
-        try:
-            self.execute(f"SYSTEM SYNC REPLICA {name}", settings={"receive_timeout": REPLICA_WAIT_S})
-        except ClickHouseError as error:
-            log.warning("%s: it may be behind the other replicas: %s", self.where, error)
+        self.catch_up(name)
         found = self.execute(
             f"SELECT 1 FROM {name} WHERE {quoted(table.day_column or '')} = %(day)s LIMIT 1",
             {"day": day.isoformat()},

@@ -115,6 +115,8 @@ def cluster_migrator(clickhouse: ClusterClient) -> Migrator:
     if found and not found[0][0].startswith("Replicated"):
         reason = f"database {clickhouse.database} has tables that were made without a cluster: name another"
         raise ConnectionMistake(clickhouse.where, "schema", reason)
+    if found:
+        clickhouse.catch_up(quoted(VERSIONS))
     # Every server, of every shard, has all of it.
     place = f"'/clickhouse/tables/all/{clickhouse.database}/{VERSIONS}', '{{shard}}-{{replica}}'"
     connection = ClusterMigrations(clickhouse)

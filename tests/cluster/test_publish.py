@@ -57,9 +57,11 @@ def test_a_publisher_killed_between_two_tables(day, changes):
             if next(asked, None) is None:
                 os.kill(os.getpid(), signal.SIGKILL)
 
-        with day.connect() as clickhouse:
-            publish(clickhouse, day.manifest, staged, still_allowed=kill_before_the_next)
-        os._exit(1)
+        try:
+            with day.connect() as clickhouse:
+                publish(clickhouse, day.manifest, staged, still_allowed=kill_before_the_next)
+        finally:
+            os._exit(1)
     assert os.waitpid(publisher, 0)[1] == signal.SIGKILL
     with day.connect(shard=2) as clickhouse:
         assert sorted(stored(clickhouse)) in (sorted(day.old_rows), sorted(day.rows))

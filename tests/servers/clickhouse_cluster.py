@@ -34,7 +34,7 @@ NODE_CONFIG = """<yandex>
     <interserver_http_port>{interserver_port}</interserver_http_port>
     <zookeeper>
         <node><host>127.0.0.1</host><port>{zookeeper_port}</port></node>
-        <session_timeout_ms>5000</session_timeout_ms>
+        <session_timeout_ms>3000</session_timeout_ms>
     </zookeeper>
     <macros><shard>{shard:02}</shard><replica>{replica}</replica></macros>
     <distributed_ddl><path>/clickhouse/task_queue/ddl</path></distributed_ddl>
@@ -52,9 +52,14 @@ class Cluster:
     nodes: dict[tuple[int, int], ClickHouseServer]
 
     def restart(self) -> None:
-        """Start what a test has stopped."""
+        """Start what a test has stopped, and wait until its last session is over: it writes again."""
         for node in self.nodes.values():
             node.start()
+        deadline = time.monotonic() + START_TIMEOUT_S
+        for node in self.nodes.values():
+            while node.execute("SELECT count() FROM system.replicas WHERE is_readonly") != "0":
+                assert time.monotonic() < deadline, "a table stays read-only"
+                time.sleep(0.05)
 
 
 @contextmanager
