@@ -15,6 +15,7 @@ from rich.console import Console
 from rich.table import Table
 
 from tests.bench import (
+    capacity,
     fetch,
     load,
     load_batches,
@@ -30,7 +31,7 @@ BENCHMARKS: dict[str, Callable[[], list[Finding]]] = {
     module.__name__.rpartition(".")[2]: module.run
     for module in (
         *(fetch, load, load_batches, load_memory, parse, phrase_views_import, phrase_views_report),
-        workers,
+        *(workers, capacity),
     )
 }
 

@@ -75,7 +75,8 @@ def _fetch_once(rate: int, top: int) -> list[float]:
     """Return the arrivals of all requests, in seconds of the server's clock, ascending."""
     with tempfile.TemporaryDirectory(prefix="stagehouse-bench-") as folder:
         directory, log = Path(folder), Path(folder) / "requests.log"
-        with _stand_in(directory / "port", log) as url:
+        options = ["--latency-ms", str(LATENCY_MS), "--request-log", str(log)]
+        with stand_in(directory / "port", "tests.bench.busy_stand_in", *options) as url:
             manifest = asyncio.run(_rank_and_fetch(url, rate, top, directory / "run"))
         requests = [json.loads(line) for line in log.read_text().splitlines()]
     _verify(manifest, requests, top)
@@ -83,11 +84,10 @@ def _fetch_once(rate: int, top: int) -> list[float]:
 
 
 @contextmanager
-def _stand_in(port_file: Path, log: Path) -> Iterator[str]:
-    options = ["--latency-ms", str(LATENCY_MS), "--port-file", str(port_file), "--request-log", str(log)]
-    server = subprocess.Popen(
-        [sys.executable, "-m", "tests.bench.busy_stand_in", *options], stdout=subprocess.DEVNULL
-    )
+def stand_in(port_file: Path, module: str, *options: str) -> Iterator[str]:
+    """Run a stand-in in a process of its own; yield its URL."""
+    command = [sys.executable, "-m", module, *options, "--port-file", str(port_file)]
+    server = subprocess.Popen(command, stdout=subprocess.DEVNULL)
     try:
         deadline = time.monotonic() + READY_WITHIN_S
         while not port_file.exists():

@@ -1,0 +1,224 @@
+"""Does docs/capacity.md tell the truth of a day of 100 to 100,000 repositories: rows, bytes, memory, time?
+
+A day from its ranking to its page, each stage in a process of its own, against what capacity_model.py says.
+The stand-in has the repositories; of more than 1,000, which its search does not show, nor GitHub's, a ranking
+is made for the purpose. Time is scaled: more requests are allowed a second, and any number an hour.
+
+`python -m tests.bench.capacity STAGE COUNT DIRECTORY PORT URL` runs one stage and prints what it cost.
+"""
+
+import asyncio
+import json
+import subprocess
+import sys
+import tempfile
+import time
+import tracemalloc
+from collections.abc import Callable, Sequence
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from statistics import median
+
+from include.clickhouse.load import StagedPart, load_part
+from include.clickhouse.publish import check_day, publish_day
+from include.github.client import GitHubClient
+from include.github.fetch import fetch
+from include.github.limits import LimitMemory
+from include.github.page_data import HISTORY_DAYS, read_top_repositories
+from include.github.ranking import RANKING, Ranking, rank
+from include.github.request import MAX_TOP, TopRepositoriesRequest
+from include.pages.top_repositories import render_top_repositories
+from include.staging.files import write_atomically
+from include.staging.manifest import Manifest
+from tests.bench.capacity_model import PUSHED_EVERY, Day
+from tests.bench.crowd_stand_in import Crowd
+from tests.bench.fetch import stand_in
+from tests.bench.findings import Finding, require_equal
+from tests.bench.load_memory import peak_kib
+from tests.bench.staged_day import connect, migrated_server, staged_in
+
+# repositories: requests a second, so that the pace counts; none of 100,000, whose fetch takes what it takes
+RATES = {100: 20, 1_000: 50, 10_000: 100, 100_000: 10_000}
+# days with a ranking; 60 of 100,000 repositories are more than this machine holds
+HISTORY = {100: HISTORY_DAYS, 1_000: HISTORY_DAYS, 10_000: HISTORY_DAYS, 100_000: 1}
+CONCURRENCY = 5
+ROUNDS = 2
+NO_LIMIT = 10**9  # requests an hour
+Costs = dict[str, dict[str, float]]  # by stage and name
+RUN = {"dag_id": "bench", "run_id": "bench"}
+
+
+def run() -> list[Finding]:
+    """Take days of each size from their ranking to their page, in turn."""
+    found = [{count: measure(count) for count in RATES} for _ in range(ROUNDS)]
+    return [
+        finding
+        for count, rate in RATES.items()
+        for finding in _judge(Day(count, HISTORY[count]), rate, [each[count] for each in found])
+    ]
+
+
+def measure(count: int) -> Costs:
+    """Run the stages of a day; return what each cost."""
+    costs = {}
+    with tempfile.TemporaryDirectory(prefix="stagehouse-bench-") as folder, migrated_server() as server:
+        directory = Path(folder)
+        with stand_in(
+            directory / "port", "tests.bench.crowd_stand_in", str(count), str(PUSHED_EVERY[count])
+        ) as url:
+            for stage in STAGES:
+                command = [sys.executable, "-m", "tests.bench.capacity", stage, str(count), folder]
+                done = subprocess.run(
+                    [*command, str(server.port), url], check=True, capture_output=True, text=True
+                )
+                costs[stage] = json.loads(done.stdout.splitlines()[-1])
+    return costs
+
+
+def _judge(day: Day, rate: float, rounds: Sequence[Costs]) -> list[Finding]:
+    """Divide what was measured by what the model says, having found the exact figures as they must be."""
+    for costs in rounds:
+        require_equal("requests", costs["fetch"]["requests"], day.requests)
+        require_equal("load tasks", costs["fetch"]["parts"], day.load_tasks)
+    seconds = day.seconds(rate, NO_LIMIT)
+    predicted = {
+        ("fetch", "rows"): day.rows,
+        ("fetch", "bytes"): day.staged_bytes,
+        ("store", "bytes"): day.stored_bytes,
+        ("render", "bytes"): day.page_bytes,
+        ("show", "bytes"): day.page_bytes,
+        ("fetch", "peak_mib"): day.fetch_mib,
+        ("render", "peak_mib"): day.render_mib,
+        ("fetch", "seconds"): max(seconds.fetch, seconds.fetch_cpu),
+        ("fetch", "cpu_s"): seconds.fetch_cpu,
+        ("load", "cpu_s"): seconds.load,
+        ("publish", "cpu_s"): seconds.publish,
+        ("render", "cpu_s"): seconds.render,
+    }
+    findings = []
+    for (stage, what), said in predicted.items():
+        found = [costs[stage][what] for costs in rounds]
+        question = f"{day.repositories:,} repositories: {what} of {stage}, measured of predicted"
+        remark = f"{median(found):,.2f} against {said:,.2f}"
+        findings.append(Finding(question, [each / said for each in found], "", None, remark=remark))
+    return findings
+
+
+def _fetch(count: int, directory: Path, _port: int, url: str) -> dict[str, float]:
+    manifest = asyncio.run(_rank_and_fetch(count, directory / "run", url))
+    files = [file.stat().st_size for file in (directory / "run").rglob("*") if file.is_file()]
+    tables = manifest.tables.values()
+    return {
+        "requests": int(str(manifest.facts["requests"])),
+        "rows": sum(table.rows for table in tables),
+        "parts": sum(len(table.parts) for table in tables),
+        "bytes": sum(files),
+        "files": len(files),
+    }
+
+
+async def _rank_and_fetch(count: int, directory: Path, url: str) -> Manifest:
+    request = TopRepositoriesRequest(top=min(count, MAX_TOP), query="stars:>1", day=_yesterday())
+    client = GitHubClient(
+        url,
+        token=None,
+        requests_per_second=RATES[count],
+        max_concurrent_requests=CONCURRENCY,
+        timeout_s=60,
+        limits=LimitMemory(directory / "limits.json"),
+        now=_now,
+    )
+    async with client:
+        if count > MAX_TOP:
+            repositories = tuple(Crowd(count, PUSHED_EVERY[count]).ranked(_now()))
+            made = Ranking(request=request, fetched_at=_now(), requests=0, repositories=repositories)
+            write_atomically(directory / RANKING, made.model_dump_json(by_alias=True).encode())
+        ranking = await rank(client, request, directory, _now())
+        require_equal("repositories ranked", len(ranking.repositories), count)
+        return await fetch(client, ranking, request, directory, **RUN, now=_now)
+
+
+def _load(_count: int, directory: Path, port: int, _url: str) -> dict[str, float]:
+    manifest = staged_in(directory / "run")
+    with connect(port) as clickhouse:
+        staged = [
+            load_part(clickhouse, directory / "run", manifest, table=name, file=part.file, attempt="load")
+            for name, parts in manifest.tables.items()
+            for part in parts.parts
+        ]
+    (directory / "staged.json").write_text(json.dumps([part.model_dump() for part in staged]))
+    return {"rows": sum(part.rows for part in staged)}
+
+
+def _publish(_count: int, directory: Path, port: int, _url: str) -> dict[str, float]:
+    manifest = staged_in(directory / "run")
+    staged = [StagedPart.model_validate(part) for part in json.loads((directory / "staged.json").read_text())]
+    with connect(port) as clickhouse:
+        publish_day(clickhouse, manifest, staged, attempt="publish", now=_now, old_parts_wait_s=0)
+        check_day(clickhouse, directory / "run", manifest, "check")
+    return {}
+
+
+def _store(count: int, directory: Path, port: int, _url: str) -> dict[str, float]:
+    """Say what the day takes on disk, then give days before it a ranking: the page shows their course."""
+    with connect(port) as clickhouse:
+        for table in staged_in(directory / "run").tables:
+            clickhouse.execute(f"OPTIMIZE TABLE {table} FINAL")
+        ((stored,),) = clickhouse.execute(
+            "SELECT sum(bytes_on_disk) FROM system.parts "
+            "WHERE database = currentDatabase() AND active AND match(table, '^repositories')"
+        )
+        clickhouse.execute(
+            "INSERT INTO repositories_positions (date, repo, position, id, stars) "
+            "SELECT date - back, repo, position, id, stars FROM repositories_positions "
+            "ARRAY JOIN arrayMap(n -> n + 1, range(%(before)s)) AS back",
+            {"before": HISTORY[count] - 1},
+        )
+    return {"bytes": stored}
+
+
+def _render(_count: int, directory: Path, port: int, _url: str) -> dict[str, float]:
+    with connect(port) as clickhouse:
+        data = read_top_repositories(clickhouse, _yesterday())
+    pages = render_top_repositories(directory / "reports", data)
+    return {"bytes": sum(page.stat().st_size for page in Path(str(pages)).rglob("*.html"))}
+
+
+def _show(_count: int, directory: Path, _port: int, _url: str) -> dict[str, float]:
+    """Answer with the page, as the API server does."""
+    from pages.answers import rendered_page
+
+    (page,) = (directory / "reports").rglob("*.html")
+    tracemalloc.start()
+    rendered_page(page.open("rb"))
+    return {"bytes": tracemalloc.get_traced_memory()[1]}
+
+
+STAGES: dict[str, Callable[[int, Path, int, str], dict[str, float]]] = {
+    "fetch": _fetch,
+    "load": _load,
+    "publish": _publish,
+    "store": _store,
+    "render": _render,
+    "show": _show,
+}
+
+
+def main(stage: str, count: int, directory: Path, port: int, url: str) -> None:
+    """Run one stage of a day and print its facts and costs as JSON."""
+    started, used = time.perf_counter(), time.process_time()
+    facts = STAGES[stage](count, directory, port, url)
+    costs = {"seconds": time.perf_counter() - started, "cpu_s": time.process_time() - used}
+    sys.stdout.write(json.dumps(facts | costs | {"peak_mib": peak_kib() / 1024}) + "\n")
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+def _yesterday() -> date:
+    return _now().date() - timedelta(days=1)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], int(sys.argv[2]), Path(sys.argv[3]), int(sys.argv[4]), sys.argv[5])

@@ -1,0 +1,182 @@
+"""What a day of N repositories takes: the model behind docs/capacity.md, whose tables it prints.
+
+`python -m tests.bench.capacity_model` prints them; `python -m tests.bench capacity` measures the same.
+"""
+
+import math
+import sys
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from include.github.pacing import GUARD
+from include.github.page_data import HISTORY_DAYS
+from include.github.ranking import PAGE_SIZE
+from include.github.request import MAX_TOP
+from include.staging.tables import ROWS_PER_PART
+
+SIZES = (100, 1_000, 10_000, 100_000)
+# Assumed: one of so many repositories is pushed to on a day; the longer the list, the fewer.
+PUSHED_EVERY = {100: 2, 1_000: 2, 10_000: 5, 100_000: 10}
+
+# GitHub's limits, and ours.
+CORE_PER_HOUR = 5_000  # requests, of one token
+SEARCH_PER_MINUTE = 30
+REQUESTS_PER_SECOND = 10  # the connection's default
+RUN_HOURS = 23  # dagrun_timeout
+WORKER_MIB = 2_048 - 200  # of a Celery worker in docker-compose.yaml, less its own
+API_SERVER_MIB = 1_024 - 300
+
+# Measured, by python -m tests.bench capacity.
+AUTHORS = 1.6  # of each repository that was pushed to, in the sample
+MIB = 2**20
+PROCESS_MIB = 85
+
+
+class Seconds(NamedTuple):
+    """Time of the stages. fetch: as pace and limits want it; the others: of the processor, one core."""
+
+    fetch: float
+    fetch_cpu: float
+    load: float
+    publish: float
+    render: float
+
+
+@dataclass(frozen=True)
+class Day:
+    """A day of so many repositories. Attributes: history_days, how many days the page shows."""
+
+    repositories: int
+    history_days: int = HISTORY_DAYS
+    all_pushed: bool = False
+
+    @property
+    def asked(self) -> int:
+        """Repositories that were pushed to: each costs a request, for less than 101 commits."""
+        return self.repositories if self.all_pushed else self.repositories // PUSHED_EVERY[self.repositories]
+
+    @property
+    def searches(self) -> int:
+        """Requests for the list; none where search does not show it."""
+        return math.ceil(self.repositories / PAGE_SIZE) if self.repositories <= MAX_TOP else 0
+
+    @property
+    def requests(self) -> int:
+        """Requests of a day."""
+        return self.searches + self.asked
+
+    @property
+    def tokens(self) -> int:
+        """Tokens whose limits a run would need; the project uses one."""
+        return math.ceil(self.requests / (CORE_PER_HOUR * RUN_HOURS))
+
+    @property
+    def rows(self) -> int:
+        """Rows of the four tables."""
+        return round(3 * self.repositories + AUTHORS * self.asked)
+
+    @property
+    def load_tasks(self) -> int:
+        """Mapped tasks of `load`: so many Celery slots can be busy."""
+        tables = (self.repositories,) * 3 + (round(AUTHORS * self.asked),)
+        return sum(math.ceil(rows / ROWS_PER_PART) for rows in tables)
+
+    @property
+    def staged_bytes(self) -> float:
+        """The ranking and the parts; of each repository that was asked for, a small file and rows."""
+        return 3_500 + 522 * self.repositories + 267 * self.asked
+
+    @property
+    def stored_bytes(self) -> float:
+        """On ClickHouse's disk, merged."""
+        return 10_000 + 13 * self.rows
+
+    @property
+    def page_bytes(self) -> float:
+        """The day's page; the API server holds it once for each reader it is being sent to."""
+        return 17_000 + self.repositories * (483 + 4 * self.history_days)
+
+    @property
+    def fetch_mib(self) -> float:
+        """Peak memory of `fetch`, with the ranking."""
+        return PROCESS_MIB + 0.0059 * self.repositories
+
+    @property
+    def render_mib(self) -> float:
+        """Peak memory of `render`: the ranking of each day that the page shows."""
+        return PROCESS_MIB + self.repositories * (0.0033 + 0.000285 * self.history_days)
+
+    def seconds(self, per_second: float = REQUESTS_PER_SECOND, per_hour: float = CORE_PER_HOUR) -> Seconds:
+        """Return the time of the stages. Args: requests that are allowed a second, and an hour."""
+        full_hours = (self.requests - 1) // per_hour
+        paced = (self.requests - full_hours * per_hour) * GUARD / per_second
+        return Seconds(
+            fetch=full_hours * 3_600 + paced,
+            fetch_cpu=0.004 * self.requests,
+            load=0.03 + 8.5e-6 * self.rows,
+            publish=0.05 + 7e-6 * self.rows,
+            render=0.06 + self.repositories * (1.55e-4 + 4.3e-6 * self.history_days),
+        )
+
+    def used(self) -> dict[str, float]:
+        """Return the share of each limit that the day takes; what is above 1 breaks."""
+        return {
+            "the list: search shows 1,000": self.repositories / MAX_TOP,
+            f"searches of a minute ({SEARCH_PER_MINUTE})": self.searches / SEARCH_PER_MINUTE,
+            f"the hours of a run ({RUN_HOURS})": self.seconds().fetch / 3_600 / RUN_HOURS,
+            "memory of a worker, by `fetch`": self.fetch_mib / WORKER_MIB,
+            "memory of a worker, by `render`": self.render_mib / WORKER_MIB,
+            "memory of the API server, by ten readers": 10 * self.page_bytes / MIB / API_SERVER_MIB,
+        }
+
+
+def table() -> str:
+    """Return what a day takes, as a Markdown table with a column for each size."""
+    days = [Day(size) for size in SIZES]
+    busy = [Day(size, all_pushed=True) for size in SIZES]
+    rows = {
+        "pushed to, assumed": [f"1 of {PUSHED_EVERY[size]}" for size in SIZES],
+        "requests": [f"{day.requests:,}" for day in days],
+        f"`fetch` at {REQUESTS_PER_SECOND}/s, {CORE_PER_HOUR:,} an hour": [_time(day) for day in days],
+        "the same, if all were pushed to": [_time(day) for day in busy],
+        f"tokens for {RUN_HOURS} h, if all were pushed to": [str(day.tokens) for day in busy],
+        "rows": [f"{day.rows:,}" for day in days],
+        "staging": [_size(day.staged_bytes) for day in days],
+        "small files in staging": [f"{day.asked:,}" for day in days],
+        "ClickHouse": [_size(day.stored_bytes) for day in days],
+        "ClickHouse, a year of such days": [_size(365 * day.stored_bytes) for day in days],
+        "`load` tasks, Celery slots they can use": [str(day.load_tasks) for day in days],
+        "`load`, CPU seconds": [f"{day.seconds().load:.1f}" for day in days],
+        "`publish` and `check`, CPU seconds": [f"{day.seconds().publish:.1f}" for day in days],
+        f"`render`, {HISTORY_DAYS} days, CPU seconds": [f"{day.seconds().render:.1f}" for day in days],
+        "memory of `fetch`": [f"{day.fetch_mib:,.0f} MiB" for day in days],
+        f"memory of `render`, {HISTORY_DAYS} days": [f"{day.render_mib:,.0f} MiB" for day in days],
+        f"page, {HISTORY_DAYS} days; API server, for each reader": [_size(day.page_bytes) for day in days],
+        "first limit, share of it that is used": [_first(day, beside="") for day in days],
+        "first beside the list": [_first(day, beside="the list") for day in days],
+    }
+    lines = [_line("a day of", [f"{size:,}" for size in SIZES]), _line("---", ["---:"] * len(SIZES))]
+    return "\n".join([*lines, *(_line(name, cells) for name, cells in rows.items())])
+
+
+def _line(name: str, cells: list[str]) -> str:
+    return f"| {' | '.join([name, *cells])} |"
+
+
+def _first(day: Day, beside: str) -> str:
+    shares = {name: share for name, share in day.used().items() if not beside or not name.startswith(beside)}
+    name = max(shares, key=lambda each: shares[each])
+    return f"{name}: {shares[name]:.0%}"
+
+
+def _time(day: Day) -> str:
+    seconds = day.seconds().fetch
+    return f"{seconds:.0f} s" if seconds < 600 else f"{seconds / 3_600:.1f} h"
+
+
+def _size(count: float) -> str:
+    return f"{count / 1_000:,.0f} kB" if count < 1e6 else f"{count / 1e6:,.1f} MB"
+
+
+if __name__ == "__main__":
+    sys.stdout.write(f"{table()}\n")
