@@ -105,7 +105,7 @@ class ClusterClient(NativeClient):
     def catch_up(self, replicated: str) -> None:
         """Wait until the connected server has what the others have of a table; warn where it cannot."""
         try:
-            self.execute(f"SYSTEM SYNC REPLICA {replicated}", settings={"receive_timeout": REPLICA_WAIT_S})
+            _sync(self, replicated)
         except ClickHouseError as error:
             log.warning("%s: it may be behind the other replicas: %s", self.where, error)
 
@@ -192,10 +192,16 @@ def await_replicas(clickhouse: ClickHouse, table: str) -> None:
             continue
         with clickhouse.client_of(node) as other:
             try:
-                sync = f"SYSTEM SYNC REPLICA {rows_of(clickhouse, table)}"
-                other.execute(sync, settings={"receive_timeout": REPLICA_WAIT_S})
+                _sync(other, rows_of(clickhouse, table))
             except ClickHouseError as error:
                 _leave_out(clickhouse, node, error)
+
+
+def _sync(client: NativeClient, replicated: str) -> None:
+    client.execute("SELECT 1")  # connects
+    client.connection.socket.settimeout(REPLICA_WAIT_S)  # 18.16 itself waits for ever
+    client.execute(f"SYSTEM SYNC REPLICA {replicated}")
+    client.connection.socket.settimeout(client.connection.send_receive_timeout)
 
 
 def _leave_out(clickhouse: ClusterClient, node: Node, error: ClickHouseError) -> None:

@@ -8,7 +8,7 @@ import pytest
 from include.clickhouse.contents import contents
 from include.clickhouse.errors import ConnectionMistake, DayMismatch, Refused
 from tests.cluster.conftest import HOME, ClusterDay
-from tests.faults.day import NEW, Reader
+from tests.faults.day import NEW, OLD, Reader
 from tests.integration.clickhouse.days import COMMITS, DAY, load, publish, run, stored
 
 OTHER = 3 - HOME
@@ -114,3 +114,17 @@ def test_a_day_stays_on_the_shard_that_has_it(day):
             day.place.cluster.nodes[HOME, 1].execute(drop)
     day.next_run()
     assert set(on_home(day).values()) == {0}
+
+
+def test_a_replica_that_is_behind_is_waited_for(day, monkeypatch, caplog):
+    """And named when it takes too long; readers of it see the old day, whole, until it has the new one."""
+    monkeypatch.setattr("include.clickhouse.cluster.REPLICA_WAIT_S", 1)
+    behind = day.place.cluster.nodes[HOME, 2]
+    behind.execute("SYSTEM STOP FETCHES")
+    with day.connect(shard=OTHER) as clickhouse:
+        publish(clickhouse, day.manifest, load(clickhouse, day.directory, day.manifest))
+    assert on_home(day) == {(HOME, 1): NEW, (HOME, 2): OLD}
+    assert f"replica 2 of shard {HOME}" in caplog.text
+    behind.execute("SYSTEM START FETCHES")
+    behind.execute(f"SYSTEM SYNC REPLICA {day.place.name}_shard.{COMMITS.name}")
+    assert on_home(day) == NOT_BEHIND
