@@ -3,43 +3,43 @@
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Callable, Sequence
 from datetime import datetime
 
 from include.clickhouse.client import ClickHouse, quoted
-from include.clickhouse.cluster import await_replicas, connect_to_day, each_server
+from include.clickhouse.cluster import connect_to_day
 from include.clickhouse.columns import has_columns_of
-from include.clickhouse.contents import Contents, contents, contents_in_sight
+from include.clickhouse.contents import contents
 from include.clickhouse.day import (
-    ANSWER_WAIT_S,
     OLD_PARTS_WAIT_S,
     await_removal_of_old_parts,
     check_published_day,
-    last_publisher,
     record_load,
     recorded_load,
     replace_day,
-    settle,
-    unless_published_since,
 )
 from include.clickhouse.errors import DayMismatch
 from include.clickhouse.load import StagedPart, load_part
 from include.clickhouse.staging_tables import (
-    MARK,
     create_staging_table,
     drop_abandoned_staging_tables,
     drop_staging_tables,
     staging_table_name,
     staging_tables,
 )
+from include.clickhouse.upsert import (
+    NEXT_STEP,
+    expected_contents,
+    mismatch,
+    require_last,
+    require_staged,
+    upsert,
+)
 from include.staging.files import StagingPath
 from include.staging.manifest import Manifest
 from include.staging.tables import TableParts
 
 log = logging.getLogger(__name__)
-
-NEXT_STEP = "clear task load with all after it"
 
 
 def publish_day(
@@ -77,15 +77,15 @@ def publish_day(
                     parts.table,
                     manifest.day,
                     source,
-                    _expected(parts),
+                    expected_contents(parts),
                     NEXT_STEP,
                     still_allowed=still_allowed,
                 )
             else:
-                _upsert(clickhouse, manifest, parts, loaded, still_allowed)
+                upsert(clickhouse, manifest, parts, loaded, still_allowed)
         for parts in _recorded_tables(manifest):
             still_allowed()
-            name, published = parts.table.name, _expected(parts)
+            name, published = parts.table.name, expected_contents(parts)
             record_load(
                 clickhouse,
                 name,
@@ -97,7 +97,7 @@ def publish_day(
             )
         for parts in tables:
             if parts.table.last_insert_counts:
-                _require_last(clickhouse, manifest, parts, staged)
+                require_last(clickhouse, manifest, parts, staged)
     replaced = [parts.table.name for parts in manifest.tables.values() if parts.table.day_column]
     await_removal_of_old_parts(clickhouse, replaced, old_parts_wait_s)
     _require_days(clickhouse, manifest)
@@ -122,7 +122,7 @@ def check_day(
         rows[name] = parts.rows
         if parts.table.day_column:
             rows[name] = check_published_day(
-                clickhouse, parts.table, manifest.day, _expected(parts), manifest.run_id, NEXT_STEP
+                clickhouse, parts.table, manifest.day, expected_contents(parts), manifest.run_id, NEXT_STEP
             )
             continue
         sources = [
@@ -131,7 +131,7 @@ def check_day(
             ).staging_table
             for part in parts.parts
         ]
-        _require_staged(clickhouse, manifest, parts, sources)
+        require_staged(clickhouse, manifest, parts, sources)
     drop_staging_tables(clickhouse, manifest.tables, manifest.run_id)
     return rows
 
@@ -151,9 +151,9 @@ def _require_days(clickhouse: ClickHouse, manifest: Manifest) -> None:
         if not parts.table.day_column:
             continue
         found = contents(clickhouse, parts.table, manifest.day.isoformat())
-        if found != _expected(parts):
-            reason = f"it holds {found}, expected {_expected(parts)} (did the server restart?)"
-            raise _mismatch(clickhouse, manifest, parts.table.name, reason)
+        if found != expected_contents(parts):
+            reason = f"it holds {found}, expected {expected_contents(parts)} (did the server restart?)"
+            raise mismatch(clickhouse, manifest, parts.table.name, reason)
 
 
 def _published_by_this_run(clickhouse: ClickHouse, manifest: Manifest) -> bool:
@@ -171,11 +171,11 @@ def _missing_staging_table(
     wanted = {(name, part.file) for name, parts in manifest.tables.items() for part in parts.parts}
     if loaded != wanted:
         table, file = min(wanted ^ loaded)
-        return _mismatch(clickhouse, manifest, table, f"part {file} is loaded or staged, but not both")
+        return mismatch(clickhouse, manifest, table, f"part {file} is loaded or staged, but not both")
     existing = staging_tables(clickhouse)
     for part in staged:
         if part.staging_table not in existing:
-            return _mismatch(clickhouse, manifest, part.table, f"staging table {part.staging_table} is gone")
+            return mismatch(clickhouse, manifest, part.table, f"staging table {part.staging_table} is gone")
     return None
 
 
@@ -199,113 +199,3 @@ def _gathered(
             log.info("%s: table %s was migrated after %s was loaded", clickhouse.where, table, part.file)
             clickhouse.execute(f"INSERT INTO {quoted(name)} ({columns}) SELECT {columns} FROM {source}")
     return name
-
-
-def _upsert(
-    clickhouse: ClickHouse,
-    manifest: Manifest,
-    parts: TableParts,
-    loaded: Sequence[StagedPart],
-    still_allowed: Callable[[], None],
-) -> None:
-    table, columns = quoted(parts.table.name), ", ".join(map(quoted, parts.table.columns))
-    condition = ""
-    if parts.table.last_insert_counts:
-        _await_other_inserts(clickhouse, manifest, parts.table.name)
-        condition = f" WHERE {unless_published_since(clickhouse, parts.table.name)}"
-    for each in loaded:
-        part = manifest.part(each.table, each.file)
-        expected = Contents(rows=part.rows, keys=part.rows, checksum=part.checksum)
-        found = contents(clickhouse, parts.table, manifest.day.isoformat(), source=each.staging_table)
-        if found != expected:
-            reason = f"{each.staging_table} holds {found}, expected {expected}"
-            raise _mismatch(clickhouse, manifest, parts.table.name, reason)
-        source = quoted(each.staging_table)
-        insert = f"INSERT INTO {table} ({columns}) SELECT {columns} FROM {source}{condition}"
-        settle(clickhouse, insert, still_allowed)
-    still_allowed()  # else it was another's publication that kept the rows away
-    await_replicas(clickhouse, parts.table.name)
-    require = _require_rows if parts.table.last_insert_counts else _require_keys
-    require(clickhouse, manifest, parts, [each.staging_table for each in loaded])
-
-
-def _require_last(
-    clickhouse: ClickHouse, manifest: Manifest, parts: TableParts, staged: Sequence[StagedPart]
-) -> None:
-    """Prove once more that readers see this run's rows, now that no other's can come after them.
-
-    A statement of another, whose lease is gone, may have begun before the row in `loads` was there. From then
-    on none inserts anything.
-    """
-    if (last := last_publisher(clickhouse, parts.table.name)) != manifest.run_id:
-        raise _mismatch(clickhouse, manifest, parts.table.name, f"loads says that run {last} was the last")
-    _await_other_inserts(clickhouse, manifest, parts.table.name)
-    _require_rows(clickhouse, manifest, parts, [each.staging_table for each in staged])
-
-
-def _await_other_inserts(clickhouse: ClickHouse, manifest: Manifest, table: str) -> None:
-    """Wait until no statement brings staged rows into `table`: the server goes on when its client is gone."""
-    running = (
-        "SELECT query FROM system.processes "
-        "WHERE position(query, %(insert)s) = 1 AND position(query, %(staged)s) > 0"
-    )
-    bound = {"insert": f"INSERT INTO {quoted(table)} ", "staged": MARK}
-    until = time.monotonic() + ANSWER_WAIT_S
-    while found := [query for each in each_server(clickhouse) for (query,) in each.execute(running, bound)]:
-        if time.monotonic() > until:
-            reason = f"the server still carries out {found[0][:200]!r}, by a try that has ended"
-            raise _mismatch(clickhouse, manifest, table, reason)
-        time.sleep(0.1)
-
-
-def _require_staged(
-    clickhouse: ClickHouse, manifest: Manifest, parts: TableParts, sources: Sequence[str]
-) -> None:
-    if not parts.table.last_insert_counts:
-        _require_keys(clickhouse, manifest, parts, sources)
-        return
-    newest = last_publisher(clickhouse, parts.table.name)
-    if newest is None:
-        raise _mismatch(clickhouse, manifest, parts.table.name, "loads says that no run has published it")
-    if newest == manifest.run_id:
-        _require_rows(clickhouse, manifest, parts, sources)
-    else:
-        log.warning("table %s: run %s has published since: only keys are compared", parts.table.name, newest)
-        _require_keys(clickhouse, manifest, parts, sources)
-
-
-def _require_rows(
-    clickhouse: ClickHouse, manifest: Manifest, parts: TableParts, sources: Sequence[str]
-) -> None:
-    """Prove that readers see each staged row, with the value of every column."""
-    if not sources:
-        return
-    expected = _expected(parts)
-    numbers = [column for column in parts.table.key if parts.table.columns[column] != "String"]
-    # Without the texts first: many times faster, and enough where no other rows lie between these.
-    for columns in filter(None, (numbers, parts.table.key)):
-        found = contents_in_sight(clickhouse, parts.table, sources, columns)
-        if found == expected:
-            return
-    reason = f"readers see {found} of this run, expected {expected}"
-    raise _mismatch(clickhouse, manifest, parts.table.name, reason)
-
-
-def _require_keys(
-    clickhouse: ClickHouse, manifest: Manifest, parts: TableParts, sources: Sequence[str]
-) -> None:
-    """Prove that readers see each staged key, whatever newer runs have put there."""
-    if not sources:
-        return
-    found = contents_in_sight(clickhouse, parts.table, sources, parts.table.key)
-    if found.rows != parts.rows:
-        reason = f"{parts.rows - found.rows} rows of this run are not there"
-        raise _mismatch(clickhouse, manifest, parts.table.name, reason)
-
-
-def _expected(parts: TableParts) -> Contents:
-    return Contents(rows=parts.rows, keys=parts.rows, checksum=parts.checksum)
-
-
-def _mismatch(clickhouse: ClickHouse, manifest: Manifest, table: str, reason: str) -> DayMismatch:
-    return DayMismatch(clickhouse.where, table, manifest.day.isoformat(), reason, NEXT_STEP)

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from include.clickhouse.client import ClickHouse
 from include.clickhouse.day import recorded_load, require_recorded
-from include.clickhouse.publish import NEXT_STEP
+from include.clickhouse.upsert import NEXT_STEP
 from include.github.errors import DayNotPublished
 from include.github.movement import Movement, RankedList, Standing
 from include.github.tables import AUTHORS_COMMITS, OUTCOMES, POSITIONS

@@ -1,0 +1,138 @@
+"""Brings rows into tables that are not kept by day: by key, where the newest row of a key counts."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Sequence
+
+from include.clickhouse.client import ClickHouse, quoted
+from include.clickhouse.cluster import await_replicas, each_server
+from include.clickhouse.contents import Contents, contents, contents_in_sight
+from include.clickhouse.day import ANSWER_WAIT_S, last_publisher, settle, unless_published_since
+from include.clickhouse.errors import DayMismatch
+from include.clickhouse.load import StagedPart
+from include.clickhouse.staging_tables import MARK
+from include.staging.manifest import Manifest
+from include.staging.tables import TableParts
+
+log = logging.getLogger(__name__)
+
+NEXT_STEP = "clear task load with all after it"
+
+
+def upsert(
+    clickhouse: ClickHouse,
+    manifest: Manifest,
+    parts: TableParts,
+    loaded: Sequence[StagedPart],
+    still_allowed: Callable[[], None],
+) -> None:
+    """Insert the staged rows of a table, and prove that they are in sight.
+
+    Raises: DayMismatch; ClickHouseError; what `still_allowed` raises.
+    """
+    table, columns = quoted(parts.table.name), ", ".join(map(quoted, parts.table.columns))
+    condition = ""
+    if parts.table.last_insert_counts:
+        _await_other_inserts(clickhouse, manifest, parts.table.name)
+        condition = f" WHERE {unless_published_since(clickhouse, parts.table.name)}"
+    for each in loaded:
+        part = manifest.part(each.table, each.file)
+        expected = Contents(rows=part.rows, keys=part.rows, checksum=part.checksum)
+        found = contents(clickhouse, parts.table, manifest.day.isoformat(), source=each.staging_table)
+        if found != expected:
+            reason = f"{each.staging_table} holds {found}, expected {expected}"
+            raise mismatch(clickhouse, manifest, parts.table.name, reason)
+        source = quoted(each.staging_table)
+        insert = f"INSERT INTO {table} ({columns}) SELECT {columns} FROM {source}{condition}"
+        settle(clickhouse, insert, still_allowed)
+    still_allowed()  # else it was another's publication that kept the rows away
+    await_replicas(clickhouse, parts.table.name)
+    require = _require_rows if parts.table.last_insert_counts else _require_keys
+    require(clickhouse, manifest, parts, [each.staging_table for each in loaded])
+
+
+def require_last(
+    clickhouse: ClickHouse, manifest: Manifest, parts: TableParts, staged: Sequence[StagedPart]
+) -> None:
+    """Prove once more that readers see this run's rows, now that no other's can come after them.
+
+    A statement of another, whose lease is gone, may have begun before the row in `loads` was there. From then
+    on none inserts anything.
+    """
+    if (last := last_publisher(clickhouse, parts.table.name)) != manifest.run_id:
+        raise mismatch(clickhouse, manifest, parts.table.name, f"loads says that run {last} was the last")
+    _await_other_inserts(clickhouse, manifest, parts.table.name)
+    _require_rows(clickhouse, manifest, parts, [each.staging_table for each in staged])
+
+
+def _await_other_inserts(clickhouse: ClickHouse, manifest: Manifest, table: str) -> None:
+    """Wait until no statement brings staged rows into `table`: the server goes on when its client is gone."""
+    running = (
+        "SELECT query FROM system.processes "
+        "WHERE position(query, %(insert)s) = 1 AND position(query, %(staged)s) > 0"
+    )
+    bound = {"insert": f"INSERT INTO {quoted(table)} ", "staged": MARK}
+    until = time.monotonic() + ANSWER_WAIT_S
+    while found := [query for each in each_server(clickhouse) for (query,) in each.execute(running, bound)]:
+        if time.monotonic() > until:
+            reason = f"the server still carries out {found[0][:200]!r}, by a try that has ended"
+            raise mismatch(clickhouse, manifest, table, reason)
+        time.sleep(0.1)
+
+
+def require_staged(
+    clickhouse: ClickHouse, manifest: Manifest, parts: TableParts, sources: Sequence[str]
+) -> None:
+    """Prove that readers see the rows of `sources`: the values too, where no newer ones may be there."""
+    if not parts.table.last_insert_counts:
+        _require_keys(clickhouse, manifest, parts, sources)
+        return
+    newest = last_publisher(clickhouse, parts.table.name)
+    if newest is None:
+        raise mismatch(clickhouse, manifest, parts.table.name, "loads says that no run has published it")
+    if newest == manifest.run_id:
+        _require_rows(clickhouse, manifest, parts, sources)
+    else:
+        log.warning("table %s: run %s has published since: only keys are compared", parts.table.name, newest)
+        _require_keys(clickhouse, manifest, parts, sources)
+
+
+def _require_rows(
+    clickhouse: ClickHouse, manifest: Manifest, parts: TableParts, sources: Sequence[str]
+) -> None:
+    """Prove that readers see each staged row, with the value of every column."""
+    if not sources:
+        return
+    expected = expected_contents(parts)
+    numbers = [column for column in parts.table.key if parts.table.columns[column] != "String"]
+    # Without the texts first: many times faster, and enough where no other rows lie between these.
+    for columns in filter(None, (numbers, parts.table.key)):
+        found = contents_in_sight(clickhouse, parts.table, sources, columns)
+        if found == expected:
+            return
+    reason = f"readers see {found} of this run, expected {expected}"
+    raise mismatch(clickhouse, manifest, parts.table.name, reason)
+
+
+def _require_keys(
+    clickhouse: ClickHouse, manifest: Manifest, parts: TableParts, sources: Sequence[str]
+) -> None:
+    """Prove that readers see each staged key, whatever newer runs have put there."""
+    if not sources:
+        return
+    found = contents_in_sight(clickhouse, parts.table, sources, parts.table.key)
+    if found.rows != parts.rows:
+        reason = f"{parts.rows - found.rows} rows of this run are not there"
+        raise mismatch(clickhouse, manifest, parts.table.name, reason)
+
+
+def expected_contents(parts: TableParts) -> Contents:
+    """Return what a table must hold of these parts: each key once."""
+    return Contents(rows=parts.rows, keys=parts.rows, checksum=parts.checksum)
+
+
+def mismatch(clickhouse: ClickHouse, manifest: Manifest, table: str, reason: str) -> DayMismatch:
+    """Return the error of a table that does not hold what was staged."""
+    return DayMismatch(clickhouse.where, table, manifest.day.isoformat(), reason, NEXT_STEP)
