@@ -6,7 +6,8 @@ import logging
 import os
 import re
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, Protocol, Self
 
 from clickhouse_driver import Client, errors
@@ -57,31 +58,61 @@ class NativeClient(Client):  # type: ignore[misc]
     def __init__(self, where: str, host: str, port: int, database: str, **options: Any) -> None:
         super().__init__(host, port=port, database=database, **options)
         self.where, self.address, self.database = where, f"{host}:{port}", database
-        self._in_use, self._connected_by = threading.Lock(), 0
+        self._in_use, self._connected_by = threading.RLock(), 0
 
     def execute(self, query: str, *args: Any, **kwargs: Any) -> Any:
         """Run one statement as Client.execute does.
 
         Raises: ClientShared, ConnectionMistake before anything is sent; Refused; OutcomeUnknown.
         """
+        with self._alone():
+            try:
+                return super().execute(query, *args, **kwargs)
+            except errors.ServerException as error:
+                raise Refused(self.where, error.code, reason_of(error.code, error.message)) from None
+            except NO_ANSWER as error:
+                raise OutcomeUnknown(self.where, " ".join(query.split())[:80], _reason(error)) from error
+
+    def establish_connection(self, settings: dict[str, Any] | None) -> None:
+        """Connect, or see that the connection is alive: what every kind of statement begins with.
+
+        Raises: ClientShared; ConnectionMistake.
+        """
+        with self._alone():
+            if self._is_foreign():
+                raise ClientShared(self.where, "this client was connected before this process was forked")
+            if not self.connection.connected:
+                self._connect()
+            super().establish_connection(settings)
+
+    def disconnect(self) -> None:
+        """Close the connection, but not while another thread waits for an answer to it.
+
+        A process forked from the one that connected closes its copy only; that of the other one lives on.
+        """
+        if self._is_foreign():
+            self.connection.connected = False  # else the driver shuts down what the two have in common
+            super().disconnect()
+        elif self._in_use.acquire(blocking=False):
+            try:
+                super().disconnect()
+            finally:
+                self._in_use.release()
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
         if not self._in_use.acquire(blocking=False):
             raise ClientShared(self.where, "another thread is waiting for an answer to this client")
         try:
-            self._connect()
-            return super().execute(query, *args, **kwargs)
-        except errors.ServerException as error:
-            raise Refused(self.where, error.code, reason_of(error.code, error.message)) from None
-        except NO_ANSWER as error:
-            raise OutcomeUnknown(self.where, " ".join(query.split())[:80], _reason(error)) from error
+            yield
         finally:
             self._in_use.release()
 
+    def _is_foreign(self) -> bool:
+        return bool(self.connection.connected) and self._connected_by != os.getpid()
+
     def _connect(self) -> None:
         connection = self.connection
-        if connection.connected:
-            if self._connected_by != os.getpid():
-                raise ClientShared(self.where, "this client was connected before this process was forked")
-            return
         self._connected_by = os.getpid()
         patience_s = connection.send_receive_timeout
         connection.send_receive_timeout = connection.connect_timeout  # what is no ClickHouse may stay mute

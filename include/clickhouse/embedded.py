@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+import threading
 from collections.abc import Callable, Iterable
 from itertools import chain
 from pathlib import Path
@@ -45,7 +46,8 @@ class EmbeddedClient:
     """An engine at `path`, opened when first used and closed by disconnect().
 
     The engine takes one process at a time, so a lock file beside the directory makes the others wait. In a
-    process it takes one path at a time; none where it was open when the process was forked.
+    process it takes one path at a time; none where it was open when the process was forked: such a process
+    has to end by os._exit(), as multiprocessing's do. Threads are served one after the other.
     """
 
     is_server = False
@@ -54,7 +56,8 @@ class EmbeddedClient:
     def __init__(self, where: str, path: str | Path, database: str, wait_s: float = ENGINE_WAIT_S) -> None:
         self.where, self.path, self.database = where, Path(path), database
         self._wait_s = wait_s
-        self._lock = FileLock(f"{self.path}.lock")
+        self._lock = FileLock(f"{self.path}.lock", thread_local=False)
+        self._opening = threading.Lock()
         self._engine_connection: Connection | None = None
         self._context = _native_format_context()
 
@@ -85,7 +88,9 @@ class EmbeddedClient:
         return (rows, columns_types) if with_column_types else rows
 
     def disconnect(self) -> None:
-        """Close the engine and let the next process in."""
+        """Close the engine and let the next process in; in a fork of the one that opened it, do nothing."""
+        if self._is_foreign():
+            return  # closing would hang as well
         if self._engine_connection is not None:
             self._engine_connection.close()
             self._engine_connection = None
@@ -97,21 +102,30 @@ class EmbeddedClient:
     def __exit__(self, *exc_info: object) -> None:
         self.disconnect()
 
-    def _engine(self) -> Connection:
-        if EmbeddedClient._opened_by not in (0, os.getpid()):
-            raise ClientShared(self.where, "the engine would hang: it was open when this process was forked")
-        if self._engine_connection is None:
-            from chdb.state.sqlitelike import Connection  # 500 MB, only where needed
+    @staticmethod
+    def _is_foreign() -> bool:
+        return EmbeddedClient._opened_by not in (0, os.getpid())
 
-            self._acquire_directory()
-            EmbeddedClient._opened_by = os.getpid()
-            try:
-                self._engine_connection = Connection(str(self.path))
-            except RuntimeError as error:  # such as another path that is open
-                raise ConnectionMistake(self.where, "extra.path", first_line(str(error))) from None
-            self._engine_connection.query(f"CREATE DATABASE IF NOT EXISTS {quoted(self.database)}")
-            self._engine_connection.query(f"USE {quoted(self.database)}")
-        return self._engine_connection
+    def _engine(self) -> Connection:
+        if self._is_foreign():
+            raise ClientShared(self.where, "the engine would hang: it was open when this process was forked")
+        with self._opening:
+            if self._engine_connection is None:
+                self._engine_connection = self._opened()
+            return self._engine_connection
+
+    def _opened(self) -> Connection:
+        from chdb.state.sqlitelike import Connection  # 500 MB, only where needed
+
+        self._acquire_directory()
+        EmbeddedClient._opened_by = os.getpid()
+        try:
+            engine = Connection(str(self.path))
+        except RuntimeError as error:  # such as another path that is open
+            raise ConnectionMistake(self.where, "extra.path", first_line(str(error))) from None
+        engine.query(f"CREATE DATABASE IF NOT EXISTS {quoted(self.database)}")
+        engine.query(f"USE {quoted(self.database)}")
+        return engine
 
     def _acquire_directory(self) -> None:
         try:
