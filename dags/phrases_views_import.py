@@ -57,6 +57,7 @@ from include.phrase_views.import_request import (
     MAX_REJECTED,
     read_request,
 )
+from include.staging.errors import PublishedSince
 from include.staging.files import run_directory
 
 if TYPE_CHECKING:
@@ -72,7 +73,7 @@ COUNTERS_PUBLISHED = Asset("phrases_views")
 TRYING_AGAIN_IS_NO_USE = ExceptionRetryPolicy(
     [
         RetryRule(exception=[BadParam, BadConnection, BadVariable], action=RetryAction.FAIL),
-        RetryRule(exception=[ImportFileError, TooManyRejected], action=RetryAction.FAIL),
+        RetryRule(exception=[ImportFileError, TooManyRejected, PublishedSince], action=RetryAction.FAIL),
     ]
 )
 

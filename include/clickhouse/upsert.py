@@ -13,6 +13,7 @@ from include.clickhouse.day import ANSWER_WAIT_S, last_publisher, settle, unless
 from include.clickhouse.errors import DayMismatch
 from include.clickhouse.load import StagedPart
 from include.clickhouse.staging_tables import MARK
+from include.staging.errors import PublishedSince
 from include.staging.manifest import Manifest
 from include.staging.tables import TableParts
 
@@ -62,7 +63,7 @@ def require_last(
     on none inserts anything.
     """
     if (last := last_publisher(clickhouse, parts.table.name)) != manifest.run_id:
-        raise mismatch(clickhouse, manifest, parts.table.name, f"loads says that run {last} was the last")
+        raise PublishedSince(clickhouse.where, parts.table.name, str(last))
     _await_other_inserts(clickhouse, manifest, parts.table.name)
     _require_rows(clickhouse, manifest, parts, [each.staging_table for each in staged])
 
@@ -78,7 +79,8 @@ def _await_other_inserts(clickhouse: ClickHouse, manifest: Manifest, table: str)
     while found := [query for each in each_server(clickhouse) for (query,) in each.execute(running, bound)]:
         if time.monotonic() > until:
             reason = f"the server still carries out {found[0][:200]!r}, by a try that has ended"
-            raise mismatch(clickhouse, manifest, table, reason)
+            next_step = "wait until it is over (system.processes) or KILL QUERY, then clear task publish"
+            raise DayMismatch(clickhouse.where, table, manifest.day.isoformat(), reason, next_step)
         time.sleep(0.1)
 
 

@@ -66,3 +66,20 @@ class StagingFileForeign(StagingError):
 
     def __str__(self) -> str:
         return f"staging file {self.path} is of {self.said}, expected {self.expected}: {clear(self.task)}"
+
+
+class PublishedSince(StagingError):
+    """Another run has published the table after this one: to try again would undo what it did.
+
+    Attributes: where, the connection; table; run, the newer one.
+    """
+
+    def __init__(self, where: str, table: str, run: str) -> None:
+        super().__init__(where, table, run)
+        self.where, self.table, self.run = where, table, run
+
+    def __str__(self) -> str:
+        return (
+            f"{self.where}, table {self.table}: run {self.run} has published newer rows meanwhile, "
+            "and they count. Next: nothing, unless those of this run are to count: then clear task load with all after it"
+        )

@@ -11,7 +11,7 @@ from types import SimpleNamespace
 
 import pytest
 from airflow.dag_processing.dagbag import DagBag
-from airflow.sdk import ObjectStoragePath
+from airflow.sdk import ObjectStoragePath, RetryAction
 from airflow.sdk.definitions.param import process_params
 from airflow.sdk.exceptions import ParamValidationError
 from airflow.sdk.execution_time.context import set_current_context
@@ -19,6 +19,7 @@ from airflow.sdk.io import attach
 from fsspec.implementations.memory import MemoryFileSystem
 
 from include.clickhouse.embedded import EmbeddedClient
+from include.staging.errors import PublishedSince
 from tests.servers.free_port import free_ports
 from tests.servers.postgres import PostgresServer
 
@@ -131,6 +132,13 @@ def test_tasks_follow_each_other_as_documented(dagbag):
         assert after in dag.task_dict[before].downstream_task_ids
     assert {task.task_id for task in dag.tasks if task.is_mapped} == {"load"}
     assert (dag.max_active_runs, dag.timetable.can_be_scheduled) == (1, False)
+
+
+def test_a_file_that_a_newer_one_overtook_is_not_published_again(dagbag):
+    """By itself, that is: its values would come after those of the newer one."""
+    policy = dagbag.dags["phrases_views_import"].get_task("publish").retry_policy
+    overtaken = PublishedSince("clickhouse_default", "phrases_views", "newer run")
+    assert policy.evaluate(overtaken, try_number=1, max_tries=3).action is RetryAction.FAIL
 
 
 def test_the_form_says_what_is_allowed(dagbag):

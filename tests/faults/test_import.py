@@ -43,7 +43,7 @@ KILLED = {
 LATE = {
     "the first rows": (ROWS, 1, "LeaseLost"),
     "the last rows": (ROWS, 2, "LeaseLost"),
-    "loads": (LOADS, 1, "loads says that run newer run was the last"),
+    "loads": (LOADS, 1, "run newer run has published newer rows meanwhile"),
 }
 
 
