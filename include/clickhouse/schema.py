@@ -61,7 +61,8 @@ def _migrator(clickhouse: ClickHouse) -> Migrator:
     if isinstance(clickhouse, ClusterClient):
         return cluster_migrator(clickhouse)
     distributed = (
-        "SELECT 1 FROM system.tables WHERE database = %(database)s AND engine = 'Distributed' LIMIT 1"
+        "SELECT 1 FROM system.tables "
+        "WHERE database = %(database)s AND name = 'loads' AND engine = 'Distributed'"
     )
     if clickhouse.execute(distributed, {"database": clickhouse.database}):
         reason = f"is not set, and database {clickhouse.database} has the tables of a cluster: name that"
