@@ -41,7 +41,7 @@ test: style test-packages ## all checks of the code and all tests, with the serv
 	@$(BIN)/pytest --numprocesses 2 --dist loadfile
 
 test-faults: $(VENV)/dev.stamp test-packages ## all that goes wrong, with what takes minutes: a backfill of thirty days
-	@$(BIN)/pytest tests/faults tests/e2e/test_scheduler_faults.py -m ''
+	@$(BIN)/pytest tests/faults tests/cluster tests/e2e/test_scheduler_faults.py tests/e2e/test_cleared_tasks.py -m ''
 
 lint: style audit ## style, types, the direction of imports, known vulnerabilities of what is pinned
 

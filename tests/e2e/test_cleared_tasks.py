@@ -1,4 +1,4 @@
-"""A single task is cleared, in each state it can be in: the rows are exact, GitHub is asked nothing twice."""
+"""A single task is cleared, in each state that tasks of ours are in: exact rows, and nothing asked twice."""
 
 from collections import Counter
 from contextlib import suppress
@@ -13,7 +13,7 @@ from tests.e2e.counters_truth import read_truth as read_counters
 from tests.e2e.recorded_truth import read_truth
 from tests.e2e.reported_days import Reported
 from tests.e2e.test_main_job import assert_is, stored
-from tests.e2e.test_scheduler_faults import asking, assert_published, begun, tries
+from tests.e2e.test_scheduler_faults import MESSAGE, asking, assert_published, begun, tries
 
 pytestmark = pytest.mark.e2e
 TOP = 150
@@ -90,6 +90,7 @@ def test_tasks_of_an_import_and_a_report_on_their_way(running_stack, recorded_gi
     cleared += cleared_on_the_way(running_stack, REPORT, day=day.isoformat())
     assert_reported(running_stack, day, read_counters([file], day))
     assert Counter(cleared)["running"] >= len(TASKS[IMPORT] + TASKS[REPORT]) / 2
+    assert WAITING & set(cleared)
 
 
 def test_tasks_of_a_finished_main_job(running_stack, recorded_github):
@@ -129,6 +130,22 @@ def test_a_task_that_waits_to_be_tried_again(running_stack, recorded_github):
     assert_published(running_stack, recorded_github)
     asked = Counter(request.path_qs for request in recorded_github.requests(before))
     assert sum(times > 1 for times in asked.values()) <= 5
+
+
+def test_a_task_that_has_given_its_slot_back(running_stack, recorded_github):
+    """Told to wait, it waits without a process; cleared, it still asks nothing before the limit is over."""
+    before = len(recorded_github.requests())
+    wait = {"Retry-After": "35"}
+    recorded_github.faults.add(Fault(r"/commits", after=20, status=403, headers=wait, body=MESSAGE))
+    run_id = running_stack.airflow.trigger(MAIN, {"top": TOP})
+    running_stack.wait_until(lambda: running_stack.states(run_id).get("fetch") == "up_for_reschedule")
+    running_stack.clear(run_id, "fetch")
+    assert running_stack.wait(run_id) == "success", running_stack.states(run_id)
+    assert tries(running_stack, run_id)["fetch"] == 2
+    assert_published(running_stack, recorded_github)
+    requests = recorded_github.requests(before)
+    refused_at = next(request.at_s for request in requests if request.status == 403)
+    assert min(r.at_s for r in requests if r.at_s > refused_at + 1) >= refused_at + 35
 
 
 def test_a_failed_task_and_one_whose_upstream_failed(running_stack, recorded_github):
