@@ -12,7 +12,7 @@ publishes both in ClickHouse, exactly once.
 | `fetch` | `github_default`: commits | parts, then the manifest | yes, asks only for the rest |
 | `load` | one part | a staging table of this try | yes |
 | `publish` | the staging tables | the day in every table, `loads` | yes, replaces the day whole |
-| `check` | ClickHouse, the manifest | the asset `github_top_repositories_day` | yes |
+| `check` | ClickHouse, the manifest, the lease of `publish` | the asset `github_top_repositories_day` | yes |
 | `render` | ClickHouse | the day's page under `reports_root` | yes, the same bytes |
 
 **A day** is [00:00, 24:00) UTC by committer date. **A backfill** of an older day stores commits and outcomes

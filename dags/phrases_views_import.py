@@ -11,7 +11,7 @@ exactly once. CSV with a header, or NDJSON, either of them gzipped or not.
 | `stage` | the file | `rejected.ndjson`, parts, then the manifest | yes, what is staged is used |
 | `load` | one part | a staging table of this try | yes |
 | `publish` | the staging tables | `phrases_views`, `loads` | yes, equal rows count once |
-| `check` | ClickHouse, the manifest | the asset `phrases_views` | yes |
+| `check` | ClickHouse, the manifest, the lease of `publish` | the asset `phrases_views` | yes |
 
 **Rejected lines** go with their number and the reason to `rejected.ndjson` in the run's staging directory.
 More of them than `max_rejected`, and `stage` fails: nothing is loaded. Two lines for one (campaign, phrase,

@@ -80,6 +80,6 @@ class PublishedSince(StagingError):
 
     def __str__(self) -> str:
         return (
-            f"{self.where}, table {self.table}: run {self.run} has published newer rows meanwhile, "
-            "and they count. Next: nothing, unless those of this run are to count: then clear task load with all after it"
+            f"{self.where}, table {self.table}: run {self.run} has published newer rows meanwhile, and they "
+            "count. Next: nothing, unless those of this run are to: then clear task load with all after it"
         )
