@@ -12,7 +12,7 @@ the page *Phrase views*.
 | `report` | `phrases_views` | a staging table of this try | yes |
 | `publish` | the staging table | the day in `phrases_views_by_hour`, `loads` | yes, replaces the day whole |
 | `render` | the day, `loads` | TSV, CSV and pages below `reports_root` | yes, the same files |
-| `check` | the day, `loads`, `phrases_views`, `publish`'s lease | the asset `phrases_views_by_hour_day` | yes |
+| `check` | the day, `loads`, `phrases_views`; `publish`'s lease | asset `phrases_views_by_hour_day` | yes |
 
 **A gain** is the difference of two neighbouring samples of a counter. Flags mark what is less than sure:
 `partial` (no sample before the day), `gap` (an hour or more without one), `reset` (the counter fell).
