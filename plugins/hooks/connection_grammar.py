@@ -7,14 +7,16 @@ from ipaddress import ip_address
 from urllib.parse import urlsplit
 
 _HOST = re.compile(r"[\w.-]+")
-_NAME = re.compile(r"[\w.$@\\+#:-]+")  # of a database or a login, also "me@tenant" and "DOMAIN\me"
-_PLAIN = re.compile(r"[\w./:,;=@~*!\\ -]*")  # what options are made of, and no generated password for long
+_NAME = re.compile(r"[\w.$@\\+#:() -]+")  # of a database or a login, also "me@tenant" and "DOMAIN\me"
+_PLAIN = re.compile(r"[\w./:,;=@~*!\\+$()\" -]*")  # of options, but of no generated password for long
 _URL = re.compile(r"https?://[A-Za-z0-9._:\[\]-]+(/[A-Za-z0-9._~/-]*)?", re.IGNORECASE)
 
 NO_HOST = "is no name or address of a host; not shown, a secret may be in it"
 NO_URL = "is no URL of scheme, name, port and path only; not shown, a secret may be in it"
-NO_NAME = "is no name: letters, digits and . _ - $ @ + # : \\ are known; not shown, it may be a secret"
-NOT_PLAIN = "holds characters that no such value has; not shown, it may be a secret"
+_UNSEEN = "are allowed; not shown, it may be a secret"
+NO_NAME = f"is no name: letters, digits, spaces and . _ - $ @ + # : ( ) \\ {_UNSEEN}"
+NO_REGION = f"is no name of a region: letters, digits and . _ - {_UNSEEN}"
+NOT_PLAIN = f'has another sign: letters, digits, spaces and . _ - / : , ; = @ ~ * ! + $ ( ) " \\ {_UNSEEN}'
 
 
 def is_host(text: str) -> bool:

@@ -14,7 +14,7 @@ from airflow.sdk import Connection, ObjectStoragePath, Variable
 from airflow.sdk.log import redact  # type: ignore[attr-defined]  # as the providers do
 
 from hooks.connection_fields import BadConnection, read_connection, read_extra
-from hooks.connection_grammar import NO_URL, NOT_PLAIN, is_host, is_url
+from hooks.connection_grammar import NO_REGION, NO_URL, is_host, is_url
 from include.shown import shown
 
 if TYPE_CHECKING:
@@ -202,7 +202,7 @@ def _conn_id(variable: str, url: str) -> str | None:
 def _require_plain_extra(connection: Connection) -> None:
     """Raise BadConnection for what AWS's client would repeat in an error, and may hold a secret."""
     extra = read_extra(connection)
-    for name, is_right, reason in (("endpoint_url", is_url, NO_URL), ("region_name", is_host, NOT_PLAIN)):
+    for name, is_right, reason in (("endpoint_url", is_url, NO_URL), ("region_name", is_host, NO_REGION)):
         value = extra.get(name)
         if value not in (None, "") and not (isinstance(value, str) and is_right(value)):
             raise BadConnection(connection.conn_id, f"extra.{name}", reason)

@@ -1,8 +1,11 @@
 """What belongs into a connection is taken; what does not, tests/faults/test_misplaced_secrets.py has."""
 
+import string
+from collections.abc import Callable
+
 import pytest
 
-from hooks.connection_grammar import is_host, is_name, is_option, is_url
+from hooks.connection_grammar import NO_NAME, NO_REGION, NOT_PLAIN, is_host, is_name, is_option, is_url
 
 
 @pytest.mark.parametrize(
@@ -14,7 +17,8 @@ def test_hosts(host: str):
 
 
 @pytest.mark.parametrize(
-    "name", ["airflow", "me@tenant.example", "DOMAIN\\me", "app-user", "пользователь", "a$b"]
+    "name",
+    ["airflow", "me@tenant.example", "DOMAIN\\me", "app-user", "пользователь", "a$b", "stagehouse (prod)"],
 )
 def test_names(name: str):
     """Of databases and logins, as the cloud's databases and directories give them."""
@@ -41,6 +45,9 @@ def test_urls(url: str):
     "value",
     [
         "-c search_path=a,b -c statement_timeout=5s",
+        '-c search_path="$user",public',
+        "stagehouse (prod)",
+        "/home/a+b/root.crt",
         "/etc/ssl/certs/ca-certificates.crt",
         "/home/me/.postgresql/root 2.crt",
         "TLSv1.3",
@@ -52,3 +59,14 @@ def test_urls(url: str):
 def test_options(value: str):
     """Of libpq and of ClickHouse."""
     assert is_option(value)
+
+
+@pytest.mark.parametrize(
+    ("is_right", "told"), [(is_name, NO_NAME), (is_option, NOT_PLAIN), (is_host, NO_REGION)]
+)
+def test_the_message_lists_what_is_allowed(is_right: Callable[[str], bool], told: str):
+    """Each sign, and no other."""
+    signs = {sign for sign in string.punctuation if is_right(f"a{sign}b")}
+    listed = told.split(" and ")[1].split(" are allowed", maxsplit=1)[0]
+    assert set(listed.split()) == signs
+    assert is_right("a b") == ("spaces" in told)
