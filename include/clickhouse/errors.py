@@ -37,12 +37,20 @@ class ConnectionMistake(ClickHouseError):
 COLUMN_IS_THERE = (15, 44)  # of 26.9, of 18.16
 _NO_SERVER_OF_SHARD = 279
 
-# What to do about a refusal, by the server's code; without a word here, its own words have to do.
+# What to do about a refusal, by the server's code.
 # Source: https://github.com/ClickHouse/ClickHouse/blob/master/src/Common/ErrorCodes.cpp
 _SCHEMA = "a table is not as the migrations made it: clear task tables, or undo what was changed by hand"
 _DISK = "free space on the server's disk; nothing is lost, the task may be run again"
 _KEEPER = "see whether ZooKeeper or Keeper is there, which Replicated tables need; the task may be run again"
+_LOGIN = "see whether the server still knows login and password of the connection; then run the task again"
+_RIGHTS = "give this user of the connection the right to do this"
+_STATEMENT = "correct the statement; if it is Stagehouse's, is the server of a version that the README names?"
+_ANY = "the server's log tells more; the task may be run again"
 _NEXT_STEPS = {
+    53: _STATEMENT,
+    62: _STATEMENT,
+    **dict.fromkeys((192, 193, 194, 516), _LOGIN),
+    **dict.fromkeys((291, 497), _RIGHTS),
     225: _KEEPER,
     242: _KEEPER,
     999: _KEEPER,
@@ -57,7 +65,6 @@ _NEXT_STEPS = {
     159: "look for load on the server; the task may be run again",
     209: "look for load on the server; the task may be run again",
     164: "give this user of the connection the right to write",
-    497: "give this user of the connection the right to do this",
     241: "raise max_memory_usage (extra.settings of the connection); the task may be run again",
     252: "wait until the server has merged the table's parts; the task may be run again",
 }
@@ -71,10 +78,8 @@ class Refused(ClickHouseError):
         self.where, self.code, self.reason = where, code, reason
 
     def __str__(self) -> str:
-        next_step = _NEXT_STEPS.get(self.code)
-        return f"{self.where}: code {self.code}: {self.reason}" + (
-            f". Next: {next_step}" if next_step else ""
-        )
+        next_step = _NEXT_STEPS.get(self.code, _ANY)
+        return f"{self.where}: code {self.code}: {self.reason}. Next: {next_step}"
 
 
 class OutcomeUnknown(ClickHouseError):

@@ -23,7 +23,8 @@ class BadRow(StagingError):
         self.table, self.row, self.column, self.reason = table, row, column, reason
 
     def __str__(self) -> str:
-        return f"table {self.table}, row {self.row}, column {self.column}: {self.reason}"
+        next_step = f"correct it where the row comes from, then {clear('')}; if right there, report a defect"
+        return f"table {self.table}, row {self.row}, column {self.column}: {self.reason}. Next: {next_step}"
 
 
 class StagingFileMissing(StagingError):

@@ -180,7 +180,9 @@ def read_batches(
             try:
                 rows = table.rows_adapter.validate_json(b"[" + b",".join(lines) + b"]")
             except ValidationError as error:
-                raise StagingFileDamaged(str(path), str(table.bad_row(error, count)), task) from error
+                bad = table.bad_row(error, count)
+                reason = f"row {bad.row}, column {bad.column}: {bad.reason}"
+                raise StagingFileDamaged(str(path), reason, task) from error
             count += len(rows)
             yield rows
     if count != part.rows or digest.hexdigest() != part.sha256:

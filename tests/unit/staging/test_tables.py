@@ -123,6 +123,7 @@ def test_a_value_that_does_not_fit_is_named(tmp_path: Path, column: str, value: 
     error = caught.value
     assert (error.table, error.row, error.column) == ("every_kind", 2, column)
     assert str(error).startswith(f"table every_kind, row 2, column {column}: ")
+    assert ". Next: correct it where the row comes from" in str(error)
     assert str(error).isprintable()
     assert list(tmp_path.iterdir()) == []
 
