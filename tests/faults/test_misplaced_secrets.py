@@ -36,7 +36,7 @@ NEVER_RIGHT = [
     *(("clickhouse", f"extra.{name}", "{}") for name in ("connect_timeout", "secure", "compression", "path")),
     *(("clickhouse", "extra.alt_hosts", text) for text in ("u:{}@host:9000", "https://u:{}@host")),
     *(("postgres", "host", text) for text in ("u:{}@host", "{}@host", "host:{}", *AS_URLS)),
-    *(("postgres", f"extra.{name}", "{}") for name in (*CHOICES, *NUMBERS)),
+    *(("postgres", f"extra.{name}", "{}") for name in sorted({*CHOICES, *NUMBERS})),
     *(("aws", "extra.endpoint_url", text) for text in ("{}", *AS_URLS)),
     *((kind, "extra", '{{"name": {}') for kind in RIGHT),
 ]
@@ -48,7 +48,7 @@ A_NAME_IS_RIGHT = [
     ("github", "host", "https://host/{}"),
     *((kind, field, "{}") for kind in ("clickhouse", "postgres") for field in ("schema", "login")),
     ("clickhouse", "extra.settings", {"max_threads": "{}"}),
-    *(("postgres", f"extra.{name}", "{}") for name in OPTIONS - {*CHOICES, *NUMBERS, "user", "dbname"}),
+    *(("postgres", f"extra.{name}", "{}") for name in sorted(OPTIONS - {*CHOICES, *NUMBERS, "user", "dbname"})),
     ("aws", "extra.region_name", "{}"),
 ]
 WAYS = [
