@@ -41,6 +41,7 @@ NEVER_RIGHT = [
     *((kind, "extra", '{{"name": {}') for kind in RIGHT),
 ]
 OPTIONS = {option.keyword.decode() for option in pq.Conninfo.get_defaults()} - SECRETS
+NAMES_OR_PATHS = sorted(OPTIONS - {*CHOICES, *NUMBERS, "user", "dbname"})
 A_NAME_IS_RIGHT = [
     ("clickhouse", "host", "{}"),
     ("postgres", "host", "{}"),
@@ -48,7 +49,7 @@ A_NAME_IS_RIGHT = [
     ("github", "host", "https://host/{}"),
     *((kind, field, "{}") for kind in ("clickhouse", "postgres") for field in ("schema", "login")),
     ("clickhouse", "extra.settings", {"max_threads": "{}"}),
-    *(("postgres", f"extra.{name}", "{}") for name in sorted(OPTIONS - {*CHOICES, *NUMBERS, "user", "dbname"})),
+    *(("postgres", f"extra.{name}", "{}") for name in NAMES_OR_PATHS),
     ("aws", "extra.region_name", "{}"),
 ]
 WAYS = [
