@@ -1,6 +1,5 @@
 """Faults while a file of counters comes into a table where, of two rows of a sample, the last one counts."""
 
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from functools import partial
@@ -172,10 +171,19 @@ def test_a_statement_that_outlives_its_publisher_is_waited_for(
     """The publisher is killed, the server goes on: a newer file is imported after it, not under it."""
     newer, staged = Newer(day, dsn(postgres)), day.load()
     stop = proxy.stop_at(ROWS)
-    with day.watched(), newer.older(staged, proxy) as task:
-        with going_on(day, stop, staged[0]):
-            task.kill()
-            newer.publish()
+    with Proxy(day.server.port) as other, day.watched(), newer.older(staged, proxy) as older:
+        asks_again, inserts = other.stop_at(b"system.processes", nth=2), other.stop_at(ROWS)
+        with going_on(day, stop, staged[0]) as statement:
+            older.kill()
+            with newer.publisher(port=other.port) as task:
+                asks_again.wait()
+                assert is_running(day)
+                statement.release()
+                asks_again.release()
+                inserts.wait()
+                assert not is_running(day)
+                inserts.release()
+                task.result()
         newer.check()
     forget(day)
     day.require(NEWER, by="newer run")
@@ -193,8 +201,13 @@ def test_a_statement_that_outlives_its_lease_is_found(
         before_loads = other.stop_at(LOADS)
         with newer.publisher(port=other.port) as task:
             before_loads.wait()
-            with going_on(day, stop, staged[0]):
+            with going_on(day, stop, staged[0]) as statement:
+                asks = other.stop_at(b"system.processes")
                 before_loads.release()
+                asks.wait()
+                assert is_running(day)
+                statement.release()
+                asks.release()
                 assert "readers see rows=" in task.error()
         assert "LeaseLost" in late.error()
         newer.publish("2")
@@ -235,21 +248,25 @@ class Newer:
 
 
 @contextmanager
-def going_on(day: ImportDay, stop: Stop, part: StagedPart) -> Iterator[None]:
-    """Let the statement about `part` that stands still go on, slowly: the server is at it in the block."""
+def going_on(day: ImportDay, stop: Stop, part: StagedPart) -> Iterator[Stop]:
+    """Let the statement about `part` that stands still go on: the server is at it until it is released."""
     stop.wait()
-    with day.connect() as clickhouse:
+    columns, login = ", ".join(PHRASES_VIEWS.columns), f"'{day.server.user}', '{day.server.password}'"
+    with Proxy(day.server.port) as slow, day.connect() as clickhouse:
         clickhouse.execute(f"RENAME TABLE {part.staging_table} TO slow__stg_rows")
-        columns = ", ".join(PHRASES_VIEWS.columns)
-        slowly = f"SELECT {columns} FROM slow__stg_rows WHERE sleep(0.2) = 0"
-        clickhouse.execute(f"CREATE VIEW {part.staging_table} AS {slowly}")
+        there = f"remote('127.0.0.1:{slow.port}', {day.database}, slow__stg_rows, {login})"
+        clickhouse.execute(f"CREATE VIEW {part.staging_table} AS SELECT {columns} FROM {there}")
+        statement = slow.stop_at(b"SELECT campaign_id")
         stop.release()
-        running = f"SELECT count() FROM system.processes WHERE query LIKE '{ROWS.decode()}%%'"
-        until = time.monotonic() + 30
-        while clickhouse.execute(running) == [(0,)]:
-            assert time.monotonic() < until
-            time.sleep(0.01)
-        yield
+        statement.wait()
+        yield statement
+
+
+def is_running(day: ImportDay) -> bool:
+    """Whether the server is at an INSERT of staged rows."""
+    running = f"SELECT count() FROM system.processes WHERE query LIKE '{ROWS.decode()}%%'"
+    with day.connect() as clickhouse:
+        return clickhouse.execute(running) != [(0,)]
 
 
 def forget(day: ImportDay) -> None:
