@@ -53,6 +53,7 @@ class ClusterClient(NativeClient):
         self._connection_name, self._options = where, options
         self._nodes: tuple[Node, ...] = ()
         self._day: date | None = None
+        self._shard = 0
 
     def nodes(self) -> tuple[Node, ...]:
         """Return all servers, shard by shard.
@@ -77,21 +78,22 @@ class ClusterClient(NativeClient):
         where = f"{self._connection_name} ({node})"
         return NativeClient(where, node.host, node.port, database or self.database, **options)
 
+    def replicas(self, shard: int | None = None) -> list[Node]:
+        """Return the servers of a shard, or of that of the day."""
+        return [node for node in self.nodes() if node.shard == (shard or self._shard)]
+
     def move_to_day(self, tables: Iterable[StagedTable], day: date) -> None:
         """Connect to the shard that holds the day's rows, or that they belong on: the first of its replicas.
 
-        Raises: DayMismatch where they are on more than one; ConnectionMistake for a shard that is down.
+        Raises: DayMismatch where they are on more than one, or may be; ConnectionMistake for a shard that is
+        down.
         """
         if self._day == day:
             return
         by_day = [table for table in tables if table.day_column]
         shards = sorted({node.shard for node in self.nodes()})
-        holders: dict[int, str] = {}
-        for shard in shards if by_day else ():
-            self._move_to_shard(shard)
-            for table in by_day:
-                if self._holds(table, day):
-                    holders[shard] = table.name
+        held = {shard: self._held(shard, by_day, day) for shard in shards} if by_day else {}
+        holders = {shard: table for shard, table in held.items() if table}
         if len(holders) > 1:
             reason = f"its rows are on shards {', '.join(map(str, holders))}, but a day lies on one"
             surplus = f"ALTER TABLE {self.database}_shard.<table> DROP PARTITION '{day}'"
@@ -99,8 +101,13 @@ class ClusterClient(NativeClient):
             raise DayMismatch(
                 self._connection_name, ", ".join(set(holders.values())), str(day), reason, next_step
             )
-        self._move_to_shard(next(iter(holders), shards[day.toordinal() % len(shards)]))
-        self._day = day
+        shard = next(iter(holders), shards[day.toordinal() % len(shards)])
+        self._take_over(next(self._answering(shard)))
+        self._shard, self._day = shard, day
+
+    def move_to(self, node: Node) -> None:
+        """Connect to this server."""
+        self._take_over(self.client_of(node))
 
     def catch_up(self, replicated: str) -> None:
         """Wait until the connected server has what the others have of a table; warn where it cannot."""
@@ -109,31 +116,48 @@ class ClusterClient(NativeClient):
         except ClickHouseError as error:
             log.warning("%s: it may be behind the other replicas: %s", self.where, error)
 
-    def _move_to_shard(self, shard: int) -> None:
-        replicas = [node for node in self.nodes() if node.shard == shard]
+    def _take_over(self, there: NativeClient) -> None:
+        self.disconnect()
+        self.connection, self.connections = there.connection, there.connections
+        self.address, self.where = there.address, there.where
+
+    def _answering(self, shard: int) -> Iterator[NativeClient]:
+        """Yield a client of each server of the shard that answers. Raises: ConnectionMistake if none does."""
+        replicas, down = self.replicas(shard), list[ClickHouseError]()
         for node in replicas:
             there = self.client_of(node)
             try:
                 there.execute("SELECT 1")
             except ClickHouseError as error:
                 log.warning("%s", error)
-                last_error = error
+                down.append(error)
                 continue
-            self.disconnect()
-            self.connection, self.connections = there.connection, there.connections
-            self.address, self.where = there.address, there.where
-            return
-        reason = f"no server of shard {shard} answers ({'; '.join(map(str, replicas))}): {last_error}"
-        raise ConnectionMistake(self._connection_name, "extra.cluster", f"{reason}. Next: start one of them")
+            yield there
+        if len(down) == len(replicas):
+            reason = f"no server of shard {shard} answers ({'; '.join(map(str, replicas))}): {down[-1]}"
+            next_step = "start one of them, or can this worker not reach it by that name and port?"
+            raise ConnectionMistake(self._connection_name, "extra.cluster", f"{reason}. Next: {next_step}")
 
-    def _holds(self, table: StagedTable, day: date) -> bool:
-        name = rows_of(self, table.name)
-        self.catch_up(name)
-        found = self.execute(
-            f"SELECT 1 FROM {name} WHERE {quoted(table.day_column or '')} = %(day)s LIMIT 1",
-            {"day": day.isoformat()},
-        )
-        return bool(found)
+    def _held(self, shard: int, tables: Iterable[StagedTable], day: date) -> str | None:
+        """Return a table of which the shard has rows of the day, None where it has none.
+
+        Raises: DayMismatch where no replica is known to have all that the shard has.
+        """
+        table = ""
+        for server in self._answering(shard):
+            with server:
+                try:
+                    for table, column in [(each.name, each.day_column or "") for each in tables]:
+                        if _holds(server, rows_of(self, table), column, day):
+                            return table
+                except ClickHouseError as error:
+                    log.warning("%s: it may be behind the other replicas: %s", server.where, error)
+                    behind = f"not all that there is of it may be there yet: {error}"
+                else:
+                    return None
+        next_step = f"start the other servers of shard {shard}, or see system.replication_queue of this one"
+        next_step += "; the task may be run again"
+        raise DayMismatch(self._connection_name, table, str(day), behind, next_step)
 
 
 def connect_to_day(clickhouse: ClickHouse, tables: Iterable[StagedTable], day: date) -> None:
@@ -195,6 +219,15 @@ def await_replicas(clickhouse: ClickHouse, table: str) -> None:
                 _sync(other, rows_of(clickhouse, table))
             except ClickHouseError as error:
                 _leave_out(clickhouse, node, error)
+
+
+def _holds(server: NativeClient, rows: str, day_column: str, day: date) -> bool:
+    look = f"SELECT 1 FROM {rows} WHERE {quoted(day_column)} = %(day)s LIMIT 1"
+    bound = {"day": day.isoformat()}
+    if server.execute(look, bound):
+        return True
+    _sync(server, rows)
+    return bool(server.execute(look, bound))
 
 
 def _sync(client: NativeClient, replicated: str) -> None:

@@ -21,6 +21,7 @@ from include.clickhouse.day import (
 from include.clickhouse.errors import DayMismatch
 from include.clickhouse.load import StagedPart, load_part
 from include.clickhouse.staging_tables import (
+    connect_to_staged,
     create_staging_table,
     drop_abandoned_staging_tables,
     drop_staging_tables,
@@ -61,7 +62,8 @@ def publish_day(
     Raises: DayMismatch; ClickHouseError.
     """
     connect_to_day(clickhouse, [parts.table for parts in manifest.tables.values()], manifest.day)
-    gone = _missing_staging_table(clickhouse, manifest, staged)
+    places = connect_to_staged(clickhouse, [part.staging_table for part in staged])
+    gone = _missing_staging_table(clickhouse, manifest, staged, places)
     if gone and _published_by_this_run(clickhouse, manifest):
         log.info("%s: this run has already published %s", clickhouse.where, manifest.day)
     elif gone:
@@ -165,7 +167,7 @@ def _published_by_this_run(clickhouse: ClickHouse, manifest: Manifest) -> bool:
 
 
 def _missing_staging_table(
-    clickhouse: ClickHouse, manifest: Manifest, staged: Sequence[StagedPart]
+    clickhouse: ClickHouse, manifest: Manifest, staged: Sequence[StagedPart], places: str
 ) -> DayMismatch | None:
     loaded = {(part.table, part.file) for part in staged}
     wanted = {(name, part.file) for name, parts in manifest.tables.items() for part in parts.parts}
@@ -175,7 +177,8 @@ def _missing_staging_table(
     existing = staging_tables(clickhouse)
     for part in staged:
         if part.staging_table not in existing:
-            return mismatch(clickhouse, manifest, part.table, f"staging table {part.staging_table} is gone")
+            reason = f"staging table {part.staging_table} is gone{places}"
+            return mismatch(clickhouse, manifest, part.table, reason)
     return None
 
 

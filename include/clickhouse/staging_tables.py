@@ -13,7 +13,7 @@ from collections.abc import Iterable
 import stamina
 
 from include.clickhouse.client import ClickHouse, quoted
-from include.clickhouse.cluster import each_server, local_engine, rows_of
+from include.clickhouse.cluster import ClusterClient, Node, each_server, local_engine, rows_of
 from include.clickhouse.errors import ClickHouseError, Refused
 
 log = logging.getLogger(__name__)
@@ -48,8 +48,9 @@ def drop_staging_tables(clickhouse: ClickHouse, tables: Iterable[str], run: str)
 
     Runs of two DAGs may have one run_id, but no two DAGs write one table.
     """
-    for table in tables:
-        _drop(clickhouse, _names(clickhouse, "1", table, _short_hash(run)))
+    for each in each_server(clickhouse):  # a try before this may have been on another replica
+        for table in tables:
+            _drop(each, _names(each, "1", table, _short_hash(run)))
 
 
 def drop_abandoned_staging_tables(clickhouse: ClickHouse) -> None:
@@ -67,6 +68,29 @@ def staging_tables(clickhouse: ClickHouse) -> set[str]:
 def whole_staging_tables(clickhouse: ClickHouse, table: str, run: str) -> list[str]:
     """Return the names of those for `table` that tries of this run have called whole."""
     return [name for name in _names(clickhouse, "1", table, _short_hash(run)) if name.endswith(_WHOLE)]
+
+
+def connect_to_staged(clickhouse: ClickHouse, names: Iterable[str]) -> str:
+    """On a cluster, move the client to the replica of the day's shard that has most of these tables.
+
+    A staging table is on one server only: that which answered when it was loaded. Returns how many are where,
+    for an error; without a cluster nothing.
+    """
+    wanted, found, words = set(names), dict[Node, int](), list[str]()
+    if not isinstance(clickhouse, ClusterClient):
+        return ""
+    for node in clickhouse.replicas():
+        with clickhouse.client_of(node) as server:
+            try:
+                found[node] = len(wanted & staging_tables(server))
+                words.append(f"{node} has {found[node]} of {len(wanted)}")
+            except ClickHouseError as error:
+                log.warning("%s", error)
+                words.append(f"{node} does not answer")
+    most = max(found.values(), default=0)
+    if most:
+        clickhouse.move_to(next(node for node, count in found.items() if count == most))
+    return f" ({'; '.join(words)})"
 
 
 def _dropped_meanwhile(error: Exception) -> bool:

@@ -37,6 +37,7 @@ from include.clickhouse.day import (
 from include.clickhouse.errors import DayMismatch
 from include.clickhouse.staging_tables import (
     call_whole,
+    connect_to_staged,
     create_staging_table,
     drop_abandoned_staging_tables,
     drop_staging_tables,
@@ -138,6 +139,7 @@ def publish_report(
     Raises: DayMismatch; ClickHouseError.
     """
     connect_to_day(clickhouse, [BY_HOUR], request.day)
+    connect_to_staged(clickhouse, [computed.staging_table])
     if not clickhouse.execute(f"EXISTS TABLE {quoted(computed.staging_table)}")[0][0]:
         log.info("%s is gone: published already? Computing it again", computed.staging_table)
         computed = compute_report(clickhouse, request, run_id, attempt)

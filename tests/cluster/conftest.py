@@ -29,6 +29,11 @@ class ClusterDatabase:
         options = {"user": server.user, "password": server.password, "cluster": self.cluster.name} | options
         return ClusterClient(WHERE, server.host, server.port, self.name, **options)
 
+    def staging_tables(self) -> set[tuple[int, int]]:
+        """Return the servers that have staging tables."""
+        find = f"SELECT 1 FROM system.tables WHERE database = '{self.name}' AND match(name, '__stg_') LIMIT 1"
+        return {place for place, node in self.cluster.nodes.items() if node.process and node.execute(find)}
+
     def counts(self, table: str) -> dict[tuple[int, int], int]:
         """Return the rows that each running server has of its own."""
         count = f"SELECT count() FROM {self.name}_shard.{table}"
@@ -44,9 +49,10 @@ class ClusterDay(FaultyDay):
         super().__init__(database.cluster.nodes[1, 1], database.name, root)
 
     def connect(self, port: int | None = None, **options: Any) -> ClusterClient:
-        """A client of the loader."""
+        """A client of the loader, at first connected to a server that is there."""
         assert port is None
-        return self.place.connect(**options)
+        shard, replica = next(place for place, node in self.place.cluster.nodes.items() if node.process)
+        return self.place.connect(**({"shard": shard, "replica": replica} | options))
 
 
 @pytest.fixture(scope="package")
@@ -61,6 +67,8 @@ def cluster(running: Cluster) -> Iterator[Cluster]:
     """The cluster; what a test has stopped is started again."""
     yield running
     running.restart()
+    for node in running.nodes.values():
+        node.execute("SYSTEM START FETCHES")
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 import os
 import signal
+from datetime import timedelta
 
 import pytest
 
@@ -9,9 +10,11 @@ from include.clickhouse.contents import contents
 from include.clickhouse.errors import ConnectionMistake, DayMismatch, Refused
 from tests.cluster.conftest import HOME, ClusterDay
 from tests.faults.day import NEW, OLD, Reader
-from tests.integration.clickhouse.days import COMMITS, DAY, load, publish, run, stored
+from tests.integration.clickhouse.days import COMMITS, DAY, commits, load, publish, run, stage, stored
+from tests.servers.clickhouse_cluster import SHARDS
 
 OTHER = 3 - HOME
+CLEAR_LOAD = "Next: clear task load with all after it"
 NOT_BEHIND = {(HOME, 1): NEW, (HOME, 2): NEW}
 
 
@@ -45,9 +48,21 @@ def test_readers_of_another_server_see_the_old_day_or_the_new_one(day):
         assert reader.seen == {old, new}
 
 
-@pytest.mark.parametrize("changes", [1, 3, 5])
-def test_a_publisher_killed_between_two_tables(day, changes):
+def test_a_publisher_killed_between_two_tables(day):
     """The next try publishes all; until then each table is the old one or the new one."""
+    before = day.old_rows
+    for changes in (1, 3, 5):
+        day.rows = commits(NEW, who=f"author {changes}")
+        day.directory, day.manifest = day.stage(f"run {changes}", day.rows)
+        publish_and_be_killed(day, changes)
+        with day.connect(shard=2) as clickhouse:
+            assert sorted(stored(clickhouse)) in (sorted(before), sorted(day.rows))
+        day.next_run()
+        before = day.rows
+
+
+def publish_and_be_killed(day: ClusterDay, changes: int) -> None:
+    """In a process of its own, after so many changes in sight."""
     with day.connect() as clickhouse:
         staged = load(clickhouse, day.directory, day.manifest)
     if not (publisher := os.fork()):
@@ -63,17 +78,18 @@ def test_a_publisher_killed_between_two_tables(day, changes):
         finally:
             os._exit(1)
     assert os.waitpid(publisher, 0)[1] == signal.SIGKILL
-    with day.connect(shard=2) as clickhouse:
-        assert sorted(stored(clickhouse)) in (sorted(day.old_rows), sorted(day.rows))
-    day.next_run()
 
 
 @pytest.mark.parametrize("replica", [1, 2])
 def test_a_replica_is_down_while_the_day_is_published(day, replica, caplog):
-    """The other takes the day, the log names the one that is down, and that one catches up later."""
-    day.place.cluster.nodes[HOME, replica].kill()
-    asked = {"shard": OTHER}
-    with day.connect(**asked) as clickhouse:
+    """The other takes the day, the log names the one that is down, and that one catches up later.
+
+    Also where it is the connection's own server, with another in alt_hosts.
+    """
+    cluster = day.place.cluster
+    cluster.nodes[HOME, replica].kill()
+    other = f"127.0.0.1:{cluster.nodes[HOME, 3 - replica].port}"
+    with day.connect(shard=HOME, replica=replica, alt_hosts=other) as clickhouse:
         publish(clickhouse, day.manifest, load(clickhouse, day.directory, day.manifest))
     assert f"replica {replica} of shard {HOME}" in caplog.text
     assert on_home(day) == {(HOME, 3 - replica): NEW}
@@ -83,13 +99,58 @@ def test_a_replica_is_down_while_the_day_is_published(day, replica, caplog):
     assert on_home(day) == NOT_BEHIND
 
 
+def test_a_replica_comes_back_between_load_and_publish(day):
+    """What was loaded without it is published from the server that has it."""
+    first = day.place.cluster.nodes[HOME, 1]
+    first.kill()
+    with day.connect(shard=OTHER) as clickhouse:
+        staged = load(clickhouse, day.directory, day.manifest)
+    first.start()
+    with day.connect(shard=OTHER) as clickhouse:
+        publish(clickhouse, day.manifest, staged)
+    assert set(on_home(day).values()) == {NEW}
+    assert day.place.staging_tables() == set()
+
+
+def test_a_replica_goes_down_between_load_and_publish(day):
+    """The error names it; loaded anew, without it, the day is published."""
+    with day.connect(shard=OTHER) as clickhouse:
+        staged = load(clickhouse, day.directory, day.manifest)
+    day.place.cluster.nodes[HOME, 1].kill()
+    with (
+        day.connect(shard=OTHER) as clickhouse,
+        pytest.raises(DayMismatch, match=f"replica 1 of shard {HOME} does not answer.*{CLEAR_LOAD}"),
+    ):
+        publish(clickhouse, day.manifest, staged)
+    day.next_run()
+
+
+def test_a_replica_goes_down_while_the_parts_are_loaded(day):
+    """Some are here, some there: the error names both servers; loaded anew the day is published."""
+    with day.connect(shard=OTHER) as clickhouse:
+        before = load(clickhouse, day.directory, day.manifest)
+    day.place.cluster.nodes[HOME, 1].kill()
+    with day.connect(shard=OTHER) as clickhouse:
+        last = day.load_last_part(clickhouse, "2")
+    day.place.cluster.restart()
+    places = rf"replica 1 of shard {HOME} has 4 of 5; .*replica 2 of shard {HOME} has 1 of 5"
+    with (
+        day.connect(shard=OTHER) as clickhouse,
+        pytest.raises(DayMismatch, match=f"{places}.*{CLEAR_LOAD}"),
+    ):
+        publish(clickhouse, day.manifest, [*before[:-1], last])
+    day.require_old()
+    day.next_run()
+    assert day.place.staging_tables() == set()
+
+
 def test_a_shard_is_down(day):
     """Nothing is published and nothing half read; the errors name the servers and the next step."""
     for replica in (1, 2):
         day.place.cluster.nodes[OTHER, replica].kill()
     ports = [day.place.cluster.nodes[OTHER, replica].port for replica in (1, 2)]
     with day.connect(shard=HOME) as clickhouse:
-        with pytest.raises(ConnectionMistake, match="Next: start one of them") as nobody:
+        with pytest.raises(ConnectionMistake, match="Next: start one of them, or can this worker") as nobody:
             load(clickhouse, day.directory, day.manifest)
         with pytest.raises(Refused, match="Next: start one of these servers") as half:
             stored(clickhouse)
@@ -117,7 +178,7 @@ def test_a_day_stays_on_the_shard_that_has_it(day):
 
 
 def test_a_replica_that_is_behind_is_waited_for(day, monkeypatch, caplog):
-    """And named when it takes too long; readers of it see the old day, whole, until it has the new one."""
+    """And named when it takes too long; readers of it see the old day, whole."""
     monkeypatch.setattr("include.clickhouse.cluster.REPLICA_WAIT_S", 1)
     behind = day.place.cluster.nodes[HOME, 2]
     behind.execute("SYSTEM STOP FETCHES")
@@ -125,6 +186,24 @@ def test_a_replica_that_is_behind_is_waited_for(day, monkeypatch, caplog):
         publish(clickhouse, day.manifest, load(clickhouse, day.directory, day.manifest))
     assert on_home(day) == {(HOME, 1): NEW, (HOME, 2): OLD}
     assert f"replica 2 of shard {HOME}" in caplog.text
-    behind.execute("SYSTEM START FETCHES")
-    behind.execute(f"SYSTEM SYNC REPLICA {day.place.name}_shard.{COMMITS.name}")
-    assert on_home(day) == NOT_BEHIND
+
+
+def test_where_a_day_lies_is_asked_of_a_replica_that_knows(day, monkeypatch):
+    """Not of one that is behind; where there is no other, nothing is loaded: it could lie on two shards."""
+    monkeypatch.setattr("include.clickhouse.cluster.REPLICA_WAIT_S", 1)
+    later = DAY + timedelta(days=SHARDS)  # of the same shard
+    directory, manifest = stage(day.root, "later run", (COMMITS, commits(10, later)), day=later)
+    behind, ahead = (day.place.cluster.nodes[OTHER, replica] for replica in (1, 2))
+    behind.execute("SYSTEM STOP FETCHES")
+    row = f"SELECT '{later}', 'octo/repo', 'author', 1"
+    ahead.execute(f"INSERT INTO {day.place.name}_shard.{COMMITS.name} {row}")
+    with day.connect(shard=HOME) as clickhouse:
+        load(clickhouse, directory, manifest)
+        assert f"of shard {OTHER}" in clickhouse.where
+    ahead.kill()
+    with (
+        day.connect(shard=HOME) as clickhouse,
+        pytest.raises(DayMismatch, match=f"replica 1 of shard {OTHER}.*start the other servers") as unknown,
+    ):
+        load(clickhouse, directory, manifest)
+    assert f":{behind.port}" in str(unknown.value)
