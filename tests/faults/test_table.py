@@ -1,4 +1,4 @@
-"""docs/faults.md is true: it names tests that exist, and every test of this suite."""
+"""docs/faults.md is true: it names tests that exist, and every test of this suite and of the cluster's."""
 
 import ast
 import re
@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+SUITES = {"faults", "cluster"}
 NAMED = re.compile(r"`([a-z0-9_/]+\.py)::(test_\w+)`")
 
 
@@ -31,9 +32,9 @@ def test_every_test_named_exists(page: str, root: Path):
 
 def test_every_test_of_the_suite_is_named(page: str, root: Path):
     """Whoever adds a test here says in the page which fault it is for."""
-    files = sorted((root / "tests" / "faults").glob("test_*.py"))
-    there = {(f"faults/{path.name}", name) for path in files for name in names_in(path)}
-    assert there
+    files = [path for suite in SUITES for path in sorted((root / "tests" / suite).glob("test_*.py"))]
+    there = {(f"{path.parent.name}/{path.name}", name) for path in files for name in names_in(path)}
+    assert {file.split("/")[0] for file, _ in there} == SUITES
     assert there - set(NAMED.findall(page)) == set()
 
 
