@@ -41,17 +41,17 @@ def test_a_migration_waits_for_no_server_that_is_down(database):
 
 def test_a_later_migration_adds_a_column(database, tmp_path):
     """To both tables of all servers; also when some have it, or all, as after a kill."""
-    for file in MIGRATIONS.glob("*.sql"):
-        (tmp_path / file.name).write_text(file.read_text())
+    first = next(MIGRATIONS.glob("001*.sql"))
+    (tmp_path / first.name).write_text(first.read_text())
     with database.connect() as clickhouse:
-        migrate(clickhouse)
+        migrate(clickhouse, tmp_path)
         more = "-- more\nALTER TABLE repositories ADD COLUMN topics String;\n"
-        (tmp_path / "004_more.sql").write_text(more)
+        (tmp_path / "002_more.sql").write_text(more)
         for table in (f"{database.name}_shard.repositories", f"{database.name}.repositories"):
             database.cluster.nodes[1, 1].execute(f"ALTER TABLE {table} ADD COLUMN topics String")
-        assert migrate(clickhouse, tmp_path) == [4]
+        assert migrate(clickhouse, tmp_path) == [2]
         clickhouse.execute("DROP TABLE schema_versions ON CLUSTER stage")
-        assert migrate(clickhouse, tmp_path) == [1, 2, 3, 4]
+        assert migrate(clickhouse, tmp_path) == [1, 2]
     for node in database.cluster.nodes.values():
         node.execute(f"SELECT topics FROM {database.name}.repositories")
         node.execute(f"SELECT topics FROM {database.name}_shard.repositories")
