@@ -80,6 +80,7 @@ def test_tasks_of_the_main_job_on_their_way(running_stack, recorded_github):
     assert sum(times > 1 for times in asked.values()) <= 5
 
 
+@pytest.mark.slow
 def test_tasks_of_an_import_and_a_report_on_their_way(running_stack, recorded_github, reported: Reported):
     """Each is cleared while it waits and while it runs: each sample is there once, and each row."""
     day = recorded_github.last_day - timedelta(days=30)
@@ -106,6 +107,7 @@ def test_tasks_of_a_finished_main_job(running_stack, recorded_github):
     assert recorded_github.requests(before) == []
 
 
+@pytest.mark.slow
 def test_tasks_of_a_finished_import_and_report(running_stack, reported: Reported):
     """Alone, without those after it: green again, and the same rows."""
     imported = running_stack.runs("manual", IMPORT)[0]["dag_run_id"]

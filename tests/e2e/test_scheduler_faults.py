@@ -74,7 +74,11 @@ def test_a_killed_supervisor_leaves_two_tries_and_one_budget(running_stack, reco
     fetching = asking(recorded_github.port)[0]
     running_stack.wait_until(lambda: recorded_github.requests(before)[-1].status == 403)
     fetching.parent().send_signal(signal.SIGKILL)
-    running_stack.wait_until(lambda: running_stack.states(run_id)["fetch"] == "up_for_reschedule")
+    fetch_begins_anew = lambda: (  # noqa: E731
+        tries(running_stack, run_id)["fetch"] == 2
+        and running_stack.states(run_id)["fetch"] in {"running", "up_for_reschedule"}
+    )
+    running_stack.wait_until(fetch_begins_anew)
     assert at_work(fetching)
     assert running_stack.wait(run_id) == "success", running_stack.states(run_id)
     assert tries(running_stack, run_id)["fetch"] == 2
