@@ -68,14 +68,13 @@ def test_the_report_is_the_counters_row_by_row(distributed: Running, runs: dict[
     assert (distributed.volumes / "reports" / "phrase_views" / str(day) / "index.html").is_file()
 
 
-def test_both_workers_load(distributed: Running, runs: dict[str, str]):
-    """Parts that were staged on one worker are loaded on the other too: they share the staging volume."""
+def test_both_workers_read_what_one_staged(distributed: Running, runs: dict[str, str]):
+    """They share the staging volume. Which of them takes a task is chance: of six it is hardly ever the same."""
     hosts: dict[str, set[str]] = {}
     for task in distributed.tasks(MAIN, runs[MAIN]):
         hosts.setdefault(task["task_id"], set()).add(task["hostname"])
-    assert hosts["load"] == WORKERS
     assert len(hosts["fetch"]) == 1
-    assert set().union(*hosts.values()) == WORKERS
+    assert set().union(*(hosts[task_id] for task_id in ("fetch", "load", "publish", "check"))) == WORKERS
 
 
 def test_the_health_checks_that_nothing_waits_for_are_true(distributed: Running, runs: dict[str, str]):

@@ -94,6 +94,7 @@ def test_tasks_of_an_import_and_a_report_on_their_way(running_stack, recorded_gi
     assert WAITING & set(cleared)
 
 
+@pytest.mark.slow
 def test_tasks_of_a_finished_main_job(running_stack, recorded_github):
     """Alone, without those after it: green again, the same rows, nothing asked that is known."""
     run_id = running_stack.run(top=TOP)
