@@ -69,7 +69,7 @@ def test_the_report_is_the_counters_row_by_row(distributed: Running, runs: dict[
 
 
 def test_both_workers_read_what_one_staged(distributed: Running, runs: dict[str, str]):
-    """They share the staging volume. Which of them takes a task is chance: of six it is hardly ever the same."""
+    """They share the staging volume. Which of them takes a task is chance, of six hardly ever one alone."""
     hosts: dict[str, set[str]] = {}
     for task in distributed.tasks(MAIN, runs[MAIN]):
         hosts.setdefault(task["task_id"], set()).add(task["hostname"])
