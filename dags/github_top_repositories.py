@@ -48,6 +48,7 @@ from airflow.sdk import (
 
 from hooks.connection_fields import BadConnection
 from hooks.failure_notice import tell_failed_run, tell_failed_task
+from hooks.publication import only_one_publishing
 from hooks.rescheduling import slot_given_back_while_waiting
 from hooks.storage_roots import BadVariable, reports_root, require_storage, staging_root
 from include.github.errors import (
@@ -198,18 +199,12 @@ def github_top_repositories() -> None:
 
     @task(trigger_rule=TriggerRule.NONE_FAILED)
     def publish(staged: Sequence[dict[str, object]]) -> dict[str, int]:
-        from hooks.clickhouse_hook import ClickHouseHook
-        from hooks.postgres_hook import StagehousePostgresHook
         from include.clickhouse.load import StagedPart
         from include.clickhouse.publish import publish_day
 
         manifest = _manifest()
         parts = [StagedPart.model_validate(part) for part in staged]
-        with (
-            slot_given_back_while_waiting(),
-            StagehousePostgresHook().lease(f"publish {manifest.day}") as lease,
-            ClickHouseHook().get_client() as clickhouse,
-        ):
+        with only_one_publishing(manifest.day) as (clickhouse, lease):
             now, allowed = partial(datetime.now, UTC), lease.check
             return publish_day(
                 clickhouse, manifest, parts, attempt=_attempt(), now=now, still_allowed=allowed
@@ -217,19 +212,12 @@ def github_top_repositories() -> None:
 
     @task(outlets=[DAY_PUBLISHED])
     def check(*, outlet_events: OutletEventAccessors) -> dict[str, int]:
-        from hooks.clickhouse_hook import ClickHouseHook
-        from hooks.postgres_hook import StagehousePostgresHook
         from include.clickhouse.publish import check_day
         from include.staging.cleaning import drop_old_runs, drop_unfinished_files
 
         directory = _directory()
         manifest = _manifest()
-        with (
-            slot_given_back_while_waiting(),
-            # The one of `publish`: between a table and its row in `loads` no publication is as it says.
-            StagehousePostgresHook().lease(f"publish {manifest.day}"),
-            ClickHouseHook().get_client() as clickhouse,
-        ):
+        with only_one_publishing(manifest.day) as (clickhouse, _):
             rows = check_day(clickhouse, directory, manifest, _attempt())
         outlet_events[DAY_PUBLISHED].extra = {"day": manifest.day.isoformat(), "rows": rows}
         drop_old_runs(staging_root(), manifest.dag_id, now := datetime.now(UTC))
@@ -238,20 +226,13 @@ def github_top_repositories() -> None:
 
     @task
     def render() -> str:
-        from hooks.clickhouse_hook import ClickHouseHook
-        from hooks.postgres_hook import StagehousePostgresHook
         from include.github.page_data import read_top_repositories
         from include.pages.run_note import write_run_note
         from include.pages.top_repositories import PAGES, render_top_repositories
         from include.staging.cleaning import drop_unfinished_files
 
         day, root = _request().day, reports_root()
-        with (
-            slot_given_back_while_waiting(),
-            # The one of `publish`: what is read is one publication, and no other is rendered meanwhile.
-            StagehousePostgresHook().lease(f"publish {day}") as lease,
-            ClickHouseHook().get_client() as clickhouse,
-        ):
+        with only_one_publishing(day) as (clickhouse, lease):
             data = read_top_repositories(clickhouse, day)
             directory = render_top_repositories(root, data, still_allowed=lease.check)
         write_run_note(root / PAGES, _run()["run_id"], day)

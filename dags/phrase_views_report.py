@@ -46,7 +46,7 @@ from airflow.sdk import (
 
 from hooks.connection_fields import BadConnection
 from hooks.failure_notice import tell_failed_run, tell_failed_task
-from hooks.rescheduling import slot_given_back_while_waiting
+from hooks.publication import only_one_publishing
 from hooks.storage_roots import BadVariable, reports_root, require_storage
 from include.params import BadParam
 from include.phrase_views.request import (
@@ -148,16 +148,10 @@ def phrase_views_report() -> None:
 
     @task
     def publish(computed: dict[str, object]) -> dict[str, object]:
-        from hooks.clickhouse_hook import ClickHouseHook
-        from hooks.postgres_hook import StagehousePostgresHook
         from include.phrase_views.report import ComputedReport, publish_report
 
         request, staged = _request(), ComputedReport.model_validate(computed)
-        with (
-            slot_given_back_while_waiting(),
-            StagehousePostgresHook().lease(f"publish phrases_views_by_hour {request.day}") as lease,
-            ClickHouseHook().get_client() as clickhouse,
-        ):
+        with only_one_publishing(f"phrases_views_by_hour {request.day}") as (clickhouse, lease):
             now, allowed = partial(datetime.now, UTC), lease.check
             published = publish_report(
                 clickhouse, request, staged, _run_id(), _attempt(), now=now, still_allowed=allowed
@@ -166,20 +160,13 @@ def phrase_views_report() -> None:
 
     @task
     def render() -> str:
-        from hooks.clickhouse_hook import ClickHouseHook
-        from hooks.postgres_hook import StagehousePostgresHook
         from include.pages.phrase_views import PAGES, render_phrase_views
         from include.pages.run_note import write_run_note
         from include.phrase_views.report import publication, read_report
         from include.staging.cleaning import drop_unfinished_files
 
         request, root = _request(), reports_root()
-        with (
-            slot_given_back_while_waiting(),
-            # The one of `publish`: what is read is one publication, and no other is rendered meanwhile.
-            StagehousePostgresHook().lease(f"publish phrases_views_by_hour {request.day}") as lease,
-            ClickHouseHook().get_client() as clickhouse,
-        ):
+        with only_one_publishing(f"phrases_views_by_hour {request.day}") as (clickhouse, lease):
             run_id, published_at = publication(clickhouse, request.day)
             directory = render_phrase_views(
                 root,
@@ -195,17 +182,10 @@ def phrase_views_report() -> None:
 
     @task(outlets=[DAY_PUBLISHED])
     def check(published: dict[str, object], *, outlet_events: OutletEventAccessors) -> int:
-        from hooks.clickhouse_hook import ClickHouseHook
-        from hooks.postgres_hook import StagehousePostgresHook
         from include.phrase_views.report import PublishedReport, check_report
 
         request, expected = _request(), PublishedReport.model_validate(published)
-        with (
-            slot_given_back_while_waiting(),
-            # The one of `publish`: between the table and its row in `loads` no publication is as it says.
-            StagehousePostgresHook().lease(f"publish phrases_views_by_hour {request.day}"),
-            ClickHouseHook().get_client() as clickhouse,
-        ):
+        with only_one_publishing(f"phrases_views_by_hour {request.day}") as (clickhouse, _):
             rows = check_report(clickhouse, request, expected, _run_id())
         outlet_events[DAY_PUBLISHED].extra = {"day": request.day.isoformat(), "rows": rows}
         return rows

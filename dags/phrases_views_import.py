@@ -46,7 +46,7 @@ from airflow.sdk import (
 
 from hooks.connection_fields import BadConnection
 from hooks.failure_notice import tell_failed_run, tell_failed_task
-from hooks.rescheduling import slot_given_back_while_waiting
+from hooks.publication import only_one_publishing
 from hooks.storage_roots import BadVariable, inbox_root, require_storage, staging_root
 from include.params import BadParam
 from include.phrase_views.import_errors import ImportFileError, TooManyRejected
@@ -178,18 +178,12 @@ def phrases_views_import() -> None:
 
     @task(trigger_rule=TriggerRule.NONE_FAILED, execution_timeout=timedelta(hours=1))
     def publish(staged: Sequence[dict[str, object]]) -> dict[str, int]:
-        from hooks.clickhouse_hook import ClickHouseHook
-        from hooks.postgres_hook import StagehousePostgresHook
         from include.clickhouse.load import StagedPart
         from include.clickhouse.publish import publish_day
 
         manifest = _manifest()
         parts = [StagedPart.model_validate(part) for part in staged]
-        with (
-            slot_given_back_while_waiting(),
-            StagehousePostgresHook().lease("publish phrases_views") as lease,
-            ClickHouseHook().get_client() as clickhouse,
-        ):
+        with only_one_publishing("phrases_views") as (clickhouse, lease):
             now, allowed = partial(datetime.now, UTC), lease.check
             return publish_day(
                 clickhouse, manifest, parts, attempt=_attempt(), now=now, still_allowed=allowed
@@ -197,19 +191,12 @@ def phrases_views_import() -> None:
 
     @task(outlets=[COUNTERS_PUBLISHED], execution_timeout=timedelta(hours=1))
     def check(*, outlet_events: OutletEventAccessors) -> dict[str, object]:
-        from hooks.clickhouse_hook import ClickHouseHook
-        from hooks.postgres_hook import StagehousePostgresHook
         from include.clickhouse.publish import check_day
         from include.staging.cleaning import drop_old_runs, drop_unfinished_files
 
         directory = _directory()
         manifest = _manifest()
-        with (
-            slot_given_back_while_waiting(),
-            # The one of `publish`: between a table and its row in `loads` no publication is as it says.
-            StagehousePostgresHook().lease("publish phrases_views"),
-            ClickHouseHook().get_client() as clickhouse,
-        ):
+        with only_one_publishing("phrases_views") as (clickhouse, _):
             rows = check_day(clickhouse, directory, manifest, _attempt())
         outlet_events[COUNTERS_PUBLISHED].extra = {"path": _request().path, "rows": rows["phrases_views"]}
         drop_old_runs(staging_root(), manifest.dag_id, now := datetime.now(UTC))
