@@ -20,7 +20,12 @@ LOCK := $(UV) pip compile --quiet --universal --python-version 3.11 --generate-h
 # Debian packages of the tests, each with the program it must bring.
 TEST_PACKAGES := clickhouse-server:clickhouse-server chromium:chromium chromium-driver:chromedriver redis-server:redis-server zookeeper:/usr/share/zookeeper/bin/zkServer.sh
 
-.PHONY: help run up down test test-faults lint style audit bench lock env clean test-packages
+# GitHub's GraphQL schema, of the npm package that GitHub's own client uses; the tests' stand-in executes it.
+SCHEMA := $(VENV)/github.graphql
+SCHEMA_VERSION := 15.26.1
+SCHEMA_SHA256 := 3c62d0526d133cee53221c89de9b455ade24db78b9e7ad56d642c4c15bce2654
+
+.PHONY: help run up down test test-faults lint style audit bench lock env clean test-packages test-schema
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -37,10 +42,10 @@ down: ## stop what `make up` started
 	@if [ -e $(VENV)/embedded.stamp ]; then $(STACK) down; else echo 'Nothing is running'; fi
 
 # Half of the time tests wait for servers and schedulers. A file's tests share theirs, so they stay together.
-test: style test-packages ## all checks of the code and all tests, with the servers they need
+test: style test-packages test-schema ## all checks of the code and all tests, with the servers they need
 	@$(BIN)/pytest --numprocesses 2 --dist loadfile
 
-test-faults: $(VENV)/dev.stamp test-packages ## all that goes wrong, with what takes minutes: a backfill of thirty days
+test-faults: $(VENV)/dev.stamp test-packages test-schema ## all that goes wrong, with what takes minutes: a backfill of thirty days
 	@$(BIN)/pytest tests/faults tests/cluster tests/e2e/test_scheduler_faults.py tests/e2e/test_cleared_tasks.py -m ''
 
 lint: style audit ## style, types, the direction of imports, known vulnerabilities of what is pinned
@@ -57,7 +62,7 @@ audit: $(VENV)/dev.stamp
 	@[ -n "$$(find $(VENV)/audit.stamp -newer requirements-dev.lock -newer .ci/audit -mmin -1440 2>/dev/null)" ] || \
 	  .ci/audit requirements-dev.lock $(VENV)/audit.stamp
 
-bench: $(VENV)/dev.stamp ## the benchmarks, one table
+bench: $(VENV)/dev.stamp test-schema ## the benchmarks, one table
 	@PYTHONPATH=.:plugins $(BIN)/python -m tests.bench
 
 lock: $(VENV)/uv.stamp ## resolve requirements*.txt anew into the lock files
@@ -113,3 +118,15 @@ test-packages:
 	echo "Installing $${missing[*]}"; \
 	export DEBIAN_FRONTEND=noninteractive; \
 	apt-get -qq update && apt-get -qq -y install --no-install-recommends "$${missing[@]}" >/dev/null
+
+# Never committed. Without it the tests of GraphQL are skipped, so a machine without npm has all others.
+test-schema: $(VENV)/dev.stamp
+	@if echo '$(SCHEMA_SHA256)  $(SCHEMA)' | sha256sum --status --check 2>/dev/null; then exit 0; fi; rm -f $(SCHEMA); \
+	if ! command -v npm >/dev/null; then echo "make: no npm: GitHub's GraphQL schema is missing, its tests are skipped"; exit 0; fi; \
+	unpacked=$$(mktemp -d); trap 'rm -rf "$$unpacked"' EXIT; \
+	npm pack --silent --pack-destination "$$unpacked" @octokit/graphql-schema@$(SCHEMA_VERSION) >/dev/null || \
+	  { echo "make: npm cannot get GitHub's GraphQL schema, its tests are skipped"; exit 0; }; \
+	tar -xzf "$$unpacked"/*.tgz -C "$$unpacked" package/schema.graphql; \
+	echo '$(SCHEMA_SHA256)  '"$$unpacked/package/schema.graphql" | sha256sum --quiet --check || \
+	  { echo 'make: the schema is not the one that SCHEMA_SHA256 names: see to both in the Makefile' >&2; exit 1; }; \
+	mv "$$unpacked/package/schema.graphql" $(SCHEMA)
