@@ -63,7 +63,16 @@ from include.github.errors import (
     Unauthorized,
     WrongRanking,
 )
-from include.github.request import DEFAULT_QUERY, DEFAULT_TOP, MAX_QUERY, MAX_TOP, read_request
+from include.github.request import (
+    APIS,
+    DEFAULT_QUERY,
+    DEFAULT_TOP,
+    MAX_QUERY,
+    MAX_TOP,
+    MAX_VERIFY,
+    read_options,
+    read_request,
+)
 from include.params import BadParam
 from include.run_day import run_day
 from include.staging.files import run_directory
@@ -72,7 +81,7 @@ if TYPE_CHECKING:
     from airflow.sdk.execution_time.context import OutletEventAccessors
 
     from hooks.github_hook import GitHubHook
-    from include.github.request import TopRepositoriesRequest
+    from include.github.request import RunOptions, TopRepositoriesRequest
     from include.postgres.lease import Lease
     from include.staging.files import StagingPath
     from include.staging.manifest import Manifest
@@ -123,6 +132,27 @@ TRYING_AGAIN_IS_NO_USE = ExceptionRetryPolicy(
             title="Day (UTC)",
             description="YYYY-MM-DD, not in the future. Empty: the run's own day; by hand, yesterday.",
         ),
+        "api": Param(
+            "auto",
+            type="string",
+            enum=list(APIS),
+            title="API",
+            description="Which of GitHub's APIs is asked. auto: graphql where the connection has a token.",
+        ),
+        "verify": Param(
+            0,
+            type="integer",
+            minimum=0,
+            maximum=MAX_VERIFY,
+            title="Verify",
+            description="How many repositories a run by GraphQL reads again by REST, to compare the two.",
+        ),
+        "plan_only": Param(
+            default=False,
+            type="boolean",
+            title="Plan only",
+            description="Rank, say what the day's commits would cost, and stop before asking for them.",
+        ),
     },
     default_args={
         "on_failure_callback": tell_failed_task,
@@ -144,6 +174,7 @@ def github_top_repositories() -> None:
         from hooks.postgres_hook import StagehousePostgresHook
 
         _request()
+        _options()
         require_storage("staging_root", "reports_root")  # what is wrong there is told before the fetch
         return (await StagehousePostgresHook().check_health()).model_dump(mode="json")
 
@@ -253,6 +284,10 @@ def _request() -> TopRepositoriesRequest:
     if partition and request.day.isoformat() != partition:
         raise BadParam("day", str(request.day), f"empty or {partition}, the partition of this run")
     return request
+
+
+def _options() -> RunOptions:
+    return read_options(get_current_context()["params"])
 
 
 def _run() -> dict[str, str]:

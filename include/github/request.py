@@ -5,7 +5,7 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Mapping
 from datetime import date, timedelta
-from typing import Annotated
+from typing import Annotated, Literal, TypeVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
@@ -16,12 +16,20 @@ MAX_TOP = 1000  # https://docs.github.com/en/rest/search/search: "up to 1,000 re
 MAX_QUERY = 256  # the same page: "You cannot use queries that are longer than 256 characters"
 DEFAULT_TOP = 100
 DEFAULT_QUERY = "stars:>1"
+MAX_VERIFY = 100
+APIS = ("auto", "rest", "graphql")
 FIRST_DAY = date(1970, 1, 1)  # GitHub takes since/until within 1970..2099, ClickHouse's Date begins here too
 
 _ALLOWED = {
     "top": f"a whole number from 1 to {MAX_TOP} (GitHub's search never shows more)",
     "query": f"text of 1 to {MAX_QUERY} characters, not blank, without control characters",
+    "api": f"one of {', '.join(APIS)}",
+    "verify": f"a whole number from 0 to {MAX_VERIFY}",
+    "plan_only": "true or false",
 }
+
+Api = Literal["rest", "graphql"]
+Model = TypeVar("Model", bound=BaseModel)
 
 
 def _plain_text(text: str) -> str:
@@ -53,17 +61,58 @@ class TopRepositoriesRequest(BaseModel):
         return f"day {self.day}, top {self.top}, query {self.query!r}"
 
 
+class RunOptions(BaseModel):
+    """How one run asks. No part of its request: a ranking that is saved stays the run's, whatever these say.
+
+    Attributes: api, which of GitHub's; verify, how many repositories a GraphQL run reads again by REST;
+    plan_only, stop before the first commit request.
+    """
+
+    model_config = ConfigDict(frozen=True, strict=True, extra="forbid")
+    api: Literal["auto", "rest", "graphql"] = "auto"
+    verify: int = Field(default=0, ge=0, le=MAX_VERIFY)
+    plan_only: bool = False
+
+    def chosen_api(self, *, has_token: bool) -> Api:  # noqa: ARG002 - GraphQL needs one
+        """Return the API that `auto` means for a client with or without a token, else the one that is named.
+
+        Raises: BadParam where that one cannot be asked.
+        """
+        if self.api == "graphql":
+            raise BadParam(
+                "api", shown(self.api), "rest, or auto, which means rest: GraphQL is not there yet"
+            )
+        return "rest"
+
+
 def read_request(params: Mapping[str, object], *, run_day: date, today: date) -> TopRepositoriesRequest:
     """Turn the params of a run (top, query, day; each may be left out) into a request.
 
     Args: run_day: the day meant by an empty `day`. today: by UTC; later days are refused.
     Raises: BadParam, which names the param, its value and what is allowed.
     """
-    refuse_unknown_params(params, (*_ALLOWED, "day"))
+    _refuse_unknown(params)
     day = read_day(params.get("day"), run_day, FIRST_DAY, today)
     values = {"top": params.get("top", DEFAULT_TOP), "query": params.get("query", DEFAULT_QUERY), "day": day}
+    return _checked(TopRepositoriesRequest, values)
+
+
+def read_options(params: Mapping[str, object]) -> RunOptions:
+    """Turn the other params of the same run (api, verify, plan_only; each may be left out) into options.
+
+    Raises: BadParam.
+    """
+    _refuse_unknown(params)
+    return _checked(RunOptions, {name: params[name] for name in RunOptions.model_fields if name in params})
+
+
+def _refuse_unknown(params: Mapping[str, object]) -> None:
+    refuse_unknown_params(params, ("top", "query", "day", *RunOptions.model_fields))
+
+
+def _checked(model: type[Model], values: Mapping[str, object]) -> Model:
     try:
-        return TopRepositoriesRequest.model_validate(values)
+        return model.model_validate(values)
     except ValidationError as error:
         name = str(error.errors(include_url=False, include_context=False)[0]["loc"][0])
         raise BadParam(name, shown(values[name]), _ALLOWED[name]) from None

@@ -111,7 +111,14 @@ def test_tasks_follow_each_other_as_documented(dagbag):
 def test_the_form_says_what_is_allowed(dagbag):
     """Every param has a title, a description, a default that fits, and the limits of GitHub's search."""
     params = dagbag.dags[DAG_ID].params
-    assert dict(params.dump()) == {"top": 100, "query": "stars:>1", "day": ""}
+    assert dict(params.dump()) == {
+        "top": 100,
+        "query": "stars:>1",
+        "day": "",
+        "api": "auto",
+        "verify": 0,
+        "plan_only": False,
+    }
     schemas = {name: params.get_param(name).schema for name in params}
     assert all(schema["title"] for schema in schemas.values())
     assert all(len(params.get_param(name).description) > 20 for name in params)
@@ -247,6 +254,9 @@ def test_a_bad_param_stops_the_run_at_once(dag, place: Place, capfd: pytest.Capt
             ({"day": day}, "day")
             for day in ("2026-02-30", "2026-01-01\n", "../..", "..", ",", "20260101", "1969-12-31", 20260101)
         ),
+        *(({"api": api}, "api") for api in ("soap", "", None)),
+        *(({"verify": verify}, "verify") for verify in (-1, 101, True, "5", None)),
+        *(({"plan_only": plan_only}, "plan_only") for plan_only in ("yes", 1, None)),
         ({"nights": 3}, "nights"),
         ({"Top": 3}, "Top"),
     ],

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from include.github.request import TopRepositoriesRequest, read_request
+from include.github.request import RunOptions, TopRepositoriesRequest, read_options, read_request
 from include.params import BadParam
 
 RUN_DAY, TODAY = date(2026, 8, 20), date(2026, 8, 21)
@@ -22,6 +22,39 @@ def read(**params):
 def test_the_contract_s_defaults():
     """Without params: 100 repositories, stars:>1, the run's own day."""
     assert read() == TopRepositoriesRequest(top=100, query="stars:>1", day=RUN_DAY)
+
+
+def test_options_are_no_part_of_the_request():
+    """A run that is cleared with other options keeps its saved ranking."""
+    options = {"api": "rest", "verify": 100, "plan_only": True}
+    assert read(**options) == read()
+    assert read_options(options | {"top": 5}) == RunOptions(api="rest", verify=100, plan_only=True)
+    assert read_options({}) == RunOptions(api="auto", verify=0, plan_only=False)
+
+
+@pytest.mark.parametrize(
+    ("param", "value", "told"),
+    [
+        ("api", "REST", "one of auto, rest, graphql"),
+        ("api", None, "None"),
+        ("api", "x" * 5000, "(cut)"),
+        ("verify", 101, "0 to 100"),
+        ("verify", -1, "-1"),
+        ("verify", True, "True"),
+        ("verify", 1.0, "1.0"),
+        ("plan_only", "true", "'true'"),
+        ("plan_only", 1, "true or false"),
+        ("plan_only", None, "None"),
+        ("planonly", True, "plan_only"),
+    ],
+)
+def test_refused_options_are_named(param, value, told):
+    """In the same words as the others."""
+    with pytest.raises(BadParam) as refusal:
+        read_options({param: value})
+    assert param in refusal.value.param
+    assert told in str(refusal.value)
+    assert len(str(refusal.value)) < 400
 
 
 @pytest.mark.parametrize("empty", ["", None])

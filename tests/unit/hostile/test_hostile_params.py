@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from include.github.request import read_options
 from include.github.request import read_request as read_ranking
 from include.params import BadParam
 from include.phrase_views.hours import hours
@@ -16,6 +17,7 @@ from tests.unit.hostile.values import OFTEN, any_text, anything, assert_names, a
 RUN_DAY, TODAY = date(2026, 8, 20), date(2026, 8, 21)
 RANKING = {"top": 100, "query": "stars:>1", "day": "2026-08-20"}
 REPORT = {"campaign_ids": [1, 2], "day": "2026-08-20", "time_zone": "Europe/Berlin", "hour_rule": "closing"}
+OPTIONS = {"api": "rest", "verify": 5, "plan_only": True}
 IMPORT = {"path": "august/20.csv", "format": "csv", "max_rejected": 5}
 
 
@@ -33,6 +35,21 @@ def test_params_of_a_ranking(params):
     assert 1 <= request.top <= 1000
     assert request.query.encode()
     assert "\0" not in request.query
+
+
+@OFTEN
+@given(damaged(OPTIONS))
+def test_options_of_a_ranking(params):
+    """An API that is known, a bounded number, a yes or a no; else the param is named."""
+    try:
+        options = read_options(params)
+    except BadParam as refusal:
+        assert_names(refusal, *(ascii(name)[:80] for name in params), *OPTIONS)
+        return
+    assert options.api in ("auto", "rest", "graphql")
+    assert type(options.verify) is int
+    assert 0 <= options.verify <= 100
+    assert type(options.plan_only) is bool
 
 
 @OFTEN
