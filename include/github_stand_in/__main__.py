@@ -25,6 +25,7 @@ from include.github_stand_in.sample import Sample
 # Far more than one run needs: a run on a fresh machine has no token and must not wait for a quota.
 UNHINDERED_CORE_PER_HOUR = 1_000_000
 UNHINDERED_SEARCH_PER_MINUTE = 10_000
+UNHINDERED_GRAPHQL_PER_HOUR = 1_000_000
 HIGHEST_PORT = 65_535
 
 
@@ -50,6 +51,12 @@ def read_arguments(arguments: list[str]) -> argparse.Namespace:
         type=_number,
         default=UNHINDERED_SEARCH_PER_MINUTE,
         help="searches a minute of each token or address (%(default)s; GitHub: 30 or 10)",
+    )
+    parser.add_argument(
+        "--graphql-quota",
+        type=_number,
+        default=UNHINDERED_GRAPHQL_PER_HOUR,
+        help="points of GraphQL an hour of each token (%(default)s; GitHub: 5000)",
     )
     parser.add_argument("--revoked-token", action="append", default=[], help="answer it with 401; repeatable")
     parser.add_argument("--request-log", type=Path, help="append each answered request here, one JSON a line")
@@ -80,7 +87,7 @@ async def serve(
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    quota = Quota(core_per_hour=options.quota, search_per_minute=options.search_quota)
+    quota = Quota(options.quota, options.search_quota, options.graphql_quota)
     app = create_app(
         dataset,
         now=lambda: datetime.now(UTC),

@@ -12,11 +12,15 @@ API_VERSIONS = ("2026-03-10", "2022-11-28")
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """One answer before the headers that all answers share. body: UTF-8."""
+    """One answer before the headers that all answers share.
+
+    Attributes: body, UTF-8; cost, of the quota: 1 for a request, the points of a query of GraphQL.
+    """
 
     status: int
     body: bytes
     headers: Mapping[str, str] = field(default_factory=dict)
+    cost: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,8 +125,11 @@ def unknown_version(version: str) -> Answer:
     )
 
 
-def quota_spent(address: str, user_id: int | None, request_id: str, now: datetime) -> Answer:
-    """Return 403, for a request beyond the quota. user_id: whose token it is; None for anonymous requests."""
+def quota_spent(resource: str, address: str, user_id: int | None, request_id: str, now: datetime) -> Answer:
+    """Return 403, or what GraphQL says with a 200, for a request beyond the quota.
+
+    Args: user_id: whose token it is; None for anonymous requests.
+    """
     if user_id is None:
         message = (
             f"API rate limit exceeded for {address}. (But here's the good news: Authenticated requests get "
@@ -133,4 +140,6 @@ def quota_spent(address: str, user_id: int | None, request_id: str, now: datetim
             f"API rate limit exceeded for user ID {user_id}. If you reach out to GitHub Support for help, "
             f"please include the request ID {request_id} and timestamp {now:%Y-%m-%d %H:%M:%S} UTC."
         )
+    if resource == "graphql":
+        return Answer(200, json_body({"errors": [{"type": "RATE_LIMITED", "message": message}]}))
     return refusal(403, message, f"{DOCUMENTATION}/overview/rate-limits-for-the-rest-api")

@@ -22,7 +22,7 @@ from include.github_stand_in.answers import (
     unknown_version,
 )
 from include.github_stand_in.dataset import Dataset
-from include.github_stand_in.quota import Holder, Quota, QuotaBook, Resource, Window
+from include.github_stand_in.quota import PERIOD_S, Holder, Quota, QuotaBook, Resource, Window
 from include.github_stand_in.site import Call, Site
 
 UNNAMED_VERSION = "2022-11-28"  # what a request without X-GitHub-Api-Version gets
@@ -55,8 +55,8 @@ class Desk:
         answer = (
             self._refuse(request, version)
             or self._rate_limit(request, holder, version, now)
-            or (quota_spent(holder.name, _user_id(holder), request_id, now) if window.spent else None)
-            or self._charged(window, self._site_answer(request, now))
+            or self._spent(window, holder, request_id, now)
+            or self._charged(window, holder, self._site_answer(request, now))
         )
         headers = {
             "Date": format_datetime(now, usegmt=True),
@@ -77,9 +77,16 @@ class Desk:
         return bad_credentials() if _token(request) in self._revoked else None
 
     @staticmethod
-    def _charged(window: Window, answer: Answer) -> Answer:
-        """Count an answer, unless it says that the condition of the request still holds: that is free."""
-        window.used += answer.status != web.HTTPNotModified.status_code
+    def _spent(window: Window, holder: Holder, request_id: str, now: datetime) -> Answer | None:
+        if not window.spent:
+            return None
+        return quota_spent(window.resource, holder.name, _user_id(holder), request_id, now)
+
+    @staticmethod
+    def _charged(window: Window, holder: Holder, answer: Answer) -> Answer:
+        """Count an answer; that the condition of the request still holds is free for a token."""
+        free = answer.status == web.HTTPNotModified.status_code and holder.has_token
+        window.used += 0 if free else answer.cost
         return answer
 
     def _site_answer(self, request: web.Request, now: datetime) -> Answer:
@@ -96,8 +103,7 @@ class Desk:
         """Answer what is left of each quota, if that is asked for; asking is free."""
         if request.path != "/rate_limit":
             return None
-        resources: tuple[Resource, ...] = ("core", "search")
-        windows = {resource: self._quotas.window(holder, resource, now).as_json() for resource in resources}
+        windows = {resource: self._quotas.window(holder, resource, now).as_json() for resource in PERIOD_S}
         body: dict[str, object] = {"resources": windows}
         if version == UNNAMED_VERSION:
             body["rate"] = windows["core"]  # the version after dropped it
@@ -112,6 +118,8 @@ class Desk:
 
 def resource_of(request: web.Request) -> Resource:
     """Return whose quota a request belongs to."""
+    if request.path == "/graphql":
+        return "graphql"
     return "search" if request.path.startswith("/search/") else "core"
 
 

@@ -5,26 +5,33 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
-Resource = Literal["core", "search"]
-PERIOD_S: dict[Resource, int] = {"core": 3600, "search": 60}
+Resource = Literal["core", "search", "graphql"]
+PERIOD_S: dict[Resource, int] = {"core": 3600, "search": 60, "graphql": 3600}
 
 
 @dataclass(frozen=True, slots=True)
 class Quota:
-    """How many requests one holder (a token, or an address without one) may send.
+    """How many requests, or points of GraphQL, one holder (a token, or an address without one) may spend.
 
-    Source: https://docs.github.com/en/rest/using-the-rest-api/rate-limits-for-the-rest-api
+    Source: https://docs.github.com/en/rest/using-the-rest-api/rate-limits-for-the-rest-api and
+    https://docs.github.com/en/graphql/overview/rate-limits-and-query-limits-for-the-graphql-api
     """
 
     core_per_hour: int
     search_per_minute: int
+    graphql_per_hour: int = 5000
 
     def limit(self, resource: Resource) -> int:
-        """Return the requests allowed in one window of the resource."""
-        return self.core_per_hour if resource == "core" else self.search_per_minute
+        """Return what may be spent in one window of the resource."""
+        limits: dict[Resource, int] = {
+            "core": self.core_per_hour,
+            "search": self.search_per_minute,
+            "graphql": self.graphql_per_hour,
+        }
+        return limits[resource]
 
 
-ANONYMOUS = Quota(core_per_hour=60, search_per_minute=10)
+ANONYMOUS = Quota(core_per_hour=60, search_per_minute=10, graphql_per_hour=0)
 WITH_TOKEN = Quota(core_per_hour=5000, search_per_minute=30)
 
 
@@ -38,7 +45,10 @@ class Holder:
 
 @dataclass(slots=True)
 class Window:
-    """What one holder has used of one resource. reset: seconds since the Unix epoch."""
+    """What one holder has used of one resource. reset: seconds since the Unix epoch.
+
+    The last query of GraphQL may cost more than was left: used is above the limit then.
+    """
 
     resource: Resource
     limit: int
@@ -50,11 +60,16 @@ class Window:
         """True when the next request is refused."""
         return self.used >= self.limit
 
+    @property
+    def remaining(self) -> int:
+        """What may still be spent."""
+        return max(0, self.limit - self.used)
+
     def headers(self) -> dict[str, str]:
         """Return the rate-limit headers that every answer carries."""
         return {
             "X-RateLimit-Limit": str(self.limit),
-            "X-RateLimit-Remaining": str(self.limit - self.used),
+            "X-RateLimit-Remaining": str(self.remaining),
             "X-RateLimit-Reset": str(self.reset),
             "X-RateLimit-Used": str(self.used),
             "X-RateLimit-Resource": self.resource,
@@ -65,7 +80,7 @@ class Window:
         return {
             "limit": self.limit,
             "used": self.used,
-            "remaining": self.limit - self.used,
+            "remaining": self.remaining,
             "reset": self.reset,
             "resource": self.resource,
         }

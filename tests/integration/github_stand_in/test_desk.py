@@ -29,7 +29,8 @@ async def test_every_answer_says_what_is_left(serve):
     assert rate((await served.get("/nowhere", status=404))[1]) == ("60", "58", "2", "core")
     body, headers = await served.get("/rate_limit")
     assert rate(headers) == ("60", "58", "2", "core")
-    assert [body["resources"][resource]["remaining"] for resource in ("core", "search")] == [58, 9]
+    remaining = {resource: window["remaining"] for resource, window in body["resources"].items()}
+    assert remaining == {"core": 58, "search": 9, "graphql": 0}
     assert int(headers["x-ratelimit-reset"]) == served.clock().timestamp() + 3600
 
 
@@ -76,13 +77,15 @@ async def test_search_quota_lasts_a_minute(serve):
 
 
 async def test_unchanged_answer_is_free(serve):
-    """304 without a body, without cost; another body has another etag."""
-    served = await serve(anonymous=ANONYMOUS)
-    _, headers = await served.get(REPOSITORY)
-    again, unchanged = await served.get(REPOSITORY, status=304, If_None_Match=headers["ETag"])
+    """304 without a body, without cost for a token; another body has another etag."""
+    served = await serve(anonymous=ANONYMOUS, with_token=WITH_TOKEN)
+    _, headers = await served.get(REPOSITORY, Authorization="Bearer one")
+    condition = {"If_None_Match": headers["ETag"]}
+    again, unchanged = await served.get(REPOSITORY, status=304, Authorization="Bearer one", **condition)
     assert again is None
     assert unchanged["ETag"] == headers["ETag"]
     assert rate(unchanged) == rate(headers)
+    assert rate((await served.get(REPOSITORY, status=304, **condition))[1])[2] == "1"
     assert (await served.get(SEARCH))[1]["ETag"] != headers["ETag"]
 
 
