@@ -60,6 +60,9 @@ def read_arguments(arguments: list[str]) -> argparse.Namespace:
     )
     parser.add_argument("--revoked-token", action="append", default=[], help="answer it with 401; repeatable")
     parser.add_argument("--request-log", type=Path, help="append each answered request here, one JSON a line")
+    parser.add_argument(
+        "--graphql-schema", type=Path, help="GitHub's GraphQL schema, a file; needs graphql-core (no GraphQL)"
+    )
     parsed = parser.parse_args(arguments)
     if parsed.data is None and (parsed.last_day or parsed.no_shift):
         parser.error("--last-day and --no-shift are about a recording: give its directory with --data")
@@ -96,6 +99,7 @@ async def serve(
         revoked_tokens=options.revoked_token,
         latency_s=options.latency_ms / 1000,
         on_request=on_request,
+        graphql_schema=options.graphql_schema,
     )
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
     await runner.setup()

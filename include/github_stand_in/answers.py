@@ -105,6 +105,12 @@ def bad_credentials() -> Answer:
     return refusal(401, "Bad credentials")
 
 
+def token_needed() -> Answer:
+    """Return 401, for a query of GraphQL without a token."""
+    message = "This endpoint requires you to be authenticated."
+    return refusal(401, message, "https://docs.github.com/graphql/guides/forming-calls-with-graphql")
+
+
 def no_user_agent() -> Answer:
     """Return 403, for a request that does not say who sends it. It is not JSON."""
     text = (

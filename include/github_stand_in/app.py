@@ -5,6 +5,7 @@ import socket
 import struct
 from collections.abc import Callable, Collection
 from datetime import datetime
+from pathlib import Path
 
 from aiohttp import web
 
@@ -30,6 +31,7 @@ def create_app(
     revoked_tokens: Collection[str] = (),
     latency_s: float = 0.0,
     on_request: Callable[[LoggedRequest], None] | None = None,
+    graphql_schema: Path | None = None,
 ) -> web.Application:
     """Return the stand-in, ready for aiohttp's runners and for its TestServer.
 
@@ -41,6 +43,7 @@ def create_app(
         revoked_tokens: tokens answered with 401.
         latency_s: seconds before each answer.
         on_request: told of each request when it is answered.
+        graphql_schema: GitHub's, a file; without it there is no GraphQL API (404).
 
     Returns:
         The application; app[REQUEST_LOG] holds what it saw, app[FAULTS] takes scripted misbehaviour.
@@ -49,7 +52,7 @@ def create_app(
         ValueError: two repositories share a name or an id.
     """
     app = web.Application()
-    app[DESK] = Desk(dataset, now, anonymous, with_token, revoked_tokens)
+    app[DESK] = Desk(dataset, now, anonymous, with_token, revoked_tokens, graphql_schema)
     app[FAULTS] = Faults()
     app[REQUEST_LOG] = RequestLog(on_request)
     app[LATENCY_S] = latency_s
@@ -66,7 +69,7 @@ async def _handle(request: web.Request) -> web.StreamResponse:
         delay_s = request.app[LATENCY_S] + (fault.delay_s if fault else 0.0)
         if delay_s:
             await asyncio.sleep(delay_s)
-        answer = request.app[DESK].answer(request)
+        answer = request.app[DESK].answer(request, await request.read())
         if fault is None:
             status = answer.status
             return web.Response(status=status, body=answer.body, headers=answer.headers)

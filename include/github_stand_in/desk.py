@@ -3,11 +3,15 @@
 The order of the checks is GitHub's: user agent, version, token, quota, and only then the call itself.
 """
 
+from __future__ import annotations
+
 import itertools
 from collections.abc import Callable, Collection
 from datetime import datetime
 from email.utils import format_datetime
 from hashlib import sha256
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from aiohttp import hdrs, web
 
@@ -19,12 +23,17 @@ from include.github_stand_in.answers import (
     no_user_agent,
     not_found,
     quota_spent,
+    token_needed,
     unknown_version,
 )
 from include.github_stand_in.dataset import Dataset
 from include.github_stand_in.quota import PERIOD_S, Holder, Quota, QuotaBook, Resource, Window
 from include.github_stand_in.site import Call, Site
 
+if TYPE_CHECKING:
+    from include.github_stand_in.graphql import GraphQLSite
+
+GRAPHQL = ("/graphql", "/api/graphql")  # of GitHub, and of a GitHub Enterprise
 UNNAMED_VERSION = "2022-11-28"  # what a request without X-GitHub-Api-Version gets
 
 
@@ -38,14 +47,16 @@ class Desk:
         anonymous: Quota,
         with_token: Quota,
         revoked_tokens: Collection[str],
+        graphql_schema: Path | None,
     ) -> None:
         self._site = Site(dataset)
+        self._graphql = _graphql_site(dataset, self._site, graphql_schema) if graphql_schema else None
         self._now = now
         self._quotas = QuotaBook(anonymous, with_token)
         self._revoked = frozenset(revoked_tokens)
         self._numbers = itertools.count(1)
 
-    def answer(self, request: web.Request) -> Answer:
+    def answer(self, request: web.Request, body: bytes) -> Answer:
         """Return the whole answer: status, body and all headers."""
         now = self._now()
         request_id = f"57A6:{next(self._numbers):06X}:{int(now.timestamp()):08X}"
@@ -56,7 +67,7 @@ class Desk:
             self._refuse(request, version)
             or self._rate_limit(request, holder, version, now)
             or self._spent(window, holder, request_id, now)
-            or self._charged(window, holder, self._site_answer(request, now))
+            or self._charged(window, holder, self._site_answer(request, body, now, window))
         )
         headers = {
             "Date": format_datetime(now, usegmt=True),
@@ -74,7 +85,12 @@ class Desk:
             return no_user_agent()
         if version not in API_VERSIONS:
             return unknown_version(version)
-        return bad_credentials() if _token(request) in self._revoked else None
+        if _token(request) in self._revoked:
+            return bad_credentials()
+        return token_needed() if self._is_query(request) and _token(request) is None else None
+
+    def _is_query(self, request: web.Request) -> bool:
+        return self._graphql is not None and request.method == hdrs.METH_POST and request.path in GRAPHQL
 
     @staticmethod
     def _spent(window: Window, holder: Holder, request_id: str, now: datetime) -> Answer | None:
@@ -89,7 +105,9 @@ class Desk:
         window.used += 0 if free else answer.cost
         return answer
 
-    def _site_answer(self, request: web.Request, now: datetime) -> Answer:
+    def _site_answer(self, request: web.Request, body: bytes, now: datetime, window: Window) -> Answer:
+        if self._graphql and self._is_query(request):
+            return self._graphql.answer(body, now.replace(microsecond=0), window)
         if request.method not in {hdrs.METH_GET, hdrs.METH_HEAD}:
             return not_found()
         base = f"{request.scheme}://{request.host}"
@@ -116,9 +134,16 @@ class Desk:
         return Holder(token, has_token=True)
 
 
+def _graphql_site(dataset: Dataset, site: Site, schema: Path) -> GraphQLSite:
+    # It needs graphql-core, which `make run` does not install.
+    from include.github_stand_in.graphql import GraphQLSite
+
+    return GraphQLSite(dataset, site.catalogue, site.index, schema)
+
+
 def resource_of(request: web.Request) -> Resource:
     """Return whose quota a request belongs to."""
-    if request.path == "/graphql":
+    if request.path in GRAPHQL:
         return "graphql"
     return "search" if request.path.startswith("/search/") else "core"
 

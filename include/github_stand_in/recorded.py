@@ -121,9 +121,8 @@ def _repository(number: int, row: Row) -> Repository:
 
 def _commit(row: Row) -> Commit:
     login, at = row.text("author_login"), row.moment("committed_at")
-    address = sha256(f"{login}:{row.text('author_name')}".encode()).hexdigest()[:12]
-    signature = Signature(row.text("author_name"), f"{address}@recorded.example", at)
-    account = _account(login, "User") if login else None
+    account = _account(login, "Bot" if login.endswith("[bot]") else "User") if login else None
+    signature = Signature(row.text("author_name"), _email(row.text("author_name"), account), at)
     return Commit(
         sha=row.sha("sha"),
         message=f"Recorded change {row.text('sha')[:7]}",
@@ -132,6 +131,14 @@ def _commit(row: Row) -> Commit:
         author_account=account,
         committer_account=account,
     )
+
+
+def _email(name: str, account: Account | None) -> str:
+    """Return an address: of a bot that of its kind, else one that depends on login and name alone."""
+    if account and account.kind == "Bot":
+        return f"{account.id}+{account.login}@users.noreply.github.com"
+    who = sha256(f"{account.login if account else ''}:{name}".encode()).hexdigest()[:12]
+    return f"{who}@recorded.example"
 
 
 def _account(login: str, kind: str) -> Account:

@@ -55,7 +55,11 @@ ODD_AUTHORS: tuple[Person | None, ...] = (
     None,
     Person("\u05e2\u05d3\u05d9 \U0001f9f5\u200d\U0001f30a  Stein ", "adi@mail.example", None),
     Person("A" * 300, "long@mail.example", None),
-    Person("sweeper[bot]", "sweeper@mail.example", Account("sweeper[bot]", 2_900_002, "Bot")),
+    Person(
+        "sweeper[bot]",
+        "2900002+sweeper[bot]@users.noreply.github.com",
+        Account("sweeper[bot]", 2_900_002, "Bot"),
+    ),
 )
 
 

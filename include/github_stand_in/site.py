@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from urllib.parse import urlencode
 
@@ -15,6 +15,7 @@ from include.github_stand_in.answers import (
     empty_repository,
     moved,
     not_found,
+    refusal,
     validation_failed,
     write,
 )
@@ -48,12 +49,12 @@ class Call:
 
 
 class Site:
-    """Answers calls about one data set."""
+    """Answers calls about one data set. Attributes: catalogue, index: what it is looked up in."""
 
     def __init__(self, dataset: Dataset) -> None:
         self._dataset = dataset
-        self._catalogue = Catalogue(dataset.repositories)
-        self._index = SearchIndex(dataset.repositories)
+        self.catalogue = Catalogue(dataset.repositories)
+        self.index = SearchIndex(dataset.repositories)
         # Full pages cost milliseconds to write; many requests a second are for the same ones.
         self._search_page = lru_cache(maxsize=32)(self._write_search_page)
         self._commits_page = lru_cache(maxsize=256)(self._write_commits_page)
@@ -74,12 +75,12 @@ class Site:
             case ["repos", owner, name, *rest]:
                 return self._repository_call(call, self._named(call, owner, name, rest), rest)
             case ["repositories", number, *rest]:
-                return self._repository_call(call, self._catalogue.numbered(number), rest)
+                return self._repository_call(call, self.catalogue.numbered(number), rest)
         raise RefusedError(not_found())
 
     def _named(self, call: Call, owner: str, name: str, rest: list[str]) -> Repository:
         """Find a repository by name; a name it no longer has leads to its address by id."""
-        repository = self._catalogue.named(owner, name)
+        repository = self.catalogue.named(owner, name)
         if (
             repository.standing is Standing.MOVED
             and repository.full_name.lower() == f"{owner}/{name}".lower()
@@ -100,6 +101,8 @@ class Site:
                 return write(full_repository_json(repository, pushed_at, call.base)).answer()
             case ["commits"]:
                 return self._commits(call, repository)
+            case ["commits", sha]:
+                return self._commit(call, repository, sha)
         raise RefusedError(not_found())
 
     def _commits(self, call: Call, repository: Repository) -> Answer:
@@ -116,6 +119,21 @@ class Site:
         address = f"{call.base}/repositories/{repository.id}/commits"
         return written.answer(_link(address, call, page, written.total))
 
+    def _commit(self, call: Call, repository: Repository, sha: str) -> Answer:
+        """Answer one commit, of the last year only: a data set has no list of them by sha."""
+        if repository.standing is Standing.EMPTY:
+            raise RefusedError(empty_repository())
+        since, at = call.as_of - timedelta(days=366), 0
+        while True:
+            commits, total = self._dataset.commits(repository, since, call.as_of, slice(at, at + 1000))
+            for commit in commits:
+                if commit.sha == sha:
+                    full_name = repository.moved_to or repository.full_name
+                    return write(commit_json(commit, full_name, call.base)).answer()
+            at += 1000
+            if at >= total:
+                raise RefusedError(refusal(422, f"No commit found for SHA: {sha}"))
+
     def _write_commits_page(
         self, repository: Repository, since: datetime | None, until: datetime, page: Page, base: str
     ) -> Written:
@@ -127,7 +145,7 @@ class Site:
         page = read_page(call.query)
         search = Search(*(call.query.get(name, "") for name in ("q", "sort", "order")))
         try:
-            found = self._index.find(search)
+            found = self.index.find(search)
         except QueryError as refused:
             raise RefusedError(validation_failed("Search", "q", refused.code, refused.reason)) from refused
         if page.positions.start >= SEARCH_CAP:
@@ -137,7 +155,7 @@ class Site:
         return written.answer(_link(address, call, page, reachable))
 
     def _write_search_page(self, search: Search, page: Page, base: str, as_of: datetime) -> Written:
-        found = self._index.find(search)
+        found = self.index.find(search)
         items = [
             search_item_json(repository, self._dataset.pushed_at(repository, as_of), base)
             for repository in found[:SEARCH_CAP][page.positions]
