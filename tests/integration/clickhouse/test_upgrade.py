@@ -1,6 +1,6 @@
 """From one schema version to the next while a run is in progress, back, and forward again, on both engines.
 
-The next version is a real one: a copy of the migrations with a fourth file, and tables whose staged rows have
+The next version is a real one: a copy of the migrations with one more file, and tables whose staged rows have
 the column that it adds.
 """
 
@@ -46,7 +46,9 @@ CHECKSUMS = {
     1: "89c4e2f35d41ae8691cc8cb5cfc70010",
     2: "52ea85cf24d07d802183f805003a0808",
     3: "355610efdfb43860fed501319d95fc21",
+    4: "35202233ce91bcd4e1db9d81d67445ea",
 }
+NEXT_VERSION = len(CHECKSUMS) + 1
 ADDITIVE = (
     r"CREATE TABLE IF NOT EXISTS \w+ \(.+",
     r"ALTER TABLE \w+ ADD COLUMN \w+ [\w()']+ DEFAULT (\d+|'\w*')",
@@ -66,7 +68,7 @@ FETCHED = [(DAY, f"octo/repo-{n}", "ok", 1, 1) for n in range(1, 9)]
 def following(tmp_path):
     """The migrations of the next version."""
     files = shutil.copytree(MIGRATIONS, tmp_path / "migrations")
-    (files / "004_next.sql").write_text(NEXT)
+    (files / f"{NEXT_VERSION:03}_next.sql").write_text(NEXT)
     return files
 
 
@@ -123,7 +125,7 @@ def test_a_run_goes_on_over_an_upgrade(clickhouse, following, tmp_path):
     staged = (REPOSITORIES, repositories(9)), (POSITIONS, RANKED), (AUTHORS_COMMITS, rows)
     directory, manifest = stage(tmp_path, "a run", *staged)
     before = load(clickhouse, directory, manifest)
-    assert migrate(clickhouse, following) == [4]
+    assert migrate(clickhouse, following) == [NEXT_VERSION]
     again = before.pop()
     after = load_part(
         clickhouse, directory, manifest, table=again.table, file=again.file, attempt="after the upgrade"
@@ -171,7 +173,7 @@ def test_the_version_before_works_on_the_schema_after(clickhouse, following, tmp
     newer = run(clickhouse, tmp_path, "newer", (NEXT_COMMITS, newer_rows), day=OTHER_DAY)
 
     assert migrate(clickhouse) == []
-    assert "migrations of a newer version of the project stay: 4" in caplog.text
+    assert f"migrations of a newer version of the project stay: {NEXT_VERSION}" in caplog.text
     assert read_top_repositories(clickhouse, OTHER_DAY).author_count == 1500
     tables = (REPOSITORIES, repositories(9)), (POSITIONS, RANKED), (OUTCOMES, FETCHED)
     older = run(clickhouse, tmp_path, "older", *tables, (AUTHORS_COMMITS, commits(1200)))
