@@ -8,7 +8,7 @@ publishes both in ClickHouse, exactly once.
 | ---- | ----- | ------ | ------------- |
 | `postgres_health` | params, `postgres_default` | XCom: the facts found | yes |
 | `tables` | `clickhouse_default` | missing tables and columns | yes, does nothing |
-| `rank` | `github_default`: search | `ranking.json` in the run's staging | yes, the saved list is used |
+| `rank` | `github_default`: search | `ranking.ndjson` in the run's staging | yes, the saved list is used |
 | `fetch` | `github_default`: commits | parts, then the manifest | yes, asks only for the rest |
 | `load` | one part | a staging table of this try | yes |
 | `publish` | the staging tables | the day in every table, `loads` | yes, replaces the day whole |
@@ -189,24 +189,28 @@ def github_top_repositories() -> None:
     @task(max_active_tis_per_dag=1)
     async def rank() -> int:
         from include.github.ranking import rank as rank_repositories
+        from include.github.search import RestSearch
 
         with _only_one_asking_github() as (hook, lease):
             async with hook.get_conn() as client:
-                now = datetime.now(UTC)
-                ranking = await rank_repositories(client, _request(), _directory(), now, lease.check)
-        return len(ranking.repositories)
+                search, now = RestSearch(client), datetime.now(UTC)
+                ranking = await rank_repositories(client, search, _request(), _directory(), now, lease.check)
+        return len(ranking)
 
     @task(max_active_tis_per_dag=1, execution_timeout=timedelta(hours=12))
     async def fetch() -> list[dict[str, str]]:
+        from include.github.commits import RestCommits
         from include.github.fetch import fetch as fetch_commits
         from include.github.ranking import rank as rank_repositories
+        from include.github.search import RestSearch
 
         request, directory, now = _request(), _directory(), partial(datetime.now, UTC)
         with _only_one_asking_github() as (hook, lease):
             async with hook.get_conn() as client:
-                ranking = await rank_repositories(client, request, directory, now(), lease.check)
+                search, source, allowed = RestSearch(client), RestCommits(client), lease.check
+                ranking = await rank_repositories(client, search, request, directory, now(), allowed)
                 manifest = await fetch_commits(
-                    client, ranking, request, directory, **_run(), now=now, still_allowed=lease.check
+                    client, source, ranking, request, directory, **_run(), now=now, still_allowed=allowed
                 )
         get_current_context()["ti"].xcom_push("host", manifest.host)
         return [

@@ -1,10 +1,11 @@
-"""Who committed to a repository on a day, and how often."""
+"""Who committed to a repository on a day, and how often, by REST."""
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 
@@ -12,8 +13,9 @@ from yarl import URL
 
 from include.github.budget import Tally
 from include.github.client import GitHubClient, Page
-from include.github.errors import RequestFailed, TooManyPages
-from include.github.models import Commit, read_commits
+from include.github.errors import Blocked, Empty, NotFound, RequestFailed, TooManyPages
+from include.github.models import Commit, Repository, read_commits
+from include.github.records import FetchedRepository, Outcome
 
 PAGE_SIZES = (100, 50, 25)  # a page that is too much for GitHub's 10 s is asked for in smaller ones
 
@@ -97,3 +99,68 @@ async def _count_pages(client: GitHubClient, url: URL, count: CommitCount, tally
 
 def _overloaded(error: RequestFailed) -> bool:
     return error.status >= 500 or isinstance(error.__cause__, TimeoutError)  # noqa: PLR2004
+
+
+class RestCommits:
+    """Asks for the commits of each repository by itself, by GET /repos/{owner}/{name}/commits."""
+
+    batch = 1
+
+    def __init__(self, client: GitHubClient) -> None:
+        self._client = client
+
+    async def fetch(self, ranked: Sequence[tuple[int, Repository]], day: date) -> list[FetchedRepository]:
+        """Return what is known of each repository; 404, 409 empty and 451 are outcomes.
+
+        Raises: whatever else GitHubClient.get raises.
+        """
+        return [await _fetch_repository(self._client, *positioned, day) for positioned in ranked]
+
+
+async def _fetch_repository(
+    client: GitHubClient, position: int, repository: Repository, day: date
+) -> FetchedRepository:
+    tally, count = Tally(), CommitCount(day)
+    outcome: Outcome
+    try:
+        count = await _count_twice(client, repository, day, tally)
+        outcome = "moved" if count.moved else "ok"
+    except NotFound as error:
+        outcome = "gone"
+        log.warning("%s is gone: %s", repository.full_name, error)
+    except Blocked as error:
+        outcome = "blocked"
+        log.warning("%s is blocked: %s", repository.full_name, error)
+    except Empty:
+        outcome = "empty"
+    if count.outside:
+        log.warning("%s: %d commits are not of %s: left out", repository.full_name, count.outside, day)
+    if count.cleaned:
+        log.warning(
+            "%s: %d commits have an author that no table takes: NUL, a lone surrogate, or too long",
+            repository.full_name,
+            count.cleaned,
+        )
+    return FetchedRepository(
+        position=position,
+        id=repository.id,
+        repo=repository.full_name,
+        day=day,
+        outcome=outcome,
+        commits=count.authors.total(),
+        outside=count.outside,
+        cleaned=count.cleaned,
+        requests=tally.requests,
+        retries=tally.retries,
+        authors=dict(count.authors),
+    )
+
+
+async def _count_twice(client: GitHubClient, repository: Repository, day: date, tally: Tally) -> CommitCount:
+    """Count; on a 404 once more a little later, for replicas of GitHub lag."""
+    names = (repository.owner.login, repository.name)
+    try:
+        return await count_commits(client, *names, day, tally)
+    except NotFound:
+        await asyncio.sleep(client.bounds.gone_delay_s)
+        return await count_commits(client, *names, day, tally)

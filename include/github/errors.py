@@ -210,16 +210,16 @@ class WrongRanking(GitHubError):
 
 
 class ListCutShort(GitHubError):
-    """The list ends before all of it was seen. Attributes: url of the last page; found; promised."""
+    """The list ends before all of it was seen. Attributes: query; found; promised."""
 
-    def __init__(self, url: str, found: int, promised: int) -> None:
-        super().__init__(url, found, promised)
-        self.url, self.found, self.promised = url, found, promised
+    def __init__(self, query: str, found: int, promised: int) -> None:
+        super().__init__(query, found, promised)
+        self.query, self.found, self.promised = query, found, promised
 
     def __str__(self) -> str:
         return (
-            f"{self.url}: the list ends after {self.found} repositories of the {self.promised} it has. Run "
-            "the task again; if it repeats, a proxy on the way may drop the Link header"
+            f"search for {self.query!r}: the list ends after {self.found} of the {self.promised} repositories "
+            "it has. Run the task again; if it repeats, a proxy on the way may drop the Link header"
         )
 
 

@@ -168,13 +168,18 @@ _COMMITS = TypeAdapter(list[Commit])
 
 def read_search_page(value: JsonValue) -> SearchPage:
     """Check one page of a search. Raises: ValueError, also where GitHub says that the page is incomplete."""
-    try:
-        page = SearchPage.model_validate(value)
-    except ValidationError as error:
-        raise ValueError(f"not a page of search results: {first_problem(error)}") from error
+    page = read_divisible_page(value)
     if page.incomplete_results:
         raise ValueError("incomplete_results: the search ran out of time, repositories may be missing")
     return page
+
+
+def read_divisible_page(value: JsonValue) -> SearchPage:
+    """Check one page of a search that may be incomplete, and says so. Raises: ValueError."""
+    try:
+        return SearchPage.model_validate(value)
+    except ValidationError as error:
+        raise ValueError(f"not a page of search results: {first_problem(error)}") from error
 
 
 def read_commits(value: JsonValue) -> list[Commit]:

@@ -1,44 +1,78 @@
-"""The top repositories, read once a run and then used by all of it: the list drifts while one looks at it."""
+"""The ranking of a run: a file that is streamed, for it may be of 100,000 repositories."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime, time, timedelta
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError
-from yarl import URL
+from pydantic import AwareDatetime, BaseModel, ConfigDict, NonNegativeInt, TypeAdapter, ValidationError
 
 from include.github.budget import Tally
 from include.github.client import GitHubClient
-from include.github.errors import DayNotOver, ListCutShort, NothingRanked, TooManyPages, WrongRanking
-from include.github.models import Repository, SearchPage, read_search_page
-from include.github.request import MAX_TOP, TopRepositoriesRequest
-from include.staging.files import StagingPath, write_atomically
+from include.github.errors import DayNotOver, NothingRanked, WrongRanking
+from include.github.models import Repository
+from include.github.request import TopRepositoriesRequest
+from include.github.search import Search
+from include.github.short_list import ShortList
+from include.shown import first_problem
+from include.staging.errors import StagingFileDamaged
+from include.staging.files import StagingPath, open_buffered, written_atomically
 
-RANKING = "ranking.json"
-PAGE_SIZE = 100  # the most GitHub gives
-READINGS = 3  # of a list that drifts; the last one is filled up from further pages
+RANKING = "ranking.ndjson"
+OLDER_RANKING = "ranking.json"  # of versions that kept it as one JSON document
+TASK = "rank"  # of the DAG: what an error of its file says to clear
 
+_REPOSITORY = TypeAdapter(Repository)
 log = logging.getLogger(__name__)
 
 
-class Ranking(BaseModel):
-    """The ranked repositories, best first: position = index + 1.
+class RankingHeader(BaseModel):
+    """The first line of a ranking.
 
-    Attributes: request it answers; fetched_at, when stars were read; requests it took; repositories.
+    Attributes: request it answers; fetched_at, when stars were read; requests it took; count of repositories.
     """
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, extra="forbid")
     request: TopRepositoriesRequest
     fetched_at: AwareDatetime
-    requests: int
-    repositories: tuple[Repository, ...]
+    requests: NonNegativeInt
+    count: NonNegativeInt
+
+
+class Ranking:
+    """The ranked repositories, best first: the first has position 1. Each `for` reads the file anew.
+
+    Attributes: path of the file; request it answers; fetched_at, when stars were read; requests it took.
+    """
+
+    def __init__(self, path: StagingPath, header: RankingHeader) -> None:
+        self.path, self._header = path, header
+        self.request, self.fetched_at, self.requests = header.request, header.fetched_at, header.requests
+
+    def __len__(self) -> int:
+        return self._header.count
+
+    def __iter__(self) -> Iterator[Repository]:
+        """Yield the repositories. Raises: StagingFileDamaged; OSError."""
+        with open_buffered(self.path) as file:
+            file.readline()
+            count = 0
+            for line in file:
+                try:
+                    yield _REPOSITORY.validate_json(line)
+                except ValidationError as error:
+                    reason = f"line {count + 2}: {first_problem(error)}"
+                    raise StagingFileDamaged(str(self.path), reason, TASK) from error
+                count += 1
+        if count != len(self):
+            raise StagingFileDamaged(str(self.path), f"{count} repositories, expected {len(self)}", TASK)
 
 
 async def rank(
     client: GitHubClient,
+    search: Search,
     request: TopRepositoriesRequest,
     directory: StagingPath,
     now: datetime,
@@ -51,13 +85,20 @@ async def rank(
     Raises: WrongRanking where the saved one is of another request; NothingRanked; DayNotOver; and as
         GitHubClient.get.
     """
-    path = directory / RANKING
-    if saved := _read_saved(path):
-        require_request(saved, request, str(path))
-        log.info("ranking of %d repositories is there already, read at %s", _size(saved), saved.fetched_at)
+    if saved := await asyncio.to_thread(saved_ranking, directory):
+        require_request(saved, request)
+        log.info("ranking of %d repositories is there already, read at %s", len(saved), saved.fetched_at)
         return saved
     tally = Tally()
-    repositories = in_order(await _read_list(client, request, tally, still_allowed))[: request.top]
+    reading = ShortList(
+        search,
+        request.query,
+        request.top,
+        tally=tally,
+        pages=client.bounds.pages,
+        still_allowed=still_allowed,
+    )
+    repositories = await reading.read()
     _require_over(client, request, now)
     if not repositories:
         raise NothingRanked(request.query)
@@ -65,16 +106,11 @@ async def rank(
         log.warning(
             "only %d repositories match %r, asked for %d", len(repositories), request.query, request.top
         )
-    ranking = Ranking(request=request, fetched_at=now, requests=tally.requests, repositories=repositories)
-    await asyncio.to_thread(write_atomically, path, ranking.model_dump_json(by_alias=True).encode())
-    log.info("ranked %d repositories with %d requests", _size(ranking), tally.requests)
+    count = len(repositories)
+    header = RankingHeader(request=request, fetched_at=now, requests=tally.requests, count=count)
+    ranking = await asyncio.to_thread(save_ranking, directory / RANKING, header, repositories)
+    log.info("ranked %d repositories with %d requests", len(ranking), tally.requests)
     return ranking
-
-
-def require_request(ranking: Ranking, request: TopRepositoriesRequest, path: str) -> None:
-    """Raise WrongRanking unless the ranking is of this request."""
-    if ranking.request != request:
-        raise WrongRanking(path, str(ranking.request), str(request))
 
 
 def _require_over(client: GitHubClient, request: TopRepositoriesRequest, now: datetime) -> None:
@@ -84,98 +120,36 @@ def _require_over(client: GitHubClient, request: TopRepositoriesRequest, now: da
         raise DayNotOver(request.day, theirs, now)
 
 
-def in_order(repositories: Iterable[Repository]) -> tuple[Repository, ...]:
-    """Return each repository once, by stars downwards; of equal stars the older (smaller id) first.
-
-    Two ids under one name: a name is set free by a rename or a removal and taken by a newer repository, so
-    the larger id is the one that answers to the name; the other is left over in the search index.
-    """
-    by_name: dict[str, Repository] = {}
-    for repository in sorted({r.id: r for r in repositories}.values(), key=lambda r: r.id):
-        if stale := by_name.get(repository.full_name.lower()):
-            log.warning(
-                "%s is listed with ids %d and %d: using the newer", stale.full_name, stale.id, repository.id
-            )
-        by_name[repository.full_name.lower()] = repository
-    return tuple(sorted(by_name.values(), key=lambda r: (-r.stars, r.id)))
+def save_ranking(path: StagingPath, header: RankingHeader, repositories: Iterable[Repository]) -> Ranking:
+    """Write a ranking, whole or not at all. Raises: OSError."""
+    with written_atomically(path) as write:
+        write(header.model_dump_json().encode() + b"\n")
+        for repository in repositories:
+            write(repository.model_dump_json(by_alias=True).encode() + b"\n")
+    return Ranking(path, header)
 
 
-async def _read_list(
-    client: GitHubClient, request: TopRepositoriesRequest, tally: Tally, still_allowed: Callable[[], None]
-) -> list[Repository]:
-    """Read the list again while it drifts: an item seen on two pages means that another was seen on none."""
-    for reading in range(1, READINGS + 1):
-        fill_up = reading == READINGS
-        found, drifted = await _read_pages(client, request, tally, still_allowed, fill_up=fill_up)
-        if not drifted:
-            break
-        log.warning("reading %d of %d: the list moved between two pages", reading, READINGS)
-    return found
-
-
-async def _read_pages(
-    client: GitHubClient,
-    request: TopRepositoriesRequest,
-    tally: Tally,
-    still_allowed: Callable[[], None],
-    *,
-    fill_up: bool,
-) -> tuple[list[Repository], bool]:
-    """Read as few pages as give `top` names; stop at the first repeated item unless told to `fill_up`."""
-    found: list[Repository] = []
-    ids: set[int] = set()
-    names: set[str] = set()
-    asked: set[URL] = set()
-    url, drifted = _first_page(client, request), False
-    while True:
-        asked.add(url)
-        await asyncio.to_thread(still_allowed)
-        page = await client.get(url, read_search_page, tally)
-        items = page.value.items
-        drifted |= any(repository.id in ids for repository in items)
-        found += items
-        ids |= {repository.id for repository in items}
-        names |= {repository.full_name.lower() for repository in items}
-        if drifted and not fill_up:
-            return found, drifted
-        if page.next_url is None:
-            _require_all(page.value, len(ids), request, url)
-        if page.next_url is None or len(names) >= request.top:
-            return found, drifted
-        if page.next_url in asked or len(asked) >= client.bounds.pages:
-            raise TooManyPages(str(page.next_url), len(asked))
-        url = page.next_url
-
-
-def _require_all(page: SearchPage, found: int, request: TopRepositoriesRequest, url: URL) -> None:
-    """Refuse a list that ends before what it promised: a page without Link is no proof of the end.
-
-    Also one that has all that was asked for: where Link is dropped here, it is dropped from lists of commits
-    too, and of those nothing tells how long they are. A few missing ones are the index, which drifts.
-    """
-    reachable = min(page.total_count, MAX_TOP)
-    if found < min(request.top, reachable) or found + PAGE_SIZE <= reachable:
-        raise ListCutShort(str(url), found, reachable)
-
-
-def _first_page(client: GitHubClient, request: TopRepositoriesRequest) -> URL:
-    per_page = min(PAGE_SIZE, request.top)
-    return client.url(
-        "search", "repositories", q=request.query, sort="stars", order="desc", per_page=per_page, page=1
-    )
-
-
-def _read_saved(path: StagingPath) -> Ranking | None:
+def saved_ranking(directory: StagingPath) -> Ranking | None:
+    """Return the ranking of a run if it is there, and whole: what is not is told."""
+    path = directory / RANKING
     try:
-        return Ranking.model_validate_json(path.read_bytes())
+        with open_buffered(path) as file:
+            header = RankingHeader.model_validate_json(file.readline())
+        ranking = Ranking(path, header)
+        for _ in ranking:
+            pass
     except FileNotFoundError:
+        if (directory / OLDER_RANKING).exists():
+            log.warning("%s is of an older version, asking GitHub again", directory / OLDER_RANKING)
         return None
-    except ValidationError as error:
-        log.warning(
-            "%s is not readable, asking GitHub again: %s", path, error.errors(include_url=False)[0]["msg"]
-        )
+    except (ValidationError, StagingFileDamaged) as error:
+        reason = first_problem(error) if isinstance(error, ValidationError) else error.reason
+        log.warning("%s is not readable, asking GitHub again: %s", path, reason)
         return None
+    return ranking
 
 
-def _size(ranking: Ranking) -> int:
-    return len(ranking.repositories)
+def require_request(ranking: Ranking, request: TopRepositoriesRequest) -> None:
+    """Raise WrongRanking unless the ranking is of this request."""
+    if ranking.request != request:
+        raise WrongRanking(str(ranking.path), str(ranking.request), str(request))

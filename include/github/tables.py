@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 
 from include.github.ranking import Ranking
@@ -54,11 +54,12 @@ OUTCOMES = StagedTable(
 
 
 def write_tables(
-    directory: StagingPath, ranking: Ranking, records: Sequence[FetchedRepository]
+    directory: StagingPath, ranking: Ranking, records: Iterable[FetchedRepository]
 ) -> dict[str, TableParts]:
     """Stage every table of the run; stars and positions only where they are of the day (see is_current).
 
-    Whether they are is decided by when the stars were read, not by when the run ends.
+    Whether they are is decided by when the stars were read, not by when the run ends. Both arguments are
+    gone through once for each table.
 
     Raises: BadRow; OSError.
     """
@@ -71,7 +72,7 @@ def write_tables(
 def repository_rows(ranking: Ranking) -> Iterator[Row]:
     """Yield a row of `repositories` for each ranked repository."""
     fetched_at = ranking.fetched_at.replace(microsecond=0)
-    for r in ranking.repositories:
+    for r in ranking:
         pushed_at = r.pushed_at or NEVER_PUSHED
         numbers = (r.stars, r.watchers, r.forks)
         yield (r.id, r.owner.login, r.name, *numbers, r.language, r.updated_at, pushed_at, fetched_at)
@@ -79,18 +80,18 @@ def repository_rows(ranking: Ranking) -> Iterator[Row]:
 
 def position_rows(ranking: Ranking) -> Iterator[Row]:
     """Yield a row of `repositories_positions` for each ranked repository, from 1."""
-    for position, r in enumerate(ranking.repositories, start=1):
+    for position, r in enumerate(ranking, start=1):
         yield (ranking.request.day, r.full_name, position, r.id, r.stars)
 
 
-def author_rows(records: Sequence[FetchedRepository]) -> Iterator[Row]:
+def author_rows(records: Iterable[FetchedRepository]) -> Iterator[Row]:
     """Yield a row of `repositories_authors_commits` for each author, the busiest of a repository first."""
     for record in records:
         for author, commits in sorted(record.authors.items(), key=lambda item: (-item[1], item[0])):
             yield (record.day, record.repo, author, commits)
 
 
-def outcome_rows(records: Sequence[FetchedRepository]) -> Iterator[Row]:
+def outcome_rows(records: Iterable[FetchedRepository]) -> Iterator[Row]:
     """Yield a row of `repositories_outcomes` for each ranked repository."""
     for record in records:
         yield (record.day, record.repo, record.outcome, record.commits, record.requests)

@@ -22,13 +22,14 @@ from statistics import median
 from include.clickhouse.load import StagedPart, load_part
 from include.clickhouse.publish import check_day, publish_day
 from include.github.client import GitHubClient
+from include.github.commits import RestCommits
 from include.github.fetch import fetch
 from include.github.limits import LimitMemory
 from include.github.page_data import HISTORY_DAYS, read_top_repositories
-from include.github.ranking import RANKING, Ranking, rank
+from include.github.ranking import RANKING, RankingHeader, rank, save_ranking
 from include.github.request import MAX_TOP, TopRepositoriesRequest
+from include.github.search import RestSearch
 from include.pages.top_repositories import render_top_repositories
-from include.staging.files import write_atomically
 from include.staging.manifest import Manifest
 from tests.bench.capacity_model import PUSHED_EVERY, Day
 from tests.bench.crowd_stand_in import Crowd
@@ -130,12 +131,11 @@ async def _rank_and_fetch(count: int, directory: Path, url: str) -> Manifest:
     )
     async with client:
         if count > MAX_TOP:
-            repositories = tuple(Crowd(count, PUSHED_EVERY[count]).ranked(_now()))
-            made = Ranking(request=request, fetched_at=_now(), requests=0, repositories=repositories)
-            write_atomically(directory / RANKING, made.model_dump_json(by_alias=True).encode())
-        ranking = await rank(client, request, directory, _now())
-        require_equal("repositories ranked", len(ranking.repositories), count)
-        return await fetch(client, ranking, request, directory, **RUN, now=_now)
+            header = RankingHeader(request=request, fetched_at=_now(), requests=0, count=count)
+            save_ranking(directory / RANKING, header, Crowd(count, PUSHED_EVERY[count]).ranked(_now()))
+        ranking = await rank(client, RestSearch(client), request, directory, _now())
+        require_equal("repositories ranked", len(ranking), count)
+        return await fetch(client, RestCommits(client), ranking, request, directory, **RUN, now=_now)
 
 
 def _load(_count: int, directory: Path, port: int, _url: str) -> dict[str, float]:

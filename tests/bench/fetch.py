@@ -18,10 +18,12 @@ from pathlib import Path
 from statistics import median
 
 from include.github.client import GitHubClient
+from include.github.commits import RestCommits
 from include.github.fetch import fetch
 from include.github.limits import LimitMemory
 from include.github.ranking import rank
 from include.github.request import TopRepositoriesRequest
+from include.github.search import RestSearch
 from include.staging.manifest import Manifest
 from tests.bench.busy_stand_in import BusySample, fewest_requests
 from tests.bench.findings import Finding, WorkNotDone, at_least, never_above, require_equal
@@ -113,8 +115,9 @@ async def _rank_and_fetch(url: str, rate: int, top: int, directory: Path) -> Man
         now=now,
     )
     async with client:
-        ranking = await rank(client, request, directory, now())
-        return await fetch(client, ranking, request, directory, dag_id="bench", run_id="bench", now=now)
+        ranking = await rank(client, RestSearch(client), request, directory, now())
+        named = {"dag_id": "bench", "run_id": "bench", "now": now}
+        return await fetch(client, RestCommits(client), ranking, request, directory, **named)
 
 
 def _verify(manifest: Manifest, requests: list[dict], top: int) -> None:

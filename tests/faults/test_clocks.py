@@ -17,6 +17,7 @@ from include.github.errors import DayNotOver, LimitNeverLifts, RateLimitedUntil
 from include.github.limits import Bounds, LimitMemory
 from include.github.ranking import RANKING, rank
 from include.github.request import TopRepositoriesRequest
+from include.github.search import RestSearch
 from include.github_stand_in.app import FAULTS, REQUEST_LOG, create_app
 from include.github_stand_in.faults import Fault
 from include.github_stand_in.quota import Quota
@@ -283,9 +284,10 @@ async def test_a_day_that_is_over_by_our_clock_only(tmp_path: Path):
             with pytest.raises(
                 DayNotOver, match=r"GitHub's clock \(2026-08-20 23:30:00 UTC\), by ours it is"
             ):
-                await rank(client, REQUEST, path, api.ours.now)
+                await rank(client, RestSearch(client), REQUEST, path, api.ours.now)
         assert not (path / RANKING).exists()
         api.pass_until(OUR_NOW + HOUR / 2)
         async with api.client() as client:
-            assert len((await rank(client, REQUEST, path, api.ours.now)).repositories) == TOP
-            assert len((await rank(client, today, tmp_path / "today", api.ours.now)).repositories) == TOP
+            search, now = RestSearch(client), api.ours.now
+            assert len(await rank(client, search, REQUEST, path, now)) == TOP
+            assert len(await rank(client, search, today, tmp_path / "today", now)) == TOP

@@ -20,10 +20,12 @@ from aiohttp.test_utils import TestServer
 
 from include.github import errors
 from include.github.client import GitHubClient
+from include.github.commits import RestCommits
 from include.github.fetch import fetch
 from include.github.limits import Bounds, LimitMemory
 from include.github.ranking import RANKING, rank
 from include.github.request import TopRepositoriesRequest
+from include.github.search import RestSearch
 from include.github_stand_in.app import FAULTS, REQUEST_LOG, create_app
 from include.github_stand_in.faults import Fault
 from include.github_stand_in.quota import Quota
@@ -100,8 +102,8 @@ class Run:
         named = {"dag_id": "github_top_repositories", "run_id": "manual__1", "now": self.clock}
         try:
             async with client:
-                ranking = await rank(client, REQUEST, self.directory, NOON)
-                return await fetch(client, ranking, REQUEST, self.directory, **named)
+                ranking = await rank(client, RestSearch(client), REQUEST, self.directory, NOON)
+                return await fetch(client, RestCommits(client), ranking, REQUEST, self.directory, **named)
         finally:
             arrivals = [request.at_s for request in self.sent]
             assert all(sum(b <= at < b + 1 for at in arrivals) <= self.rate for b in arrivals)
@@ -127,8 +129,8 @@ class Run:
             str(path.relative_to(self.directory)) for path in self.directory.rglob("*") if path.is_file()
         }
         parts = {part.file for table in manifest.tables.values() for part in table.parts}
-        ranked = json.loads((self.directory / RANKING).read_text())["repositories"]
-        records = {f"fetched/{n}-{repository['id']}.json" for n, repository in enumerate(ranked, start=1)}
+        _, *ranked = map(json.loads, (self.directory / RANKING).read_text().splitlines())
+        records = {f"fetched/{n}-{repository['id']}.ndjson" for n, repository in enumerate(ranked, start=1)}
         return there - parts - records - {RANKING, MANIFEST}
 
 
@@ -317,7 +319,7 @@ async def test_a_fault_that_lasts_is_red_by_name_and_leaves_nothing(run, truth, 
     assert kind in OF_ALL or re.fullmatch(r"repository [\w.-]+/[\w.-]+, position \d+", *notes)
     assert len(run.sent) <= 1 + 5 + AT_ONCE * BOUNDS.attempts * 6
     assert not (run.directory / MANIFEST).exists()
-    finished = {json.loads(p.read_text())["repo"] for p in (run.directory / "fetched").glob("[0-9]*.json")}
+    finished = {json.loads(p.read_text())["repo"] for p in (run.directory / "fetched").glob("[0-9]*.ndjson")}
     assert finished
     before = run.asked
     run.app[FAULTS].clear()

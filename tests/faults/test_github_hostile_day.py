@@ -13,10 +13,12 @@ from include.clickhouse.load import load_part
 from include.clickhouse.publish import check_day, publish_day
 from include.clickhouse.schema import migrate
 from include.github.client import GitHubClient
+from include.github.commits import RestCommits
 from include.github.fetch import fetch
 from include.github.limits import Bounds, LimitMemory
 from include.github.ranking import rank
 from include.github.request import TopRepositoriesRequest
+from include.github.search import RestSearch
 from tests.integration.github.server import RecordingServer
 
 DAY = date(2026, 8, 20)
@@ -124,9 +126,9 @@ async def fetched(directory: Path):
     request = TopRepositoriesRequest(top=2, query="stars:>1", day=DAY)
     try:
         async with client:
-            ranking = await rank(client, request, directory, NOW)
+            ranking = await rank(client, RestSearch(client), request, directory, NOW)
             named = {"dag_id": "d", "run_id": "r", "now": lambda: NOW}
-            return await fetch(client, ranking, request, directory, **named)
+            return await fetch(client, RestCommits(client), ranking, request, directory, **named)
     finally:
         await server.stop()
 

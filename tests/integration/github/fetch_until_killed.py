@@ -7,10 +7,12 @@ from functools import partial
 from pathlib import Path
 
 from include.github.client import GitHubClient
+from include.github.commits import RestCommits
 from include.github.fetch import fetch
 from include.github.limits import LimitMemory
 from include.github.ranking import rank
 from include.github.request import TopRepositoriesRequest
+from include.github.search import RestSearch
 
 
 async def main(url: str, directory: Path, day: date) -> None:
@@ -27,8 +29,9 @@ async def main(url: str, directory: Path, day: date) -> None:
         now=now,
     )
     async with client:
-        ranking = await rank(client, request, directory, now())
-        await fetch(client, ranking, request, directory, dag_id="d", run_id="r", now=now)
+        ranking = await rank(client, RestSearch(client), request, directory, now())
+        source = RestCommits(client)
+        await fetch(client, source, ranking, request, directory, dag_id="d", run_id="r", now=now)
 
 
 if __name__ == "__main__":

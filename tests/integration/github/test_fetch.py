@@ -7,10 +7,12 @@ from datetime import timedelta
 
 import pytest
 
+from include.github.commits import RestCommits
 from include.github.errors import MostlyGone, RateLimitedUntil, RequestFailed, WrongRanking
 from include.github.fetch import fetch
 from include.github.ranking import rank
 from include.github.request import TopRepositoriesRequest
+from include.github.search import RestSearch
 from include.github_stand_in.app import FAULTS, REQUEST_LOG
 from include.github_stand_in.faults import Fault
 from include.github_stand_in.quota import Quota
@@ -25,8 +27,8 @@ RUN = {"dag_id": "github_top_repositories", "run_id": "manual__1", "now": now}
 async def run(client, request, directory, **options):
     """Rank and fetch, as the DAG does."""
     async with client:
-        ranking = await rank(client, request, directory, now())
-        return await fetch(client, ranking, request, directory, **RUN | options)
+        ranking = await rank(client, RestSearch(client), request, directory, now())
+        return await fetch(client, RestCommits(client), ranking, request, directory, **RUN | options)
 
 
 def rows(directory, manifest, table):
@@ -249,7 +251,8 @@ async def test_a_ranking_of_another_request_is_refused(stand_in, make_client, tm
     """Nothing is asked when list and request differ."""
     app, url = await stand_in()
     async with make_client(url) as client:
-        ranking = await rank(client, top20, tmp_path, now())
+        ranking = await rank(client, RestSearch(client), top20, tmp_path, now())
+        other = top20.model_copy(update={"top": 5})
         with pytest.raises(WrongRanking):
-            await fetch(client, ranking, top20.model_copy(update={"top": 5}), tmp_path, **RUN)
+            await fetch(client, RestCommits(client), ranking, other, tmp_path, **RUN)
     assert len(app[REQUEST_LOG].requests) == 1

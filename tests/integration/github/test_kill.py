@@ -19,7 +19,7 @@ async def _start(url, directory, day):
 
 
 def _finished(directory):
-    records = [json.loads(path.read_text()) for path in (directory / "fetched").glob("[0-9]*.json")]
+    records = [json.loads(path.read_text()) for path in (directory / "fetched").glob("[0-9]*.ndjson")]
     return {record["repo"]: record["requests"] for record in records}
 
 

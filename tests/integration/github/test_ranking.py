@@ -8,6 +8,7 @@ from aiohttp import web
 from include.github.errors import ListCutShort, NothingRanked, RequestFailed, WrongRanking
 from include.github.ranking import rank
 from include.github.request import TopRepositoriesRequest
+from include.github.search import RestSearch
 from include.github_stand_in.app import REQUEST_LOG
 from include.postgres.errors import LeaseLost
 from tests.integration.github.server import now
@@ -58,10 +59,10 @@ async def test_as_few_requests_as_possible(stand_in, make_client, tmp_path, yest
     """A hundred a page, the Link header only, and exactly `top` of them, best first."""
     app, url = await stand_in()
     async with make_client(url) as client:
-        ranking = await rank(client, request_for(top, yesterday), tmp_path, now())
-    stars = [repository.stars for repository in ranking.repositories]
+        ranking = await rank(client, RestSearch(client), request_for(top, yesterday), tmp_path, now())
+    stars = [repository.stars for repository in ranking]
     assert (len(stars), stars) == (top, sorted(stars, reverse=True))
-    assert len({repository.full_name for repository in ranking.repositories}) == top
+    assert len({repository.full_name for repository in ranking}) == top
     assert (len(app[REQUEST_LOG].requests), ranking.requests) == (requests, requests)
 
 
@@ -76,7 +77,9 @@ async def test_a_lost_lease_ends_the_reading_before_the_next_page(stand_in, make
 
     async with make_client(url) as client:
         with pytest.raises(LeaseLost):
-            await rank(client, request_for(1000, yesterday), tmp_path, now(), still_allowed)
+            await rank(
+                client, RestSearch(client), request_for(1000, yesterday), tmp_path, now(), still_allowed
+            )
     assert len(asked) == 1
     assert list(tmp_path.iterdir()) == []
 
@@ -85,8 +88,8 @@ async def test_the_saved_list_is_used(stand_in, make_client, tmp_path, top20):
     """The second call of a run sends nothing and returns the same."""
     app, url = await stand_in()
     async with make_client(url) as client:
-        first = await rank(client, top20, tmp_path, now())
-        assert await rank(client, top20, tmp_path, now()) == first
+        first = await rank(client, RestSearch(client), top20, tmp_path, now())
+        assert list(await rank(client, RestSearch(client), top20, tmp_path, now())) == list(first)
     assert len(app[REQUEST_LOG].requests) == 1
 
 
@@ -94,20 +97,22 @@ async def test_a_saved_list_of_another_request_is_refused(stand_in, make_client,
     """Another query in the same directory is a mistake, and both are named."""
     _, url = await stand_in()
     async with make_client(url) as client:
-        await rank(client, top20, tmp_path, now())
+        await rank(client, RestSearch(client), top20, tmp_path, now())
         with pytest.raises(WrongRanking, match=r"stars:>1.*stars:>9"):
-            await rank(client, top20.model_copy(update={"query": "stars:>9"}), tmp_path, now())
+            await rank(
+                client, RestSearch(client), top20.model_copy(update={"query": "stars:>9"}), tmp_path, now()
+            )
 
 
 async def test_a_torn_list_is_read_again(stand_in, make_client, tmp_path, top20, caplog):
     """Half a file is not believed, and that is said."""
     app, url = await stand_in()
     async with make_client(url) as client:
-        first = await rank(client, top20, tmp_path, now())
-        path = tmp_path / "ranking.json"
+        first = await rank(client, RestSearch(client), top20, tmp_path, now())
+        path = tmp_path / "ranking.ndjson"
         path.write_bytes(path.read_bytes()[:500])
-        again = await rank(client, top20, tmp_path, now())
-    assert again.repositories == first.repositories
+        again = await rank(client, RestSearch(client), top20, tmp_path, now())
+    assert list(again) == list(first)
     assert "not readable" in caplog.text
     assert len(app[REQUEST_LOG].requests) == 2
 
@@ -116,19 +121,19 @@ async def test_equal_stars_are_ordered_by_id(serve, make_client, tmp_path, yeste
     """No ties: of equal stars the smaller id comes first, whatever order GitHub gives."""
     server = await serve(Search([[item(3, 5), item(1, 5), item(2, 9)]]))
     async with make_client(server.url) as client:
-        ranking = await rank(client, request_for(3, yesterday), tmp_path, now())
-    assert [repository.id for repository in ranking.repositories] == [2, 1, 3]
+        ranking = await rank(client, RestSearch(client), request_for(3, yesterday), tmp_path, now())
+    assert [repository.id for repository in ranking] == [2, 1, 3]
 
 
 async def test_an_incomplete_answer_is_asked_again_then_fatal(serve, make_client, tmp_path, yesterday):
     """incomplete_results is no success: retried, and if it stays, the run fails and saves nothing."""
     server = await serve(Search([[item(1, 5)]], incomplete=2))
     async with make_client(server.url) as client:
-        ranking = await rank(client, request_for(1, yesterday), tmp_path / "a", now())
-        assert (len(ranking.repositories), server.seen.count) == (1, 3)
+        ranking = await rank(client, RestSearch(client), request_for(1, yesterday), tmp_path / "a", now())
+        assert (len(ranking), server.seen.count) == (1, 3)
         server.handler = Search([[item(1, 5)]], incomplete=99)
         with pytest.raises(RequestFailed, match="incomplete_results"):
-            await rank(client, request_for(1, yesterday), tmp_path / "b", now())
+            await rank(client, RestSearch(client), request_for(1, yesterday), tmp_path / "b", now())
     assert not (tmp_path / "b").exists()
 
 
@@ -138,8 +143,8 @@ async def test_a_list_that_moves_is_read_again(serve, make_client, tmp_path, yes
     still = [[item(n, 1000 - n) for n in range(1, 101)], [item(101, 899), item(102, 898)]]
     server = await serve(Search(moving, still))
     async with make_client(server.url) as client:
-        ranking = await rank(client, request_for(102, yesterday), tmp_path, now())
-    assert [repository.id for repository in ranking.repositories] == list(range(1, 103))
+        ranking = await rank(client, RestSearch(client), request_for(102, yesterday), tmp_path, now())
+    assert [repository.id for repository in ranking] == list(range(1, 103))
     assert server.seen.count == 4
 
 
@@ -148,8 +153,8 @@ async def test_a_list_that_never_stands_still_is_filled_up(serve, make_client, t
     pages = [[item(n, 1000 - n) for n in range(1, 101)], [item(100, 900)], [item(n, 1) for n in (200, 201)]]
     server = await serve(Search(pages))
     async with make_client(server.url) as client:
-        ranking = await rank(client, request_for(101, yesterday), tmp_path, now())
-    assert [repository.id for repository in ranking.repositories] == [*range(1, 101), 200]
+        ranking = await rank(client, RestSearch(client), request_for(101, yesterday), tmp_path, now())
+    assert [repository.id for repository in ranking] == [*range(1, 101), 200]
     assert server.seen.count == 2 + 2 + 3
     assert "the list moved" in caplog.text
 
@@ -164,8 +169,8 @@ async def test_a_list_that_ends_too_early_is_refused(serve, make_client, tmp_pat
 
     server = await serve(one_page)
     async with make_client(server.url) as client:
-        with pytest.raises(ListCutShort, match=r"repositories of the 1000.*drop the Link header"):
-            await rank(client, request_for(top, yesterday), tmp_path, now())
+        with pytest.raises(ListCutShort, match=r"of the 1000 repositories.*drop the Link header"):
+            await rank(client, RestSearch(client), request_for(top, yesterday), tmp_path, now())
     assert list(tmp_path.iterdir()) == []
 
 
@@ -174,7 +179,9 @@ async def test_an_empty_list_is_refused(serve, make_client, tmp_path, yesterday)
     server = await serve(Search([[]]))
     async with make_client(server.url) as client:
         with pytest.raises(NothingRanked, match="stars:>900000000"):
-            await rank(client, request_for(10, yesterday, "stars:>900000000"), tmp_path, now())
+            await rank(
+                client, RestSearch(client), request_for(10, yesterday, "stars:>900000000"), tmp_path, now()
+            )
     assert list(tmp_path.iterdir()) == []
 
 
@@ -182,8 +189,8 @@ async def test_fewer_than_asked_for_is_no_error(serve, make_client, tmp_path, ye
     """A narrow query has few matches; the log says so."""
     server = await serve(Search([[item(1, 5)]]))
     async with make_client(server.url) as client:
-        ranking = await rank(client, request_for(10, yesterday), tmp_path, now())
-    assert len(ranking.repositories) == 1
+        ranking = await rank(client, RestSearch(client), request_for(10, yesterday), tmp_path, now())
+    assert len(ranking) == 1
     assert "only 1 repositories match" in caplog.text
 
 
@@ -193,6 +200,6 @@ async def test_two_ids_under_one_name(serve, make_client, tmp_path, yesterday, c
     items = [item(7, 9, "core", "a"), item(8, 5, "CORE", "A"), item(9, 3, "core", "b")]
     server = await serve(Search([items]))
     async with make_client(server.url) as client:
-        ranking = await rank(client, request_for(3, yesterday), tmp_path, now())
-    assert [repository.id for repository in ranking.repositories] == [8, 9]
+        ranking = await rank(client, RestSearch(client), request_for(3, yesterday), tmp_path, now())
+    assert [repository.id for repository in ranking] == [8, 9]
     assert "a/core is listed with ids 7 and 8" in caplog.text

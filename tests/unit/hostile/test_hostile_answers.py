@@ -12,7 +12,7 @@ from include.github.answers import Answer, Limited, Redirect, read_limit, read_q
 from include.github.commits import CommitCount
 from include.github.errors import AnswerError
 from include.github.models import read_commits, read_search_page
-from include.github.ranking import Ranking
+from include.github.ranking import RANKING, RankingHeader, save_ranking, saved_ranking
 from include.github.records import FetchedRepository
 from include.github.request import TopRepositoriesRequest
 from include.github.tables import write_tables
@@ -63,16 +63,19 @@ commits = damaged(COMMIT) | st.builds(
 def staged(repositories, authors) -> int:
     """Stage a day of these as the main job does; return the rows."""
     request = TopRepositoriesRequest(top=100, query="stars:>1", day=DAY)
-    ranking = Ranking(request=request, fetched_at=NOW, requests=1, repositories=repositories)
-    saved = Ranking.model_validate_json(ranking.model_dump_json(by_alias=True))
-    assert saved == ranking
+    header = RankingHeader(request=request, fetched_at=NOW, requests=1, count=len(repositories))
     total = sum(authors.values())
     record = FetchedRepository(
         position=1, id=1, repo="a/b", day=DAY, outcome="ok", commits=total, authors=authors
     )
-    with tempfile.TemporaryDirectory() as directory:
+    with tempfile.TemporaryDirectory() as name:
+        directory = Path(name)
+        save_ranking(directory / RANKING, header, repositories)
+        ranking = saved_ranking(directory)
+        assert ranking is not None
+        assert tuple(ranking) == repositories
         tables = write_tables(
-            Path(directory), ranking, [FetchedRepository.model_validate_json(record.model_dump_json())]
+            directory, ranking, [FetchedRepository.model_validate_json(record.model_dump_json())]
         )
     return sum(parts.rows for parts in tables.values())
 

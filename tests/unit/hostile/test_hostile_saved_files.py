@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 
 from include.github.limits import LimitMemory
 from include.github.models import Repository
-from include.github.ranking import RANKING, Ranking, _read_saved
-from include.github.records import FetchedRepository, read_records, save_record
+from include.github.ranking import RANKING, RankingHeader, save_ranking, saved_ranking
+from include.github.records import FetchedRepository, Records
 from include.github.request import TopRepositoriesRequest
 from include.github_stand_in.recorded import read_recording
 from include.github_stand_in.recording_rows import RecordingError
@@ -28,12 +28,10 @@ REPOSITORY = {
     "id": 1, "owner": {"login": "a"}, "name": "b", "stargazers_count": 1, "watchers_count": 1,
     "forks_count": 1, "updated_at": "2026-08-20T10:00:00Z", "pushed_at": "2026-08-20T10:00:00Z",
 }  # fmt: skip
-RANKED = Ranking(
-    request=TopRepositoriesRequest(top=1, query="stars:>1", day=DAY),
-    fetched_at=NOW,
-    requests=1,
-    repositories=(Repository.model_validate(REPOSITORY),),
+HEADER = RankingHeader(
+    request=TopRepositoriesRequest(top=1, query="stars:>1", day=DAY), fetched_at=NOW, requests=1, count=1
 )
+RANKED = (Repository.model_validate(REPOSITORY),)
 RECORD = FetchedRepository(position=1, id=1, repo="a/b", day=DAY, outcome="ok", commits=1, authors={"c": 1})
 CLOSURE = {"until": "2026-08-20T10:00:00Z", "reason": "x", "strikes": 1}
 saved = (anything.map(json_text) | any_text).map(lambda text: text.encode("utf-8", "surrogatepass"))
@@ -45,14 +43,14 @@ def damaged_file(good: dict) -> st.SearchStrategy[bytes]:
 
 
 @OFTEN
-@given(damaged_file(json.loads(RANKED.model_dump_json())))
-def test_a_saved_ranking(data):
+@given(damaged_file(json.loads(HEADER.model_dump_json())), damaged_file(REPOSITORY))
+@example(HEADER.model_dump_json().encode(), json.dumps(REPOSITORY).encode())
+def test_a_saved_ranking(header, repository):
     """Is one, or GitHub is asked again."""
     with tempfile.TemporaryDirectory() as directory:
-        path = Path(directory) / RANKING
-        path.write_bytes(data)
-        read = _read_saved(path)
-    assert read is None or Ranking.model_validate_json(read.model_dump_json()) == read
+        (Path(directory) / RANKING).write_bytes(header + b"\n" + repository + b"\n")
+        read = saved_ranking(Path(directory))
+        assert read is None or len(list(read)) == len(read)
 
 
 @OFTEN
@@ -61,11 +59,13 @@ def test_a_saved_repository(data):
     """Is of this run, or it is asked for again."""
     with tempfile.TemporaryDirectory() as name:
         directory = Path(name)
-        save_record(directory, RECORD)
+        ranking = save_ranking(directory / RANKING, HEADER, RANKED)
+        Records(directory, ranking).save([RECORD])
         (path,) = (directory / "fetched").iterdir()
-        path.write_bytes(data)
-        read = read_records(directory, RANKED)
-    for record in read.values():
+        path.write_bytes(data + b"\n")
+        records = Records(directory, ranking)
+        read = list(records) if records.finished else []
+    for record in read:
         assert (record.id, record.repo, record.day) == (1, "a/b", DAY)
         assert record.commits == sum(record.authors.values())
 

@@ -1,0 +1,94 @@
+"""Searches for repositories, page by page: the interface of all ways to ask, and REST's."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple, Protocol
+
+from yarl import URL
+
+from include.github.budget import Tally
+from include.github.client import GitHubClient
+from include.github.errors import ForeignOrigin
+from include.github.models import Repository, read_divisible_page, read_search_page
+
+PAGE_SIZE = 100  # the most GitHub gives
+CAPACITY = 1000  # https://docs.github.com/en/rest/search/search: "up to 1,000 results for each search"
+
+
+class Asked(NamedTuple):
+    """A page to be read.
+
+    Attributes: query, in GitHub's syntax; first, how many results, at most PAGE_SIZE; after, where the page
+    before it ended (its `next`); divisible: where results are incomplete the query will be divided, so that
+    is told and not asked again.
+    """
+
+    query: str
+    first: int = PAGE_SIZE
+    after: str = ""
+    divisible: bool = False
+
+
+class Found(NamedTuple):
+    """A page that was read.
+
+    Attributes: total_count, results of the query; repositories of the page, by stars downwards; next, what
+    to ask `after` for the page that follows, empty at the end of the list; incomplete, results are missing.
+    """
+
+    total_count: int
+    repositories: tuple[Repository, ...]
+    next: str = ""
+    incomplete: bool = False
+
+
+class Search(Protocol):
+    """A way to search.
+
+    Attributes: capacity, results of one query that can be read; wanted, results to aim a slice at; width,
+    pages to ask for together.
+    """
+
+    capacity: int
+    wanted: int
+    width: int
+
+    async def read(self, pages: Sequence[Asked], tally: Tally) -> list[Found]:
+        """Read up to `width` pages, and return them in their order.
+
+        Raises: as GitHubClient.get, also for incomplete results of what is not divisible.
+        """
+
+
+class RestSearch:
+    """Searches by GET /search/repositories, a page a request."""
+
+    capacity = CAPACITY
+    wanted = 900  # a slice's last page is seldom full: the fewer slices the better, and some grow
+    width = 1
+
+    def __init__(self, client: GitHubClient) -> None:
+        self._client = client
+
+    async def read(self, pages: Sequence[Asked], tally: Tally) -> list[Found]:
+        """Read pages one after the other."""
+        return [await self._read_page(page, tally) for page in pages]
+
+    async def _read_page(self, asked: Asked, tally: Tally) -> Found:
+        url = self._page_after(asked) if asked.after else self._first_page(asked)
+        page = await self._client.get(
+            url, read_divisible_page if asked.divisible else read_search_page, tally
+        )
+        next_url = str(page.next_url or "")
+        return Found(page.value.total_count, tuple(page.value.items), next_url, page.value.incomplete_results)
+
+    def _first_page(self, asked: Asked) -> URL:
+        query: dict[str, str | int] = {"q": asked.query, "sort": "stars", "order": "desc"}
+        return self._client.url("search", "repositories", **query, per_page=asked.first, page=1)
+
+    def _page_after(self, asked: Asked) -> URL:
+        url, origin = URL(asked.after), self._client.base_url.origin()
+        if url.origin() != origin:  # kept from a try with another host: it gets no token
+            raise ForeignOrigin(asked.query, asked.after[:200], str(origin))
+        return url
