@@ -218,7 +218,7 @@ class ListCutShort(GitHubError):
 
     def __str__(self) -> str:
         return (
-            f"search for {self.query!r}: the list ends after {self.found} of the {self.promised} repositories "
+            f"search for {self.query!r}: it ends after {self.found} of the {self.promised} repositories "
             "it has. Run the task again; if it repeats, a proxy on the way may drop the Link header"
         )
 
