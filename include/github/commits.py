@@ -38,6 +38,11 @@ class CommitCount:
     moved: bool = False
     _seen: set[str] = field(default_factory=set)
 
+    @property
+    def seen(self) -> int:
+        """Return how many different commits came, of the day or not."""
+        return len(self._seen)
+
     def add(self, commits: Iterable[Commit]) -> None:
         """Count each commit once: a push between two pages shows some of them twice."""
         begin = datetime.combine(self.day, time(), UTC)
@@ -76,7 +81,7 @@ async def count_commits(client: GitHubClient, owner: str, name: str, day: date, 
         try:
             return await _count_pages(client, url, CommitCount(day), tally)
         except RequestFailed as error:
-            if per_page == PAGE_SIZES[-1] or not _overloaded(error):
+            if per_page == PAGE_SIZES[-1] or not overloaded(error):
                 raise
             log.warning("%s/%s: pages of %d are too much for the server: %s", owner, name, per_page, error)
     raise AssertionError("the last page size returns or raises")
@@ -97,7 +102,8 @@ async def _count_pages(client: GitHubClient, url: URL, count: CommitCount, tally
         url = page.next_url
 
 
-def _overloaded(error: RequestFailed) -> bool:
+def overloaded(error: RequestFailed) -> bool:
+    """Tell whether a smaller request may be answered."""
     return error.status >= 500 or isinstance(error.__cause__, TimeoutError)  # noqa: PLR2004
 
 
@@ -133,8 +139,15 @@ async def _fetch_repository(
         log.warning("%s is blocked: %s", repository.full_name, error)
     except Empty:
         outcome = "empty"
+    return record_of(position, repository, outcome, tally, count)
+
+
+def record_of(
+    position: int, repository: Repository, outcome: Outcome, tally: Tally, count: CommitCount
+) -> FetchedRepository:
+    """Make the record of a repository whose commits are counted, and tell what was left out or changed."""
     if count.outside:
-        log.warning("%s: %d commits are not of %s: left out", repository.full_name, count.outside, day)
+        log.warning("%s: %d commits are not of %s: left out", repository.full_name, count.outside, count.day)
     if count.cleaned:
         log.warning(
             "%s: %d commits have an author that no table takes: NUL, a lone surrogate, or too long",
@@ -145,7 +158,7 @@ async def _fetch_repository(
         position=position,
         id=repository.id,
         repo=repository.full_name,
-        day=day,
+        day=count.day,
         outcome=outcome,
         commits=count.authors.total(),
         outside=count.outside,

@@ -5,7 +5,7 @@ GitHubError
  ├ RateLimitedUntil, LimitNeverLifts
  ├ RequestFailed, RetryBudgetSpent
  ├ ForeignOrigin, TooManyRedirects, TooManyPages
- └ WrongRanking, MostlyGone, DayNotOver
+ └ WrongRanking, MostlyGone, DayNotOver, ApisDiffer
 
 DayNotPublished: a page that cannot be made, not GitHub's doing
 """
@@ -260,6 +260,20 @@ class MostlyGone(GitHubError):
         return (
             f"{self.gone} of {self.asked} repositories answer 404 (for example {self.example}): check the "
             "rights of the token and the host of the GitHub connection, then run the task again"
+        )
+
+
+class ApisDiffer(GitHubError):
+    """GraphQL and REST count an author's commits differently. Attributes: repo; author; graphql; rest."""
+
+    def __init__(self, repo: str, author: str, graphql: int, rest: int) -> None:
+        super().__init__(repo, author, graphql, rest)
+        self.repo, self.author, self.graphql, self.rest = repo, author, graphql, rest
+
+    def __str__(self) -> str:
+        return (
+            f"{self.repo}: GraphQL counts {self.graphql} commits of {self.author!a}, REST {self.rest}, "
+            "also when read again. Nothing of the run is stored: start a new run with the param api: rest"
         )
 
 
