@@ -12,6 +12,7 @@ from include.clickhouse.day import recorded_load, require_recorded
 from include.clickhouse.upsert import NEXT_STEP
 from include.github.errors import DayNotPublished
 from include.github.movement import Movement, RankedList, Standing
+from include.github.runs import RecordedRun, read_run
 from include.github.tables import AUTHORS_COMMITS, OUTCOMES, POSITIONS
 
 HISTORY_DAYS = 60  # with the day itself
@@ -65,7 +66,8 @@ class TopRepositories(NamedTuple):
     Attributes: published: the day's commits; ranked: the day's ranking, None where none is published;
     repositories: ranked ones by position, then those with commits but no position, most commits first;
     authors: the most active; author_count; commits; days: stored rankings of the last HISTORY_DAYS,
-    oldest first; left: repos of the day before that are not in the list any more, by position.
+    oldest first; left: repos of the day before that are not in the list any more, by position; run: plan and
+    cost of the run that published the commits, None where a version without plans did.
     """
 
     day: date
@@ -77,6 +79,7 @@ class TopRepositories(NamedTuple):
     commits: int
     days: tuple[date, ...]
     left: tuple[str, ...]
+    run: RecordedRun | None = None
 
 
 def read_top_repositories(clickhouse: ClickHouse, day: date) -> TopRepositories:
@@ -103,6 +106,7 @@ def read_top_repositories(clickhouse: ClickHouse, day: date) -> TopRepositories:
         commits=sum(row.commits for row in rows),
         days=tuple(lists),
         left=lists[day].left_since(before) if day in lists else (),
+        run=read_run(clickhouse, day, loads[AUTHORS_COMMITS.name].run_id),
     )
 
 

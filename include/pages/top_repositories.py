@@ -74,6 +74,7 @@ def render_top_repositories(
             for since in ("day_before", "week_before")
         ],
         steps=steps,
+        duration=duration,
     )
     facts = {
         "day": data.day.isoformat(),
@@ -101,6 +102,14 @@ def steps(values: Sequence[int | None]) -> str:
         texts.append("" if value is None else str(value - last))
         last = last if value is None else value
     return ",".join(texts)
+
+
+def duration(seconds: int) -> str:
+    """Return a time in its two largest units: 3 s, 12 min 5 s, 1 h 30 min."""
+    minutes, rest = divmod(seconds, 60)
+    hours, minutes = divmod(minutes, 60)
+    parts = ((hours, "h"), (minutes, "min"), (rest, "s"))
+    return " ".join([f"{number}\xa0{unit}" for number, unit in parts if number][:2]) or "0\xa0s"
 
 
 def _csv(data: TopRepositories) -> str:

@@ -18,6 +18,7 @@ from include.github.page_data import (
     TopRepositories,
     read_top_repositories,
 )
+from include.github.runs import RUNS, RecordedRun
 from include.github.tables import AUTHORS_COMMITS, OUTCOMES
 from include.github.tables import POSITIONS as RANKING
 
@@ -206,3 +207,15 @@ def test_a_day_that_is_not_as_it_was_published(clickhouse, table: str):
     told = rf"table {table}, day {DAY}: it holds rows=2 .* Next: clear task load with all after it"
     with pytest.raises(DayMismatch, match=told):
         read_top_repositories(clickhouse, DAY)
+
+
+def test_the_run_that_published_the_day(clickhouse):
+    """Its plan and cost, whichever others were planned for the day; none of a version without them."""
+    rank(clickhouse, 0, {"a/a": 9})
+    record(clickhouse, "published")
+    assert read_top_repositories(clickhouse, DAY).run is None
+    rows = [
+        RecordedRun("dag", run_id, DAY, requests=n) for n, run_id in enumerate(("published", "plan only"))
+    ]
+    insert_rows(clickhouse, RUNS, RecordedRun._fields, [rows])
+    assert read_top_repositories(clickhouse, DAY).run == rows[0]

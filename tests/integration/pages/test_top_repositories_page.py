@@ -9,6 +9,7 @@ from selenium.webdriver.common.by import By
 
 from include.github.movement import Movement
 from include.github.page_data import ActiveAuthor, Publication, RepositoryDay, TopRepositories
+from include.github.runs import RecordedRun
 from include.pages.top_repositories import render_top_repositories
 from tests.integration.pages.site import Site, window
 from tests.servers.chromium import see
@@ -36,7 +37,27 @@ REPOSITORIES = (
     ranked(4, 900, Movement("down", -2, -5)),
 )
 AUTHORS = (ActiveAuthor(LONG_AUTHOR, 23, 2, REPOSITORIES[2].repo),)
-RANKED = TopRepositories(DAY, PUBLISHED, PUBLISHED, REPOSITORIES, AUTHORS, 1, 23, DAYS, ())
+RUN = RecordedRun(
+    dag_id="github_top_repositories",
+    run_id=PUBLISHED.run_id,
+    date=DAY,
+    top=4,
+    api="graphql",
+    planned_at=PUBLISHED.published_at - timedelta(minutes=3),
+    requests_planned=1_234_567,
+    points_planned=4,
+    seconds_planned=3_725,
+    quota_left=4_441,
+    fits=0,
+    finished_at=PUBLISHED.published_at,
+    requests=1_234_570,
+    points=5,
+    retries=2,
+    unchanged=1,
+    seconds=7_322,
+    seconds_waited=3_540,
+)
+RANKED = TopRepositories(DAY, PUBLISHED, PUBLISHED, REPOSITORIES, AUTHORS, 1, 23, DAYS, (), RUN)
 _UNRANKED = tuple(row._replace(position=None, stars=None) for row in REPOSITORIES)
 BACKFILLED = RANKED._replace(ranked=None, days=DAYS[:-1], repositories=_UNRANKED)
 
@@ -145,6 +166,54 @@ def test_a_backfilled_day(browser: Chrome, site: Site, tmp_path: Path):
     assert owners(browser) == ["owner-2", "owner-4", "owner-1", "owner-3"]
     see(browser, "#filter").send_keys("owner-2")
     assert owners(browser) == ["owner-2"]
+
+
+PLANNED_AT = "Planned 2026-11-21 00:28:02 UTC"
+
+
+def cost(browser: Chrome) -> list[str]:
+    """The lines of what the run cost."""
+    rows = browser.find_elements(By.CSS_SELECTOR, "#cost tbody tr, #cost p")
+    return [row.text.replace("\xa0", " ") for row in rows]
+
+
+def test_what_the_run_cost_is_beside_what_was_planned(browser: Chrome, site: Site, tmp_path: Path):
+    """All that is known; a run of GraphQL that had to wait."""
+    show(browser, site, tmp_path)
+    assert see(browser, "#cost thead").text == "By GraphQL Planned Actual"
+    assert cost(browser) == [
+        "Requests 1,234,567 1,234,570",
+        "Points of GraphQL 4 5",
+        "Unchanged answers, free 1",
+        "Retries 2",
+        "Time 1 h 2 min 2 h 2 min",
+        "of it, waiting for limits 59 min",
+        f"{PLANNED_AT} with a quota of 4,441 left, which was not enough: the run had to wait.",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("run", "said"),
+    [
+        (
+            RUN._replace(api="rest", points_planned=0, points=0, retries=0, unchanged=0, seconds_waited=0,
+                         quota_left=-1, fits=1),
+            ["Requests 1,234,567 1,234,570", "Time 1 h 2 min 2 h 2 min",
+             f"{PLANNED_AT}; the server tells no quota."],
+        ),
+        (
+            RecordedRun("a", "b", DAY, finished_at=PUBLISHED.published_at, requests=60, seconds=7),
+            ["Requests \u2013 60", "Time \u2013 7 s"],
+        ),
+        (None, []),
+    ],
+    ids=["nothing to tell but what was done", "not planned", "of an older version"],
+)  # fmt: skip
+def test_what_is_not_known_of_a_run_is_not_shown(browser: Chrome, site: Site, tmp_path: Path, run, said):
+    """A line that would say nothing is left out, on a day without repositories too."""
+    for repositories in (REPOSITORIES, ()):
+        show(browser, site, tmp_path, RANKED._replace(run=run, repositories=repositories))
+        assert cost(browser) == said
 
 
 def test_an_empty_day(browser: Chrome, site: Site, tmp_path: Path):
