@@ -46,8 +46,8 @@ class CommitSource(Protocol):
         """
 
 
-async def _no_plan(records: Records) -> None:
-    """Go on without one."""
+async def _go_on(records: Records) -> None:
+    """Do nothing."""
 
 
 async def fetch(
@@ -61,7 +61,8 @@ async def fetch(
     run_id: str,
     now: Callable[[], datetime],
     still_allowed: Callable[[], None] = lambda: None,
-    before_asking: Callable[[Records], Awaitable[None]] = _no_plan,
+    before_asking: Callable[[Records], Awaitable[None]] = _go_on,
+    after_asking: Callable[[Records], Awaitable[None]] = _go_on,
     tick_s: float = TICK_S,
 ) -> Manifest:
     """Stage a run's day and return its manifest; where that is there already, without a request.
@@ -70,7 +71,8 @@ async def fetch(
 
     Args: directory: of the run, the same in every try. still_allowed: called at the start and every
         `tick_s` seconds; what it raises (a lost lease) ends the fetch. before_asking: called before the first
-        request, with what is known; what it raises ends the fetch too.
+        request, with what is known; after_asking: called before anything is staged, with the records of all
+        repositories. What they raise ends the fetch too.
     Raises: WrongRanking; RateLimitedUntil; MostlyGone; whatever the source raises; BadRow; OSError.
     """
     require_request(ranking, request)
@@ -81,6 +83,7 @@ async def fetch(
     records = await asyncio.to_thread(Records, directory, ranking)
     await before_asking(records)
     await _Fetching(client, source, ranking, records).run(still_allowed, tick_s)
+    await after_asking(records)
     manifest = Manifest(
         dag_id=dag_id,
         run_id=run_id,
