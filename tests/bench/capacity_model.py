@@ -10,7 +10,6 @@ from typing import NamedTuple
 
 from include.github.pacing import GUARD
 from include.github.page_data import HISTORY_DAYS
-from include.github.ranking import PAGE_SIZE
 from include.github.request import MAX_TOP
 from include.staging.tables import ROWS_PER_PART
 
@@ -19,6 +18,7 @@ SIZES = (100, 1_000, 10_000, 100_000)
 PUSHED_EVERY = {100: 2, 1_000: 2, 10_000: 5, 100_000: 10}
 
 # GitHub's limits, and ours.
+PAGE_SIZE = 100  # repositories of a search, commits of a list
 CORE_PER_HOUR = 5_000  # requests, of one token
 SEARCH_PER_MINUTE = 30
 REQUESTS_PER_SECOND = 10  # the connection's default

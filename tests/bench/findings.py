@@ -27,7 +27,9 @@ class Finding:
 
     @property
     def measured(self) -> tuple[str, str, str]:
-        """Return min, median and max as text."""
+        """Return min, median and max as text; nothing where nothing was measured."""
+        if not self.values:
+            return "", "", ""
         figures = (min(self.values), median(self.values), max(self.values))
         low, middle, high = (f"{figure:.{self.digits}f}" for figure in figures)
         return low, middle, high
@@ -50,6 +52,11 @@ def at_most(
 def never_above(question: str, values: Sequence[float], target: float, *, digits: int = 0) -> Finding:
     """Judge every single value: a promise that one round breaks is broken."""
     return Finding(question, values, f"never > {target:g}", max(values) <= target, digits)
+
+
+def not_measured(question: str, why: Exception) -> Finding:
+    """Say so in the table."""
+    return Finding(question, (), "", None, remark=str(why))
 
 
 class WorkNotDone(Exception):

@@ -7,28 +7,19 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from pathlib import Path
 
 from include.clickhouse.client import NativeClient
 from include.clickhouse.schema import migrate
 from include.github.tables import AUTHORS_COMMITS
 from include.staging.manifest import MANIFEST, Manifest, save_manifest
-from include.staging.tables import Part, Row, write_table
+from include.staging.tables import Part, write_table
+from tests.bench.invented_rows import DAY, rows
 from tests.servers.clickhouse import PASSWORD, ClickHouseServer, running_clickhouse
 
-DAY = date(2026, 8, 20)
 TABLE = AUTHORS_COMMITS
 DATABASE = "bench"
-
-
-def rows(count: int) -> Iterator[Row]:
-    """Yield rows as varied as real ones: some 150 authors a repository, names of different lengths."""
-    for number in range(count):
-        project = number // 150
-        author = number * 7919 % 1_000_003
-        repo = f"owner-{project % 911}/{'large-' * (project % 3)}project-{project}"
-        yield DAY, repo, f"{'someone-' * (author % 2)}{author:x}", 1 + author % 23
 
 
 def stage(directory: Path, count: int) -> Manifest:
