@@ -324,7 +324,7 @@ def _only_one_asking_github() -> Iterator[tuple[GitHubHook, Lease]]:
     from hooks.postgres_hook import StagehousePostgresHook
 
     hook = GitHubHook(staging_root=staging_root())
-    with slot_given_back_while_waiting(), StagehousePostgresHook().lease(hook.lease_name()) as lease:
+    with slot_given_back_while_waiting(), StagehousePostgresHook().lease(*hook.lease_names()) as lease:
         yield hook, lease
 
 

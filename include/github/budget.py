@@ -1,36 +1,43 @@
 """What GitHub still allows, known from its headers, spent before it is refused.
 
-Per resource ("core", "search"): `remaining` of the last answer, less every request still on its way, for
-they may not be in that figure yet. Nothing left: wait for an answer or for the reset. Nothing known: one
-request goes first, to find out. A closed resource stops all requests, also those already in the queue.
+Per token and resource ("core", "search", "graphql"): `remaining` of the last answer, less a share kept in
+reserve, less every request still on its way. The token with the most left goes next. Nothing left: wait for
+an answer or for the reset. A closed resource stops all requests, also those already in the queue.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections import defaultdict
-from collections.abc import AsyncIterator, Callable
+import math
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from contextlib import asynccontextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from include.github.answers import EVERYTHING, Limited, Quota
+from include.github.allowance import SAME_RESET, UNCOUNTED, Allowance
+from include.github.closures import Closures
 from include.github.errors import LimitNeverLifts, RateLimitedUntil
-from include.github.limits import Bounds, Closure, LimitMemory, longest
-
-_UNCOUNTED = -1  # the server sends no rate limit headers: a GitHub Enterprise with limits switched off
+from include.github.limits import Bounds, Closure
+from include.github.rate_limits import EVERYTHING, Limited, Quota
+from include.github.tokens import Token
 
 log = logging.getLogger(__name__)
 
 
 @dataclass
 class Tally:
-    """What one piece of work cost. Attributes: requests sent; retries among them."""
+    """What one piece of work cost.
+
+    Attributes: requests sent; retries among them; points of GraphQL; unchanged, requests whose answer was
+    known already, which cost no quota.
+    """
 
     requests: int = 0
     retries: int = 0
+    points: int = 0
+    unchanged: int = 0
 
 
 class NotNow(Exception):
@@ -38,25 +45,12 @@ class NotNow(Exception):
 
 
 @dataclass
-class _Resource:
-    """remaining: None where not known yet, or _UNCOUNTED; full_at: when it is full again."""
-
-    remaining: int | None = None
-    full_at: datetime | None = None
-    in_flight: int = 0
-
-    @property
-    def available(self) -> int:
-        if self.remaining is None:
-            return 1 - self.in_flight
-        return 1 if self.remaining == _UNCOUNTED else self.remaining - self.in_flight
-
-
-@dataclass
 class Slot:
     """The right to send one request. Attributes: since, when it was given; sent, requests sent on it."""
 
+    token: Token
     resource: str
+    allowance: Allowance
     tally: Tally
     since: datetime
     sent: int = 0
@@ -67,48 +61,58 @@ _SLOT: ContextVar[Slot] = ContextVar("slot")
 
 
 class Budget:
-    """Guards every request of a process. One event loop, one instance an account.
+    """Guards every request of a process. One event loop, one instance a client.
 
+    Args: reserve: share of each token's limit that is left to others.
     Attributes: requests, sent so far; waited_s, what limits have cost so far, in seconds.
     """
 
-    def __init__(self, memory: LimitMemory, bounds: Bounds, now: Callable[[], datetime]) -> None:
-        self._memory, self._bounds, self._now = memory, bounds, now
-        self._closures: dict[str, Closure] = {}
-        self._resources: defaultdict[str, _Resource] = defaultdict(_Resource)
+    def __init__(
+        self,
+        tokens: Sequence[Token],
+        closures: Closures,
+        bounds: Bounds,
+        now: Callable[[], datetime],
+        reserve: float,
+    ) -> None:
+        self._tokens, self._closures, self._bounds, self._now = list(tokens), closures, bounds, now
+        self._reserve = reserve
+        self._allowances: dict[tuple[Token, str], Allowance] = {}
         self._changed = asyncio.Event()
         self.requests, self.waited_s = 0, 0.0
 
-    def recall(self) -> None:
-        """Take up the limits that an earlier process met."""
-        self._closures = self._memory.read()
+    @property
+    def tokens(self) -> tuple[Token, ...]:
+        """The tokens that were not rejected."""
+        return tuple(self._tokens)
 
     @asynccontextmanager
-    async def slot(self, resource: str, tally: Tally) -> AsyncIterator[Slot]:
+    async def slot(
+        self, resource: str, tally: Tally, tokens: Collection[Token] = (), best: Collection[Token] = ()
+    ) -> AsyncIterator[Slot]:
         """Wait until a request of `resource` may be sent, and hold its place until its answer is read.
 
+        Args: tokens: one of these, of all where empty. best: one of these where it is open.
         Raises: RateLimitedUntil where the wait is longer than the patience.
         """
-        state = self._resources[resource]
-        await self._wait_until_open(resource)
-        state.in_flight += 1
-        slot = Slot(resource, tally, self._now())
-        token = _SLOT.set(slot)
+        token = await self._choose(resource, tokens, best)
+        slot = Slot(token, resource, self.allowance(token, resource), tally, self._now())
+        slot.allowance.in_flight += 1
+        reset = _SLOT.set(slot)
         try:
             yield slot
         finally:
-            _SLOT.reset(token)
-            state.in_flight -= 1
+            _SLOT.reset(reset)
+            slot.allowance.in_flight -= 1
             # Whatever left without coming back may have been counted all the same.
-            self._charge(slot.resource, slot.sent - slot.answered)
+            if slot.allowance.charge(slot.sent - slot.answered):
+                self._close_if_spent(token, resource)
             self._wake_all()
 
     def admit(self, _url: object = None) -> None:
         """Count a request, at the moment it is sent; NotNow if the limit closed while it queued."""
         slot = _SLOT.get()
-        state = self._resources[slot.resource]
-        over = state.remaining is not None and 0 <= state.remaining < state.in_flight + slot.sent
-        if over or self._closure(slot.resource):
+        if not slot.allowance.covers(slot.sent) or self._closures.of(slot.token, slot.resource):
             raise NotNow
         slot.sent += 1
         slot.tally.requests += 1
@@ -120,20 +124,18 @@ class Budget:
         Args: quota: None where the answer has no such headers. whole: it is an answer of the API itself (200)
             and not of some proxy before it: then no headers mean that limits are switched off.
         """
-        self._forget_strikes(slot)
-        state = self._resources[slot.resource]
+        self._closures.forget_lifted(slot.token, slot.since)
         if quota is None:
-            if whole and state.remaining is None:
-                state.remaining = _UNCOUNTED
+            if whole and slot.allowance.remaining is None:
+                slot.allowance.remaining = UNCOUNTED
             return
         slot.answered = True
-        full_at = self._now() + timedelta(seconds=quota.reset_in_s)
-        if state.remaining not in (None, _UNCOUNTED) and _same_window(state.full_at, full_at):
-            # Answers overtake each other: within one window the smallest figure is the newest.
-            state.remaining = min(state.remaining or 0, quota.remaining)
-        else:
-            state.remaining, state.full_at = quota.remaining, full_at
-        self._close_if_spent(slot.resource)
+        self.told(slot.token, slot.resource, quota)
+
+    def told(self, token: Token, resource: str, quota: Quota) -> None:
+        """Take in the figures of a resource, wherever they were told."""
+        self.allowance(token, resource).learn(quota, self._now() + timedelta(seconds=quota.reset_in_s))
+        self._close_if_spent(token, resource)
 
     def refused(self, slot: Slot, limit: Limited) -> None:
         """Close a resource because GitHub said so.
@@ -141,7 +143,7 @@ class Budget:
         Raises: LimitNeverLifts after too many refusals in a row.
         """
         slot.answered = True
-        before = self._closures.get(limit.resource)
+        before = self._closures.last(slot.token, limit.resource)
         # Requests that were on their way when the limit closed are refused too: the same strike, not more.
         repeated = before is not None and slot.since < before.until
         strikes = (before.strikes if before else 0) + (not repeated)
@@ -150,67 +152,73 @@ class Budget:
         if before and repeated and before.until >= until:
             return
         if strikes > self._bounds.strikes:
-            self._close(limit.resource, until, limit.reason)
+            self._close(slot.token, limit.resource, until, limit.reason)
             raise LimitNeverLifts(strikes, limit.reason)
-        self._close(limit.resource, until, limit.reason, strikes)
+        self._close(slot.token, limit.resource, until, limit.reason, strikes)
 
-    def _forget_strikes(self, slot: Slot) -> None:
-        """Drop the closures that were over when the answered request set out: they are proven lifted."""
-        kept = {name: closure for name, closure in self._closures.items() if slot.since < closure.until}
-        if len(kept) < len(self._closures):
-            self._remember(kept)
+    def set_aside(self, token: Token) -> bool:
+        """Ask no more with a token that was rejected; return False, and keep it, where it is the last one."""
+        if token in self._tokens and len(self._tokens) > 1:
+            self._tokens.remove(token)
+            log.warning("%s was rejected (401): going on without it", token)
+            self._wake_all()
+        return token not in self._tokens
 
-    async def _wait_until_open(self, resource: str) -> None:
+    def allowance(self, token: Token, resource: str) -> Allowance:
+        """Return what is known of a token's resource. Without a token there is nobody to leave a share to."""
+        share = self._reserve if token.text else 0.0
+        return self._allowances.setdefault((token, resource), Allowance(share))
+
+    async def _choose(self, resource: str, tokens: Collection[Token], best: Collection[Token]) -> Token:
         while True:
-            if closure := self._closure(resource):
-                wait_s = (closure.until - self._now()).total_seconds()
-                if wait_s > self._bounds.patience_s:
-                    raise RateLimitedUntil(resource, closure.until, closure.reason)
-                await asyncio.sleep(max(wait_s, 0.001))
-            elif self._resources[resource].available > 0:
-                return
-            else:
+            allowed = [token for token in self._tokens if token in tokens] or self._tokens
+            closures = {token: self._closures.of(token, resource) for token in allowed}
+            ready = [token for token in allowed if not closures[token] and self._merit(token, resource)]
+            if ready:
+                return max(ready, key=lambda token: (token in best, self._merit(token, resource)))
+            closed = [closure for closure in closures.values() if closure]
+            if len(closed) < len(allowed):
                 await self._changed.wait()
+            else:
+                await self._wait_for(resource, min(closed, key=lambda closure: closure.until))
 
-    def _closure(self, resource: str) -> Closure | None:
-        """Return what closes `resource` now."""
-        now = self._now()
-        righted = {name: closure.by(now) for name, closure in self._closures.items()}
-        if righted != self._closures:
-            self._remember(righted)  # or every later process would begin to wait anew
-        named = [self._closures[name] for name in (resource, EVERYTHING) if name in self._closures]
-        return longest(named, now)
+    def _merit(self, token: Token, resource: str) -> float:
+        """Return how many requests it has left; of what is not known one request finds out first."""
+        allowance = self.allowance(token, resource)
+        unknown = allowance.remaining is None and allowance.available > 0
+        return math.inf if unknown else max(0, allowance.available)
 
-    def _charge(self, resource: str, requests: int) -> None:
-        state = self._resources[resource]
-        if requests and state.remaining is not None and state.remaining > 0:
-            state.remaining = max(0, state.remaining - requests)
-            self._close_if_spent(resource)
+    async def _wait_for(self, resource: str, closure: Closure) -> None:
+        wait_s = (closure.until - self._now()).total_seconds()
+        if wait_s > self._bounds.patience_s:
+            raise RateLimitedUntil(resource, closure.until, closure.reason)
+        await asyncio.sleep(max(wait_s, 0.001))
 
-    def _close_if_spent(self, resource: str) -> None:
-        state = self._resources[resource]
-        if state.remaining == 0 and state.full_at:
-            self._close(resource, state.full_at, "x-ratelimit-remaining is 0")
+    def _close_if_spent(self, token: Token, resource: str) -> None:
+        allowance, closed = self.allowance(token, resource), self._closures.of(token, resource)
+        if not allowance.spent or allowance.full_at is None:
+            return
+        if closed and closed.until >= allowance.full_at - SAME_RESET:  # answers on their way when it closed
+            allowance.forget()
+        else:
+            reason = f"x-ratelimit-remaining is {allowance.remaining}"
+            if allowance.reserved:
+                reason += f", and {allowance.reserved} of {allowance.limit} are kept in reserve"
+            self._close(token, resource, allowance.full_at, reason)
 
-    def _close(self, resource: str, until: datetime, reason: str, strikes: int = 0) -> None:
+    def _close(self, token: Token, resource: str, until: datetime, reason: str, strikes: int = 0) -> None:
         closure = Closure(since=self._now(), until=until, reason=reason, strikes=strikes)
         wait_s = (closure.until - closure.since).total_seconds()
-        log.warning("rate limit of %r: no request for %.1f s (%s)", resource, wait_s, closure.reason)
-        self.waited_s += max(0.0, min(wait_s, self._bounds.patience_s))
-        if resource in self._resources:
-            # After the reset the old figures mean nothing: one request goes first again.
-            self._resources[resource].remaining = self._resources[resource].full_at = None
-        self._remember(self._closures | {resource: closure})
-
-    def _remember(self, closures: dict[str, Closure]) -> None:
-        self._closures = closures
-        self._memory.write(closures)
+        whose = f" of {token}" if token.of > 1 and resource != EVERYTHING else ""
+        log.warning("rate limit of %r%s: no request for %.1f s (%s)", resource, whose, wait_s, closure.reason)
+        # After the reset the old figures mean nothing.
+        self.allowance(token, resource).forget()
+        self._closures.close(token, resource, closure)
+        ends = [closed.until for other in self._tokens if (closed := self._closures.of(other, resource))]
+        if len(ends) == len(self._tokens):
+            wait_s = (min(ends) - closure.since).total_seconds()
+            self.waited_s += max(0.0, min(wait_s, self._bounds.patience_s))
 
     def _wake_all(self) -> None:
         self._changed.set()
         self._changed = asyncio.Event()
-
-
-def _same_window(one: datetime | None, other: datetime) -> bool:
-    # The Date header is in whole seconds, so the same reset is seen up to a second apart.
-    return one is not None and abs((one - other).total_seconds()) < 2  # noqa: PLR2004

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
 from dataclasses import dataclass
 from datetime import datetime
@@ -62,28 +63,31 @@ _CLOSURES = TypeAdapter(dict[str, Closure])
 
 
 class LimitMemory:
-    """Which resources are closed, in one small JSON file: the next try, run or process does not ask either.
+    """Which resources are closed, a small JSON file an account: the next try or run does not ask either.
 
-    The file belongs to one account on one API (see GitHubHook), and only the holder of the
-    lease of that account writes it.
+    An account is a token on one API, and only the holder of its lease writes its file.
     """
 
-    def __init__(self, path: StagingPath) -> None:
-        self._path = path
+    def __init__(self, folder: StagingPath) -> None:
+        self._folder = folder
 
-    def read(self) -> dict[str, Closure]:
+    def read(self, account: str) -> dict[str, Closure]:
         """Return the closures by resource, past ones too; none where the file is absent or not readable."""
+        path = self._path(account)
         try:
-            return _CLOSURES.validate_json(self._path.read_bytes())
+            return _CLOSURES.validate_json(path.read_bytes())
         except FileNotFoundError:
             return {}
         except ValidationError:
-            log.warning("%s is not readable: going on as if no rate limit were known", self._path)
+            log.warning("%s is not readable: going on as if no rate limit were known", path)
             return {}
 
-    def write(self, closures: dict[str, Closure]) -> None:
-        """Replace the closures."""
-        write_atomically(self._path, _CLOSURES.dump_json(closures))
+    def write(self, account: str, closures: dict[str, Closure]) -> None:
+        """Replace the closures of an account."""
+        write_atomically(self._path(account), _CLOSURES.dump_json(closures))
+
+    def _path(self, account: str) -> StagingPath:
+        return self._folder / f"github-{hashlib.sha256(account.encode()).hexdigest()[:16]}.json"
 
 
 def longest(closures: list[Closure], now: datetime) -> Closure | None:

@@ -1,14 +1,27 @@
-"""The retries of a whole try of a run: one bad hour must not become a thousand patient ones."""
+"""Asking again, and how often in a whole try: one bad hour must not become a thousand patient ones."""
 
 from __future__ import annotations
 
+import logging
 from collections import deque
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
 
-from include.github.errors import RetryBudgetSpent
+import aiohttp
+import stamina
+from yarl import URL
+
+from include.github.budget import Tally
+from include.github.errors import RequestFailed, RetryBudgetSpent, Transient
+from include.github.limits import Bounds
 
 FEWEST_RETRIES = 20
 RETRIES_PER_REPOSITORY = 0.1  # a healthy API needs far fewer: one in a thousand requests
 CAUSES_KEPT = 3
+RETRYABLE = (Transient, aiohttp.ClientError, TimeoutError, OSError)
+
+T = TypeVar("T")
+log = logging.getLogger(__name__)
 
 
 class RetryBudget:
@@ -32,3 +45,47 @@ class RetryBudget:
         if self.spent >= self.limit:
             raise RetryBudgetSpent(self.limit, tuple(self._causes))
         self.spent += 1
+
+
+async def ask_again(
+    ask: Callable[[], Awaitable[T]],
+    url: URL,
+    tally: Tally,
+    budget: RetryBudget,
+    bounds: Bounds,
+    attempts: int | None = None,
+) -> T:
+    """Ask until there is a usable answer, `attempts` times at most (as the bounds have it, unless given).
+
+    Raises: RequestFailed after the last one; RetryBudgetSpent; at once, what no retry would change.
+    """
+    cause, attempts = "", attempts or bounds.attempts
+    try:
+        async for attempt in stamina.retry_context(
+            on=RETRYABLE,
+            attempts=attempts,
+            timeout=None,
+            wait_initial=bounds.retry_first_s,
+            wait_max=bounds.retry_most_s,
+            wait_jitter=bounds.retry_jitter_s,
+        ).with_name(f"request of {url.path}", (), {}):
+            if attempt.num > 1:
+                budget.spend(cause)
+                tally.retries += 1
+            with attempt:
+                try:
+                    return await ask()
+                except RETRYABLE as error:
+                    cause = _told(error, url)
+                    log.warning("attempt %d of %d: %s", attempt.num, attempts, cause)
+                    raise
+    except RETRYABLE as error:
+        status = error.status if isinstance(error, Transient) else 0
+        raise RequestFailed(str(url), attempts, cause, status) from error
+    raise AssertionError("stamina ends by a result or by an error")
+
+
+def _told(error: BaseException, url: URL) -> str:
+    if isinstance(error, Transient):
+        return str(error)
+    return f"{url}: {type(error).__name__} {error}".rstrip()

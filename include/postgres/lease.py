@@ -12,7 +12,7 @@ import hashlib
 import os
 import socket
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 
 import psycopg2
@@ -44,7 +44,7 @@ WHERE lock.locktype = 'advisory' AND lock.granted AND lock.objsubid = 1
 
 
 class Lease:
-    """A lease that is held; made by lease(). Attributes: name."""
+    """A lease that is held, or several as one; made by lease(). Attributes: name, theirs together."""
 
     def __init__(self, name: str, connection: psycopg2.extensions.connection) -> None:
         self.name = name
@@ -60,24 +60,33 @@ class Lease:
 
 
 @contextmanager
-def lease(connect: Callable[[], psycopg2.extensions.connection], name: str, holder: str) -> Iterator[Lease]:
-    """Hold the lease `name` for the length of a `with` block; never waits for it.
+def lease(
+    connect: Callable[[], psycopg2.extensions.connection], names: str | Sequence[str], holder: str
+) -> Iterator[Lease]:
+    """Hold the lease of each name for the length of a `with` block, all or none; never waits for them.
 
-    Args: connect: opens a connection of its own. name: any text, compared exactly. holder: who we are, shown
-        to those who come too late; cut after 63 bytes.
+    Args: connect: opens a connection of its own. names: one, or several to be taken in this order; any texts,
+        compared exactly. holder: who we are, shown to those who come too late; cut after 63 bytes.
     Raises: LeaseTaken: somebody else has it. LeaseLost: the connection ended while it was asked for. What
         `connect` raises.
     """
+    names = (names,) if isinstance(names, str) else names
+    together = ", ".join(names)
     with closing(connect()) as connection:
         connection.autocommit = True  # an open transaction would hold vacuum back for as long as the lease
-        with _answered(connection, name), connection.cursor() as cursor:
+        with _answered(connection, together), connection.cursor() as cursor:
             cursor.execute(SESSION, {"holder": _shown(holder)})
-            key = {"key": lock_key(name)}
-            cursor.execute("SELECT pg_try_advisory_lock(%(key)s)", key)
-            if cursor.fetchone() != (True,):
-                cursor.execute(HOLDER, key)
-                raise LeaseTaken(name, *(cursor.fetchone() or ("unknown",)))
-        yield Lease(name, connection)
+            for name in names:
+                _take(cursor, name)
+        yield Lease(together, connection)
+
+
+def _take(cursor: psycopg2.extensions.cursor, name: str) -> None:
+    key = {"key": lock_key(name)}
+    cursor.execute("SELECT pg_try_advisory_lock(%(key)s)", key)
+    if cursor.fetchone() != (True,):
+        cursor.execute(HOLDER, key)
+        raise LeaseTaken(name, *(cursor.fetchone() or ("unknown",)))
 
 
 @contextmanager

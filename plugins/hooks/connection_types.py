@@ -33,10 +33,10 @@ def _github() -> dict[str, Any]:
         "hook-name": "GitHub",
         "ui-field-behaviour": {
             "hidden-fields": ["login", "port", "schema"],
-            "relabeling": {"host": "Root of the API", "password": "Token"},
+            "relabeling": {"host": "Root of the API", "password": "Tokens"},
             "placeholders": {
                 "host": "https://api.github.com",
-                "password": "may be empty: 60 requests an hour",
+                "password": "one or more, spaces between; may be empty: 60 requests an hour",
             },
         },
         "conn-fields": {
@@ -48,6 +48,9 @@ def _github() -> dict[str, Any]:
             ),
             "timeout_s": _field(
                 "Seconds to wait for an answer", "number", default=60, minimum=0.1, maximum=3600
+            ),
+            "reserve": _field(
+                "Share of each token's limits left to others", "number", default=0.1, minimum=0, maximum=0.9
             ),
         },
     }

@@ -3,24 +3,25 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import tempfile
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
-from urllib.parse import urlsplit
 
 from airflow.sdk import BaseHook, Connection
+from airflow.sdk.log import mask_secret
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from hooks.connection_fields import BadConnection, read_connection, read_options
 from hooks.connection_grammar import NO_URL, is_url
+from include.secret_forms import secret_forms
 
 if TYPE_CHECKING:
     from include.github.client import GitHubClient
     from include.staging.files import StagingPath
 
+MOST_TOKENS = 20  # more is hardly a list of tokens: a key, a text that was pasted
 LIMITS = ".limits"  # the folder of the staging root that remembers closed rate limits
 
 
@@ -37,18 +38,22 @@ def _option(default: float, at_least: float, at_most: float) -> Any:
 class GitHubOptions(BaseModel):
     """`extra` of the connection. Text is taken too: the URI form of a connection knows nothing else.
 
-    Attributes: requests_per_second, kept as the server sees them (GitHub itself allows 15);
-    max_concurrent_requests (GitHub: 100); timeout_s of one request.
+    Attributes: requests_per_second, of all tokens, kept as the server sees them (GitHub itself allows 15);
+    max_concurrent_requests (GitHub: 100); timeout_s of one request; reserve, share of each token's limits
+    that is left to others who use it.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     requests_per_second: Annotated[float, BeforeValidator(_no_bool)] = _option(10.0, 0.01, 1000)
     max_concurrent_requests: Annotated[int, BeforeValidator(_no_bool)] = Field(default=5, ge=1, le=100)
     timeout_s: Annotated[float, BeforeValidator(_no_bool)] = _option(60.0, 0.1, 3600)
+    reserve: Annotated[float, BeforeValidator(_no_bool)] = _option(0.1, 0, 0.9)
 
 
 class GitHubHook(BaseHook):
-    """Makes a GitHubClient of a connection: host = root of the API, password = token (may be empty).
+    """Makes a GitHubClient of a connection: host = root of the API, password = tokens (may be empty).
+
+    Several tokens are separated by whitespace, commas or line ends: the one with the most left is used.
 
     Args: github_conn_id; staging_root, where the client remembers closed rate limits: get_conn needs it.
     """
@@ -75,11 +80,16 @@ class GitHubHook(BaseHook):
             )
         return self._client(self._staging_root)
 
-    def lease_name(self) -> str:
-        """Return the name of the lease that guards this account's budget: one holder asks at a time."""
+    def lease_names(self) -> tuple[str, ...]:
+        """Return the leases that guard the budgets, one a token, to be held all together, in this order.
+
+        So of all that use one of these tokens, or none on the same host, one asks at a time.
+        """
+        from include.github.tokens import numbered
+
         connection = read_connection(self.github_conn_id)
-        token = hashlib.sha256(_token(connection).encode()).hexdigest()[:12]
-        return f"github:{urlsplit(_host(connection)).netloc.lower()}:{token}"
+        host = _host(connection)
+        return tuple(sorted(token.account(host) for token in numbered(_tokens(connection))))
 
     def test_connection(self) -> tuple[bool, str]:
         """Ask for the root of the API, once more if need be: what the UI's Test button shows.
@@ -93,16 +103,27 @@ class GitHubHook(BaseHook):
             return False, str(error) or type(error).__name__
 
     async def _ask_root(self) -> str:
+        connection = read_connection(self.github_conn_id)
+        tokens = _tokens(connection)
+        for place, token in enumerate(tokens, start=1):
+            await self._ask_root_with((token,), f"token {place} of {len(tokens)}: " if tokens[1:] else "")
+        if not tokens:
+            await self._ask_root_with((), "")
+        accepted = "the token is accepted" if len(tokens) == 1 else f"all {len(tokens)} tokens are accepted"
+        return f"{_host(connection)} is a GitHub API; {accepted if tokens else 'asked without a token'}"
+
+    async def _ask_root_with(self, tokens: tuple[str, ...], whose: str) -> None:
         from include.github.budget import Tally
+        from include.github.errors import Unauthorized
         from include.github.limits import Bounds
 
+        bounds = Bounds(attempts=2, retry_first_s=0.2, retry_jitter_s=0.1, patience_s=2)
         with tempfile.TemporaryDirectory() as directory:
-            bounds = Bounds(attempts=2, retry_first_s=0.2, retry_jitter_s=0.1, patience_s=2)
-            async with self._client(Path(directory), bounds=bounds) as client:
-                await client.get(client.base_url, _require_root, Tally())
-        token = _token(read_connection(self.github_conn_id))
-        account = "the token is accepted" if token else "asked without a token"
-        return f"{client.base_url} is a GitHub API; {account}"
+            try:
+                async with self._client(Path(directory), tokens=tokens, bounds=bounds) as client:
+                    await client.get(client.base_url, _require_root, Tally())
+            except Unauthorized as error:
+                raise ValueError(f"{whose}{error}") from None
 
     def _client(self, staging_root: StagingPath, **options: Any) -> GitHubClient:
         import stamina
@@ -114,15 +135,13 @@ class GitHubHook(BaseHook):
         from include.github.limits import LimitMemory
 
         connection = read_connection(self.github_conn_id)
-        account = hashlib.sha256(self.lease_name().encode()).hexdigest()[:16]
-        return GitHubClient(
-            _host(connection),
-            token=_token(connection) or None,
+        arguments = {
+            "tokens": _tokens(connection),
             **read_options(connection, GitHubOptions).model_dump(),
-            limits=LimitMemory(staging_root / LIMITS / f"github-{account}.json"),
-            now=partial(datetime.now, UTC),
-            **options,
-        )
+            "limits": LimitMemory(staging_root / LIMITS),
+            "now": partial(datetime.now, UTC),
+        }
+        return GitHubClient(_host(connection), **arguments | options)
 
 
 def _host(connection: Connection) -> str:
@@ -141,13 +160,18 @@ def _host(connection: Connection) -> str:
     return host
 
 
-def _token(connection: Connection) -> str:
-    token = connection.password or ""
-    if not (token.isascii() and token.isprintable()) or " " in token:
-        raise BadConnection(
-            connection.conn_id, "password", "holds a space, a line end or no ASCII: no token does"
-        )
-    return token
+def _tokens(connection: Connection) -> tuple[str, ...]:
+    """Return the tokens in the password; logs hide each, as read_connection() has them hide the whole."""
+    from include.github.tokens import split_tokens
+
+    tokens = split_tokens(connection.password or "")
+    if not all(token.isascii() and token.isprintable() for token in tokens):
+        raise BadConnection(connection.conn_id, "password", "holds what is no printable ASCII: no token does")
+    if len(tokens) > MOST_TOKENS:
+        reason = f"holds more than {MOST_TOKENS} words, which whitespace and commas separate"
+        raise BadConnection(connection.conn_id, "password", reason)
+    mask_secret([form for token in tokens for form in secret_forms(token)])
+    return tokens
 
 
 def _require_root(value: object) -> None:

@@ -124,13 +124,13 @@ class StagehousePostgresHook(PostgresHook):
         pool = self.health_pool()
         return await check_health(pool, self.get_conn_id(), limits or HealthLimits(), HEALTH_TIMEOUT_S)
 
-    def lease(self, name: str, holder: str | None = None) -> AbstractContextManager[Lease]:
-        """Return the lease `name` of this database, to be entered with `with`; see include.postgres.lease.
+    def lease(self, *names: str, holder: str | None = None) -> AbstractContextManager[Lease]:
+        """Return leases of this database, to be entered with `with`: all or none; see include.postgres.lease.
 
-        Args: holder: who we are; the task, its try and run unless given.
+        Args: names: any texts. holder: who we are; the task, its try and run unless given.
         Raises, when entered: LeaseTaken; BadConnection and PostgresUnreachable as check_health() does.
         """
-        return lease(self._connect_for_lease, name, holder or _this_task())
+        return lease(self._connect_for_lease, names, holder or _this_task())
 
     def _connect_for_lease(self) -> psycopg2.extensions.connection:
         parameters = LEASE_NETWORK | self.parameters()

@@ -122,11 +122,11 @@ async def _rank_and_fetch(count: int, directory: Path, url: str) -> Manifest:
     request = TopRepositoriesRequest(top=min(count, MAX_TOP), query="stars:>1", day=_yesterday())
     client = GitHubClient(
         url,
-        token=None,
+        tokens=(),
         requests_per_second=RATES[count],
         max_concurrent_requests=CONCURRENCY,
         timeout_s=60,
-        limits=LimitMemory(directory / "limits.json"),
+        limits=LimitMemory(directory / "limits"),
         now=_now,
     )
     async with client:

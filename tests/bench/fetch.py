@@ -107,11 +107,11 @@ async def _rank_and_fetch(url: str, rate: int, top: int, directory: Path) -> Man
     request = TopRepositoriesRequest(top=top, query="stars:>1", day=_yesterday())
     client = GitHubClient(
         url,
-        token=None,
+        tokens=(),
         requests_per_second=rate,
         max_concurrent_requests=CONCURRENCY,
         timeout_s=30,
-        limits=LimitMemory(directory / "limits.json"),
+        limits=LimitMemory(directory / "limits"),
         now=now,
     )
     async with client:

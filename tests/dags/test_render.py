@@ -99,7 +99,7 @@ def watched(directory: Path, look: Callable[[], None]) -> Iterator[None]:
 def test_a_day_that_another_writes_is_left_alone(made: Made, reports: Path, render: Callable):
     """While the day is published or rendered elsewhere the task gives its slot back and writes nothing."""
     with (
-        StagehousePostgresHook().lease(made.lease, "another"),
+        StagehousePostgresHook().lease(made.lease, holder="another"),
         pytest.raises(AirflowRescheduleException) as given_back,
     ):
         render("second")
@@ -114,7 +114,7 @@ def test_no_file_is_written_without_the_lease(made: Made, reports: Path, render:
     taken = []
 
     def look() -> None:
-        with pytest.raises(LeaseTaken), StagehousePostgresHook().lease(made.lease, "another"):
+        with pytest.raises(LeaseTaken), StagehousePostgresHook().lease(made.lease, holder="another"):
             pass
         taken.append(True)
 

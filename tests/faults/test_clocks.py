@@ -173,8 +173,8 @@ class Api:
     def client(self) -> GitHubClient:
         """A client in a process of its own: it knows only what was written down."""
         return GitHubClient(
-            str(self.server.make_url("/")), token=None, requests_per_second=500, max_concurrent_requests=1,
-            timeout_s=5, limits=LimitMemory(self.directory / "limits.json"), now=self.ours,
+            str(self.server.make_url("/")), tokens=(), requests_per_second=500, max_concurrent_requests=1,
+            timeout_s=5, limits=LimitMemory(self.directory), now=self.ours,
             bounds=Bounds(patience_s=0),
         )  # fmt: skip
 

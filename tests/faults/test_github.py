@@ -91,11 +91,11 @@ class Run:
         """Rank and fetch, as the DAG's tasks do; never faster than told, and never more at once."""
         client = GitHubClient(
             url or str(self.server.make_url("/")),
-            token=TOKEN,
+            tokens=(TOKEN,),
             requests_per_second=self.rate,
             max_concurrent_requests=AT_ONCE,
             timeout_s=1.5,
-            limits=LimitMemory(self.directory.parent / "limits.json"),
+            limits=LimitMemory(self.directory.parent / "limits"),
             now=self.clock,
             bounds=BOUNDS,
         )

@@ -115,11 +115,11 @@ async def fetched(directory: Path):
     await server.start()
     client = GitHubClient(
         str(server.url),
-        token=None,
+        tokens=(),
         requests_per_second=500,
         max_concurrent_requests=2,
         timeout_s=10,
-        limits=LimitMemory(directory / "limits.json"),
+        limits=LimitMemory(directory / "limits"),
         now=lambda: NOW,
         bounds=Bounds(attempts=1),
     )

@@ -265,8 +265,9 @@ def test_no_error_repeats_the_token(status: int, text: str):
         json.dumps({"message": text}),
         json.dumps({"errors": [{"x": GITHUB}]}),
     ):
+        headers, secrets = {"x-github-request-id": "1"}, ("ghp_another", GITHUB)
         with pytest.raises(AnswerError) as refused:
-            read_value(Answer("https://x", status, {"x-github-request-id": "1"}, body.encode(), GITHUB))
+            read_value(Answer("https://x", status, headers, body.encode(), secrets))
         assert "***" in str(refused.value)
         assert leaks([GITHUB], {"error": f"{refused.value} {refused.value!r}".encode()}) == []
 

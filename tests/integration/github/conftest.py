@@ -27,15 +27,18 @@ BOUNDS = {
 def make_client(tmp_path):
     """Make a client of a URL: fast, with short waits, its limits remembered in this test's directory."""
 
-    def make(url, *, rps=500.0, concurrent=5, timeout_s=5.0, token=None, clock=now, base="", **bounds):
+    def make(
+        url, *, rps=500.0, concurrent=5, timeout_s=5.0, tokens=(), clock=now, base="", reserve=0.1, **bounds
+    ):
         return GitHubClient(
             f"{url}".rstrip("/") + base,
-            token=token,
+            tokens=tokens,
             requests_per_second=rps,
             max_concurrent_requests=concurrent,
             timeout_s=timeout_s,
-            limits=LimitMemory(tmp_path / "limits.json"),
+            limits=LimitMemory(tmp_path),
             now=clock,
+            reserve=reserve,
             bounds=Bounds(**BOUNDS | bounds),
         )
 

@@ -21,11 +21,11 @@ async def main(url: str, directory: Path, day: date) -> None:
     request = TopRepositoriesRequest(top=60, query="stars:>1", day=day)
     client = GitHubClient(
         url,
-        token=None,
+        tokens=(),
         requests_per_second=100,
         max_concurrent_requests=5,
         timeout_s=5,
-        limits=LimitMemory(directory / "limits.json"),
+        limits=LimitMemory(directory / "limits"),
         now=now,
     )
     async with client:

@@ -190,7 +190,7 @@ async def test_another_server_gets_neither_request_nor_token(serve, make_client,
         else ok([1], Link=f'<{target}>; rel="next"')
     )
     server = await serve(answers(answer))
-    async with make_client(server.url, token=TOKEN) as client:
+    async with make_client(server.url, tokens=[TOKEN]) as client:
         with pytest.raises(ForeignOrigin, match="not followed"):
             await client.get(client.url("x"), len, Tally())
     assert (server.seen.count, foreign.seen.count) == (1, 0)
@@ -212,7 +212,7 @@ async def test_strange_redirects_are_refused(serve, make_client, target):
 async def test_what_every_request_carries(serve, make_client):
     """Token, agent, version of the API, kind of answer; a root with a path is kept."""
     server = await serve()
-    async with make_client(server.url, token=TOKEN, base="/api/v3") as client:
+    async with make_client(server.url, tokens=[TOKEN], base="/api/v3") as client:
         await client.get(client.url("repos", "o", "n", "commits", since="2026-08-20T00:00:00Z"), len, Tally())
     assert server.seen.paths == ["/api/v3/repos/o/n/commits?since=2026-08-20T00:00:00Z"]
     headers = server.seen.headers[0]
@@ -238,7 +238,7 @@ async def test_no_secret_in_logs_and_errors(serve, make_client, caplog):
 
     caplog.set_level(logging.DEBUG)
     server = await serve(echo)
-    async with make_client(server.url, token=TOKEN, attempts=2) as client:
+    async with make_client(server.url, tokens=[TOKEN], attempts=2) as client:
         with pytest.raises(RequestFailed) as failure:
             await client.get(client.url("x"), len, Tally())
     assert "Bearer ***" in str(failure.value)

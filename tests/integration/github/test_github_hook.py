@@ -12,6 +12,7 @@ from include.github.budget import Tally
 from include.github_stand_in.app import REQUEST_LOG
 
 TOKEN = "ghp_0123456789abcdef"
+TOKENS = ["ghp_b", "ghp_a", "ghp_c"]
 
 
 @pytest.fixture
@@ -30,8 +31,12 @@ def test_the_defaults_of_the_contract(connect):
     """Ten requests a second, five at a time, a minute each; nothing is opened or written."""
     client = connect(host="https://api.github.com/").get_conn()
     assert str(client.base_url) == "https://api.github.com"
-    assert (client._requests_per_second, client.max_concurrent_requests, client._timeout_s) == (10, 5, 60)
-    assert client._token is None
+    assert (
+        client._transport._requests_per_second,
+        client.max_concurrent_requests,
+        client._transport._timeout_s,
+    ) == (10, 5, 60)
+    assert not client.has_token
 
 
 def test_a_connection_as_uri_carries_numbers_as_text(monkeypatch, tmp_path):
@@ -45,7 +50,7 @@ def test_a_connection_as_uri_carries_numbers_as_text(monkeypatch, tmp_path):
     )
     monkeypatch.setenv("AIRFLOW_CONN_OTHER", connection.get_uri())
     client = GitHubHook("other", staging_root=tmp_path).get_conn()
-    assert (str(client.base_url), client._token, client._timeout_s) == (
+    assert (str(client.base_url), client._budget.tokens[0].text, client._transport._timeout_s) == (
         "http://127.0.0.1:81/api/v3",
         "p/w@d",
         7.5,
@@ -56,7 +61,7 @@ def test_null_and_absent_options_are_the_defaults(connect):
     """The form of the UI saves an empty field as null."""
     extra = {"requests_per_second": None, "max_concurrent_requests": 3}
     client = connect(host="https://api.github.com", extra=extra).get_conn()
-    assert (client._requests_per_second, client.max_concurrent_requests) == (10, 3)
+    assert (client._transport._requests_per_second, client.max_concurrent_requests) == (10, 3)
 
 
 @pytest.mark.parametrize(
@@ -74,8 +79,11 @@ def test_null_and_absent_options_are_the_defaults(connect):
         ({"host": f"https://me:{TOKEN}@api.github.com"}, "host"),
         ({"host": "https://api.github.com?x=1"}, "host"),
         ({"host": "https://api.github.com", "port": 443}, "port"),
-        ({"host": "https://api.github.com", "password": f"{TOKEN}\n"}, "password"),
         ({"host": "https://api.github.com", "password": f"{TOKEN} é"}, "password"),
+        (
+            {"host": "https://api.github.com", "password": f"{TOKEN}\n" + " ".join("abcdefghijklmnopqrst")},
+            "password",
+        ),
         ({"host": "https://api.github.com", "extra": "{rps: 5"}, "extra"),
         ({"host": "https://api.github.com", "extra": "[1]"}, "extra"),
         ({"host": "https://api.github.com", "extra": {"rps": TOKEN}}, "extra.rps"),
@@ -92,6 +100,8 @@ def test_null_and_absent_options_are_the_defaults(connect):
                 ("max_concurrent_requests", 0),
                 ("max_concurrent_requests", 2.5),
                 ("max_concurrent_requests", 101),
+                ("reserve", 1),
+                ("reserve", -0.1),
                 ("timeout_s", 0),
                 ("timeout_s", []),
             ]
@@ -113,17 +123,28 @@ def test_a_missing_connection_is_named(monkeypatch):
     """Without a connection the error says how to make one."""
     monkeypatch.delenv("AIRFLOW_CONN_GITHUB_DEFAULT", raising=False)
     with pytest.raises(BadConnection, match="github_default"):
-        GitHubHook().lease_name()
+        GitHubHook().lease_names()
 
 
 def test_the_lease_is_of_the_account(connect):
     """One name for one host and token; the token itself is not in it; host in any case."""
-    mine = connect(host="https://API.github.com", password=TOKEN).lease_name()
-    assert mine == connect(host="https://api.github.com/", password=TOKEN).lease_name()
+    (mine,) = connect(host="https://API.github.com", password=TOKEN).lease_names()
+    assert (mine,) == connect(host="https://api.github.com/", password=TOKEN).lease_names()
     assert mine.startswith("github:api.github.com:")
     assert TOKEN not in mine
-    assert mine != connect(host="https://api.github.com").lease_name()
-    assert mine != connect(host="https://ghe.example/api/v3", password=TOKEN).lease_name()
+    assert (mine,) != connect(host="https://api.github.com").lease_names()
+    assert (mine,) != connect(host="https://ghe.example/api/v3", password=TOKEN).lease_names()
+
+
+@pytest.mark.parametrize("separator", [" ", ",", "\n", ",\r\n\t"])
+def test_several_tokens(connect, separator):
+    """Each has its lease, in one order whatever theirs is; a token that is there twice counts once."""
+    password = separator.join([*TOKENS, TOKENS[0], ""])
+    hook = connect(host="https://api.github.com", password=password)
+    assert [token.text for token in hook.get_conn()._budget.tokens] == TOKENS
+    leases = hook.lease_names()
+    single = [connect(host="https://api.github.com", password=token).lease_names()[0] for token in TOKENS]
+    assert list(leases) == sorted(single)
 
 
 def test_without_a_staging_root_there_is_no_client(connect):
@@ -137,7 +158,7 @@ def test_the_token_is_masked_in_the_log(connect):
     """Also in the form it has in a URI."""
     from airflow.sdk._shared.secrets_masker import redact
 
-    connect(host="https://api.github.com", password="s3cret/with+signs").get_conn()
+    connect(host="https://api.github.com", password="an0ther/with+signs, s3cret/with+signs").get_conn()
     assert redact("a s3cret/with+signs b s3cret%2Fwith%2Bsigns c") == "a *** b *** c"
 
 
@@ -159,6 +180,8 @@ async def test_the_test_button(connect, stand_in):
     assert (well, "token is accepted" in message) == (True, True)
     well, message = await press(host=str(url), password=TOKEN)
     assert (well, "the token was rejected" in message, TOKEN in message) == (False, True, False)
+    well, message = await press(host=str(url), password=f"ghp_another_token {TOKEN}")
+    assert (well, "token 2 of 2: " in message, TOKEN in message) == (False, True, False)
     well, message = await press(host=f"{url}rate_limit")
     assert (well, "not the root of a GitHub API" in message) == (False, True)
     well, message = await press(host="http://127.0.0.1:9")

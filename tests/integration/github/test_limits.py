@@ -12,6 +12,8 @@ from aiohttp import web
 
 from include.github.budget import Tally
 from include.github.errors import Forbidden, LimitNeverLifts, RateLimitedUntil
+from include.github.limits import LimitMemory
+from include.github.tokens import Token
 from include.github_stand_in.app import FAULTS, REQUEST_LOG
 from include.github_stand_in.faults import Fault
 from include.github_stand_in.quota import Quota
@@ -63,7 +65,7 @@ async def test_what_remains_is_never_overrun(serve, make_client, skew_s):
 async def test_a_long_wait_gives_up_the_worker(stand_in, make_client):
     """When the hour's requests are spent, the error says until when, and not one request is refused."""
     app, url = await stand_in(with_token=Quota(core_per_hour=4, search_per_minute=30))
-    async with make_client(url, token="t") as client:
+    async with make_client(url, tokens=["t"]) as client:
         asked = [client.get(client.base_url, bool, Tally()) for _ in range(12)]
         results = await asyncio.gather(*asked, return_exceptions=True)
     limit = next(result for result in results if isinstance(result, RateLimitedUntil))
@@ -75,9 +77,9 @@ async def test_a_long_wait_gives_up_the_worker(stand_in, make_client):
 async def test_the_next_process_does_not_ask_either(stand_in, make_client):
     """A second client, later or elsewhere, reads the limit from the staging root and sends nothing."""
     app, url = await stand_in(with_token=Quota(core_per_hour=1, search_per_minute=30))
-    async with make_client(url, token="t") as client:
+    async with make_client(url, tokens=["t"]) as client:
         await client.get(client.base_url, bool, Tally())
-    async with make_client(url, token="t") as second:
+    async with make_client(url, tokens=["t"]) as second:
         with pytest.raises(RateLimitedUntil):
             await second.get(second.base_url, bool, Tally())
         # Another resource has its own limit.
@@ -90,7 +92,9 @@ async def test_a_limit_that_is_over_is_asked_for_again(serve, make_client, tmp_p
     server = await serve()
     past = {"core": {"until": "2020-01-01T00:00:00Z", "reason": "x", "strikes": 2}}
     for text in (json.dumps(past), '{"core": {"unt'):
-        (tmp_path / "limits.json").write_text(text)
+        LimitMemory(tmp_path).write(Token("").account(f"{server.url}"), {})
+        (path,) = tmp_path.glob("github-*.json")
+        path.write_text(text)
         async with make_client(server.url) as client:
             await client.get(client.base_url, len, Tally())
     assert server.seen.count == 2

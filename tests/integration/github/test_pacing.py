@@ -57,13 +57,13 @@ async def test_slow_connections_do_not_bunch_requests(make_client):
     port = server.sockets[0].getsockname()[1]
     async with server, make_client(f"http://127.0.0.1:{port}", rps=20) as client:
         await client.get(client.url("first"), len, Tally())  # until its answer, one request goes alone
-        resolve = client._session.connector._resolve_host
+        resolve = client._transport._session.connector._resolve_host
 
         async def slow_resolve(*args, **kwargs):
             await ready.wait()
             return await resolve(*args, **kwargs)
 
-        client._session.connector._resolve_host = slow_resolve
+        client._transport._session.connector._resolve_host = slow_resolve
         asyncio.get_running_loop().call_later(0.5, ready.set)
         await asyncio.gather(*(client.get(client.url(str(n)), len, Tally()) for n in range(5)))
     assert min(b - a for a, b in pairwise(seen)) > GUARD / 20 - CATCH_UP_S - JITTER_S

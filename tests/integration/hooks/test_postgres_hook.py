@@ -65,7 +65,7 @@ async def test_extra_reaches_libpq(postgres_server: PostgresServer, monkeypatch:
 
 def test_leases_exclude_each_other(hook: StagehousePostgresHook):
     """Holds a lease in the connection's database, and tells the next who holds it."""
-    with hook.lease("github:api", "first") as held:
+    with hook.lease("github:api", holder="first") as held:
         held.check()
         with pytest.raises(LeaseTaken, match="'first'"):
             hook.lease("github:api").__enter__()

@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from include.github import errors
-from include.github.answers import Answer, Limited, Quota, Redirect, read_limit, read_quota, read_value
+from include.github.answers import Answer, Redirect, read_value
+from include.github.rate_limits import Limited, Quota, read_limit, read_quota
 
 NOW = datetime(2026, 8, 20, 12, 0, 0, tzinfo=UTC)
 DATE = "Thu, 20 Aug 2026 12:00:00 GMT"
@@ -138,7 +139,7 @@ def test_an_error_quotes_the_answer_but_no_secret():
     """URL, status, what GitHub says, its request id; 200 bytes of a strange body; never the token."""
     page = b"<h1>502</h1> Authorization: Bearer ghp_abcdefgh " + b"x" * 9000
     with pytest.raises(errors.Transient) as error:
-        read_value(Answer(URL, 502, {"x-github-request-id": "AB:12"}, page, "ghp_abcdefgh"))
+        read_value(Answer(URL, 502, {"x-github-request-id": "AB:12"}, page, ("ghp_abcdefgh",)))
     text = str(error.value)
     assert text.startswith(f"{URL}: 502")
     assert "AB:12" in text
@@ -151,7 +152,7 @@ def test_no_part_of_a_secret_is_left_where_the_text_is_cut(before):
     """A token across the cut is hidden whole: the start of it would not be recognised any more."""
     page = b"x" * before + b" ghp_abcdefgh " + b"y" * 500
     with pytest.raises(errors.Transient) as error:
-        read_value(Answer(URL, 502, {}, page, "ghp_abcdefgh"))
+        read_value(Answer(URL, 502, {}, page, ("ghp_abcdefgh",)))
     assert "ghp" not in str(error.value)
 
 

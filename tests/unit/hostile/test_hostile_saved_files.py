@@ -75,12 +75,13 @@ def test_a_saved_repository(data):
 def test_remembered_limits(data):
     """Are closures, or as if none were known."""
     with tempfile.TemporaryDirectory() as directory:
-        path = Path(directory) / "limits.json"
+        memory = LimitMemory(Path(directory))
+        memory.write("github:api:1", {})
+        (path,) = Path(directory).iterdir()
         path.write_bytes(data)
-        memory = LimitMemory(path)
-        closures = memory.read()
-        memory.write(closures)
-        assert memory.read() == closures
+        closures = memory.read("github:api:1")
+        memory.write("github:api:1", closures)
+        assert memory.read("github:api:1") == closures
     assert all(closure.until.tzinfo for closure in closures.values())
 
 

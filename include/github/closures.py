@@ -1,0 +1,62 @@
+"""Which resources of which token are closed, and until when; what other processes met is remembered."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from datetime import datetime
+
+from include.github.limits import Closure, LimitMemory, longest
+from include.github.rate_limits import EVERYTHING
+from include.github.tokens import Token
+
+
+class Closures:
+    """The closures of each token. A limit that is on everything is on all tokens."""
+
+    def __init__(
+        self, memory: LimitMemory, base_url: str, tokens: Collection[Token], now: Callable[[], datetime]
+    ) -> None:
+        self._memory, self._now = memory, now
+        self._accounts = {token: token.account(base_url) for token in tokens}
+        self._closures: dict[Token, dict[str, Closure]] = {token: {} for token in tokens}
+
+    def recall(self) -> None:
+        """Take up the limits that earlier processes met."""
+        self._closures = {token: self._memory.read(account) for token, account in self._accounts.items()}
+        known = [closures[EVERYTHING] for closures in self._closures.values() if EVERYTHING in closures]
+        for closures in self._closures.values() if known else ():
+            closures[EVERYTHING] = max(known, key=lambda closure: closure.until)
+
+    def of(self, token: Token, resource: str) -> Closure | None:
+        """Return what closes a resource of a token now."""
+        now, mine = self._now(), self._closures[token]
+        righted = {name: closure.by(now) for name, closure in mine.items()}
+        if righted != mine:
+            self._remember(token, righted)  # or every later process would begin to wait anew
+        named = [righted[name] for name in (resource, EVERYTHING) if name in righted]
+        return longest(named, now)
+
+    def last(self, token: Token, resource: str) -> Closure | None:
+        """Return the last closure of just this resource, also one that is over."""
+        return self._closures[token].get(resource)
+
+    def close(self, token: Token, resource: str, closure: Closure) -> None:
+        """Put a closure in the place of the one before."""
+        for closed in self._closures if resource == EVERYTHING else (token,):
+            self._remember(closed, self._closures[closed] | {resource: closure})
+
+    def forget_lifted(self, token: Token, since: datetime) -> None:
+        """Drop what was over when an answered request set out: it is proven lifted, its strikes end."""
+        for lifted in self._closures:
+            mine = self._closures[lifted]
+            kept = {
+                name: closure
+                for name, closure in mine.items()
+                if since < closure.until or (lifted != token and name != EVERYTHING)
+            }
+            if len(kept) < len(mine):
+                self._remember(lifted, kept)
+
+    def _remember(self, token: Token, closures: dict[str, Closure]) -> None:
+        self._closures[token] = closures
+        self._memory.write(self._accounts[token], closures)
