@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from typing import Protocol
 
 import aiohttp
 from aiohttp.tracing import Trace
@@ -16,6 +17,18 @@ from yarl import URL
 
 GUARD = 1.05  # 5 % slower than told: with none, network jitter alone shows the server one request too many
 CATCH_UP_S = 0.005  # of the 50 ms that the guard saves in a second; the other 45 ms are for the network
+
+
+class Pace(Protocol):
+    """Whoever says when the next request may go. Attributes: interval_s, between two of this process."""
+
+    interval_s: float
+
+    async def wait(self) -> None:
+        """Return at this caller's turn."""
+
+    async def close(self) -> None:
+        """Let go of what it keeps open."""
 
 
 class Pacer:
@@ -40,6 +53,9 @@ class Pacer:
             await asyncio.sleep(max(0.0, planned - self._loop.time()))
             self._last = max(planned, self._loop.time() - CATCH_UP_S)
 
+    async def close(self) -> None:
+        """Do nothing: it keeps nothing open."""
+
 
 class PacedConnector(aiohttp.TCPConnector):
     """A connector that hands out a connection only at the pacer's turn, and asks `admit` at that very moment.
@@ -47,7 +63,7 @@ class PacedConnector(aiohttp.TCPConnector):
     Args: admit: called with the URL just before its request is sent; what it raises stops the request.
     """
 
-    def __init__(self, pacer: Pacer, admit: Callable[[URL], None], *, max_concurrent_requests: int) -> None:
+    def __init__(self, pacer: Pace, admit: Callable[[URL], None], *, max_concurrent_requests: int) -> None:
         super().__init__(limit=max_concurrent_requests)
         self._pacer, self._admit = pacer, admit
 

@@ -5,6 +5,7 @@ PostgresError
 +-- PostgresUnwell        it answers, but is over a limit
 +-- LeaseTaken            somebody else holds the lease
 +-- LeaseLost             the lease ended under its holder
++-- PaceLost              nobody says whose turn it is
 """
 
 from __future__ import annotations
@@ -69,3 +70,20 @@ class LeaseLost(PostgresError):
 
     def __str__(self) -> str:
         return f"lease {self.name!r} is lost, its connection to PostgreSQL ended: stop, and take it again"
+
+
+class PaceLost(PostgresError):
+    """PostgreSQL, which keeps the pace of several processes, did not say when this one may go.
+
+    Attributes: name, of the pace; reason.
+    """
+
+    def __init__(self, name: str, reason: str) -> None:
+        super().__init__(name, reason)
+        self.name, self.reason = name, reason
+
+    def __str__(self) -> str:
+        return (
+            f"the pace {self.name!r} is not to be had: {' '.join(self.reason.split())}. Run the task again; "
+            "with processes 1 in the GitHub connection the pace needs no PostgreSQL"
+        )
