@@ -17,6 +17,7 @@ from include.github.budget import Budget, Tally
 from include.github.closures import Closures
 from include.github.errors import ForeignOrigin, TooManyRedirects, Transient
 from include.github.limits import Bounds, LimitMemory
+from include.github.pacing import Pace, Pacer
 from include.github.retries import RetryBudget, ask_again
 from include.github.tokens import numbered
 from include.github.transport import Request, Transport
@@ -47,7 +48,9 @@ class GitHubClient:
         now: our clock, aware.
         bounds: of waits and retries.
         reserve: share of each token's limits that is left to others.
-    Attributes: retries, the budget of the run; bounds; max_concurrent_requests; base_url; has_token.
+        pace: makes what says when a request may go, inside the event loop: a Pacer of our own unless given.
+    Attributes: retries, the budget of the run; bounds; max_concurrent_requests; requests_per_second;
+    base_url; has_token.
     """
 
     def __init__(
@@ -62,9 +65,11 @@ class GitHubClient:
         now: Callable[[], datetime],
         bounds: Bounds | None = None,
         reserve: float = RESERVE,
+        pace: Callable[[], Pace] | None = None,
     ) -> None:
         self.base_url = URL(base_url.rstrip("/"))
         self.max_concurrent_requests = max_concurrent_requests
+        self.requests_per_second = requests_per_second
         self.bounds = bounds or Bounds()
         self.retries = RetryBudget()
         self.has_token = bool(tokens)
@@ -76,7 +81,7 @@ class GitHubClient:
             known,
             self._budget,
             now,
-            requests_per_second=requests_per_second,
+            pace=pace or partial(Pacer, requests_per_second),
             max_concurrent_requests=max_concurrent_requests,
             timeout_s=timeout_s,
         )

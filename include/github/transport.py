@@ -15,7 +15,7 @@ from yarl import URL
 from include.github.answers import Answer
 from include.github.budget import Budget, NotNow, Slot, Tally
 from include.github.errors import ForeignOrigin, Transient
-from include.github.pacing import PacedConnector, Pacer
+from include.github.pacing import Pace, PacedConnector
 from include.github.rate_limits import named_resource, read_limit, read_quota, read_server_time
 from include.github.tokens import Token
 
@@ -59,23 +59,23 @@ class Transport:
         budget: Budget,
         now: Callable[[], datetime],
         *,
-        requests_per_second: float,
+        pace: Callable[[], Pace],
         max_concurrent_requests: int,
         timeout_s: float,
     ) -> None:
         self.server_time: datetime | None = None
         self._base_url, self._budget, self._now = base_url, budget, now
         self._secrets = tuple(token.text for token in tokens)
-        self._requests_per_second, self._timeout_s = requests_per_second, timeout_s
+        self._make_pace, self._timeout_s = pace, timeout_s
         self._max_concurrent_requests = max_concurrent_requests
 
     async def __aenter__(self) -> Self:
-        pacer = Pacer(self._requests_per_second)
+        self._pace = self._make_pace()
         # A request queues behind the others for its turn, twice if aiohttp repeats it on a new connection.
-        queue_s = 2 * self._max_concurrent_requests * pacer.interval_s
+        queue_s = 2 * self._max_concurrent_requests * self._pace.interval_s
         self._session = aiohttp.ClientSession(
             connector=PacedConnector(
-                pacer, self._budget.admit, max_concurrent_requests=self._max_concurrent_requests
+                self._pace, self._budget.admit, max_concurrent_requests=self._max_concurrent_requests
             ),
             headers={
                 "Accept": "application/vnd.github+json",
@@ -95,6 +95,7 @@ class Transport:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self._session.close()
+        await self._pace.close()
 
     async def ask(self, request: Request, tally: Tally) -> Received:
         """Send one request as soon as the limits allow; return any answer that is not a refusal by them.
