@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import date
 from typing import Any, NamedTuple
 
@@ -195,30 +195,33 @@ def each_server(clickhouse: ClickHouse) -> Iterator[ClickHouse]:
     if not isinstance(clickhouse, ClusterClient):
         yield clickhouse
         return
-    for node in clickhouse.nodes():
-        if node in clickhouse.left_out:
-            continue
-        with clickhouse.client_of(node) as other:
-            try:
-                other.execute("SELECT 1")
-            except ClickHouseError as error:
-                _leave_out(clickhouse, node, error)
-                continue
-            yield other
+    yield from _each_that(clickhouse, lambda server: server.execute("SELECT 1"))
 
 
 def await_replicas(clickhouse: ClickHouse, table: str) -> None:
     """Wait until all replicas have what was written to `table`; those that cannot are warned of, once."""
     if not isinstance(clickhouse, ClusterClient):
         return
+    rows = rows_of(clickhouse, table)
+    for _ in _each_that(clickhouse, lambda server: _sync(server, rows)):
+        pass  # it has them
+
+
+def _each_that(clickhouse: ClusterClient, stands: Callable[[NativeClient], object]) -> Iterator[NativeClient]:
+    """Yield a client of each server that stands a proof; warn of the others and leave them out after that."""
     for node in clickhouse.nodes():
         if node in clickhouse.left_out:
             continue
-        with clickhouse.client_of(node) as other:
+        with clickhouse.client_of(node) as server:
             try:
-                _sync(other, rows_of(clickhouse, table))
+                stands(server)
             except ClickHouseError as error:
-                _leave_out(clickhouse, node, error)
+                clickhouse.left_out.add(node)
+                log.warning(
+                    "%s. Until this server has caught up, readers whom it answers may see the old day", error
+                )
+                continue
+            yield server
 
 
 def _holds(server: NativeClient, rows: str, day_column: str, day: date) -> bool:
@@ -235,8 +238,3 @@ def _sync(client: NativeClient, replicated: str) -> None:
     client.connection.socket.settimeout(REPLICA_WAIT_S)  # 18.16 itself waits for ever
     client.execute(f"SYSTEM SYNC REPLICA {replicated}")
     client.connection.socket.settimeout(client.connection.send_receive_timeout)
-
-
-def _leave_out(clickhouse: ClusterClient, node: Node, error: ClickHouseError) -> None:
-    clickhouse.left_out.add(node)
-    log.warning("%s. Until this server has caught up, readers whom it answers may see the old day", error)

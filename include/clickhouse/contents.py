@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Protocol
 
 from pydantic import BaseModel, ConfigDict
 
@@ -22,6 +23,23 @@ class Contents(BaseModel):
     keys: int
     checksum: int
     outside: int = 0
+
+
+class Counted(Protocol):
+    """Rows that were counted and hashed before: staged, computed or recorded."""
+
+    @property
+    def rows(self) -> int:
+        """How many."""
+
+    @property
+    def checksum(self) -> int:
+        """The sum of their hashes."""
+
+
+def each_key_once(counted: Counted) -> Contents:
+    """Return what a table that holds these rows has, each key once."""
+    return Contents(rows=counted.rows, keys=counted.rows, checksum=counted.checksum)
 
 
 def contents(clickhouse: ClickHouse, table: StagedTable, day: str, source: str | None = None) -> Contents:

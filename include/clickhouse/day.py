@@ -17,7 +17,7 @@ import stamina
 from include.clickhouse.client import ClickHouse, quoted
 from include.clickhouse.cluster import await_replicas, each_server, rows_database, rows_of
 from include.clickhouse.columns import contents_as_published
-from include.clickhouse.contents import Contents, contents
+from include.clickhouse.contents import Contents, contents, each_key_once
 from include.clickhouse.errors import ConnectionMistake, DayMismatch, OutcomeUnknown
 from include.staging.tables import StagedTable
 
@@ -26,10 +26,6 @@ log = logging.getLogger(__name__)
 OLD_PARTS_WAIT_S = 60.0  # 10 s were measured on 18.16
 ANSWER_WAIT_S = 120.0  # long enough for a server to restart
 _LOADS = ("table", "date", "rows", "checksum", "run_id", "published_at")
-_NEWEST = (
-    "SELECT toUnixTimestamp(max(published_at)) FROM loads "
-    "WHERE `table` = %(table)s AND (%(all_days)s OR date = %(day)s)"
-)
 
 
 class RecordedLoad(NamedTuple):
@@ -131,15 +127,14 @@ def record_load(
     The newest `published_at` counts, of the day or of all days of the table, so it is made later than those
     that are there: clocks differ. A statement that arrives when another has published since writes nothing.
     """
-    bound = {"table": table, "day": day.isoformat(), "all_days": int(newest_of_all_days)}
-    ((newest,),) = clickhouse.execute(_NEWEST, bound)
-    bound |= {"rows": published.rows, "checksum": published.checksum, "run_id": run_id}
-    bound |= {"newest": newest, "later": max(int(published_at.timestamp()), newest + 1)}
+    condition, newest = unless_published_since(clickhouse, table, None if newest_of_all_days else day)
+    later = max(int(published_at.timestamp()), newest + 1)
+    row = (table, day.isoformat(), published.rows, published.checksum, run_id, later)
     columns = ", ".join(map(quoted, _LOADS))
     clickhouse.execute(
-        f"INSERT INTO {quoted('loads')} ({columns}) SELECT %(table)s, toDate(%(day)s), %(rows)s, "
-        f"%(checksum)s, %(run_id)s, toDateTime(%(later)s, 'UTC') WHERE ({_NEWEST}) = %(newest)s",
-        bound,
+        f"INSERT INTO {quoted('loads')} ({columns}) SELECT %(table)s, toDate(%(date)s), %(rows)s, "
+        f"%(checksum)s, %(run_id)s, toDateTime(%(published_at)s, 'UTC') WHERE {condition}",
+        dict(zip(_LOADS, row, strict=True)),
     )
     await_replicas(clickhouse, "loads")
 
@@ -167,14 +162,16 @@ def last_publisher(clickhouse: ClickHouse, table: str) -> str | None:
     return str(found[0][0]) if found else None
 
 
-def unless_published_since(clickhouse: ClickHouse, table: str) -> str:
-    """Return a condition, for a statement: that no run has recorded `table` in `loads` from now on.
+def unless_published_since(clickhouse: ClickHouse, table: str, day: date | None = None) -> tuple[str, int]:
+    """Return a condition, for a statement, and the newest `published_at` it stands for, as Unix seconds.
 
-    The server asks it when it begins with the statement. Who sent it may have lost the lease by then.
+    The condition: no run has recorded the day of `table`, or any of its days, in `loads` from now on. The
+    server asks it when it begins with the statement. Who sent it may have lost the lease by then.
     """
     newest = f"SELECT toUnixTimestamp(max(published_at)) FROM loads WHERE `table` = '{table}'"
+    newest += f" AND date = '{day}'" if day else ""
     ((seconds,),) = clickhouse.execute(newest)
-    return f"({newest}) = {seconds}"
+    return f"({newest}) = {seconds}", seconds
 
 
 def await_removal_of_old_parts(
@@ -220,7 +217,7 @@ def _require(
 def _require_published(
     clickhouse: ClickHouse, table: StagedTable, day: date, recorded: RecordedLoad, next_step: str
 ) -> None:
-    expected = Contents(rows=recorded.rows, keys=recorded.rows, checksum=recorded.checksum)
+    expected = each_key_once(recorded)
     found = contents_as_published(clickhouse, table, day.isoformat(), expected)
     if found != expected:
         reason = f"it holds {found}, expected {expected}"

@@ -9,7 +9,7 @@ from datetime import datetime
 from include.clickhouse.client import ClickHouse, quoted
 from include.clickhouse.cluster import connect_to_day
 from include.clickhouse.columns import has_columns_of
-from include.clickhouse.contents import contents
+from include.clickhouse.contents import contents, each_key_once
 from include.clickhouse.day import (
     OLD_PARTS_WAIT_S,
     await_removal_of_old_parts,
@@ -30,7 +30,6 @@ from include.clickhouse.staging_tables import (
 )
 from include.clickhouse.upsert import (
     NEXT_STEP,
-    expected_contents,
     mismatch,
     require_last,
     require_staged,
@@ -79,7 +78,7 @@ def publish_day(
                     parts.table,
                     manifest.day,
                     source,
-                    expected_contents(parts),
+                    each_key_once(parts),
                     NEXT_STEP,
                     still_allowed=still_allowed,
                 )
@@ -87,7 +86,7 @@ def publish_day(
                 upsert(clickhouse, manifest, parts, loaded, still_allowed)
         for parts in _recorded_tables(manifest):
             still_allowed()
-            name, published = parts.table.name, expected_contents(parts)
+            name, published = parts.table.name, each_key_once(parts)
             record_load(
                 clickhouse,
                 name,
@@ -124,7 +123,7 @@ def check_day(
         rows[name] = parts.rows
         if parts.table.day_column:
             rows[name] = check_published_day(
-                clickhouse, parts.table, manifest.day, expected_contents(parts), manifest.run_id, NEXT_STEP
+                clickhouse, parts.table, manifest.day, each_key_once(parts), manifest.run_id, NEXT_STEP
             )
             continue
         sources = [
@@ -153,8 +152,8 @@ def _require_days(clickhouse: ClickHouse, manifest: Manifest) -> None:
         if not parts.table.day_column:
             continue
         found = contents(clickhouse, parts.table, manifest.day.isoformat())
-        if found != expected_contents(parts):
-            reason = f"it holds {found}, expected {expected_contents(parts)} (did the server restart?)"
+        if found != each_key_once(parts):
+            reason = f"it holds {found}, expected {each_key_once(parts)} (did the server restart?)"
             raise mismatch(clickhouse, manifest, parts.table.name, reason)
 
 

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from include.phrase_views.import_errors import ImportFileDamaged, ImportFileTooLarge
 
-MAX_LINE_BYTES = 16_384  # a phrase of 1,000 characters, each written as two \uXXXX, has 12,000
+MAX_LINE_BYTES = 16_384  # a phrase of 1,000 characters, each escaped as a surrogate pair, has 12,000
 MAX_BYTES = 2 * 1024**3  # unpacked: a gzip of 2 MB can hold as much
 _BLOCK_BYTES = 256 * 1024  # some thousand lines: they stay in the processor's cache
 _GZIP = b"\x1f\x8b"

@@ -24,7 +24,7 @@ from pydantic import BaseModel, ConfigDict
 from include.clickhouse.client import ClickHouse, quoted
 from include.clickhouse.cluster import connect_to_day
 from include.clickhouse.columns import contents_as_published, has_columns_of
-from include.clickhouse.contents import Contents, contents
+from include.clickhouse.contents import Contents, contents, each_key_once
 from include.clickhouse.day import (
     OLD_PARTS_WAIT_S,
     await_removal_of_old_parts,
@@ -170,7 +170,7 @@ def check_report(
 
     Raises: DayMismatch, also when counters of the day came in after the report.
     """
-    expected = Contents(rows=published.rows, keys=published.rows, checksum=published.checksum)
+    expected = each_key_once(published)
     rows = check_published_day(clickhouse, BY_HOUR, request.day, expected, run_id, NEXT_STEP)
     recorded = recorded_load(clickhouse, BY_HOUR.name, request.day)
     if recorded and recorded[:2] == (published.rows, published.checksum):
@@ -253,7 +253,7 @@ def _end(request: PhraseViewsRequest) -> datetime:
 def _staged(clickhouse: ClickHouse, request: PhraseViewsRequest, computed: ComputedReport) -> Contents:
     """Return what was computed, having found it in its staging table."""
     found = contents(clickhouse, BY_HOUR, request.day.isoformat(), source=computed.staging_table)
-    expected = Contents(rows=computed.rows, keys=computed.rows, checksum=computed.checksum)
+    expected = each_key_once(computed)
     if found != expected:
         reason = f"{computed.staging_table} holds {found}, expected {expected}"
         raise _mismatch(clickhouse, request, reason, NEXT_STEP)
@@ -281,8 +281,7 @@ def _with_other_campaigns(
 def _require_rows_to_keep(clickhouse: ClickHouse, request: PhraseViewsRequest, run_id: str) -> None:
     """Require the day to be as recorded, or as a try of this run left it that ended before it could."""
     recorded = recorded_load(clickhouse, BY_HOUR.name, request.day)
-    rows, checksum = recorded[:2] if recorded else (0, 0)
-    published = Contents(rows=rows, keys=rows, checksum=checksum)
+    published = each_key_once(recorded) if recorded else Contents(rows=0, keys=0, checksum=0)
     found = contents_as_published(clickhouse, BY_HOUR, request.day.isoformat(), published)
     if found == published:
         return
