@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -15,9 +15,10 @@ from yarl import URL
 from include.github.answers import Answer, Redirect, error_of, read_value
 from include.github.budget import Budget, Tally
 from include.github.closures import Closures
-from include.github.errors import ForeignOrigin, TooManyRedirects, Transient
+from include.github.errors import ForeignOrigin, NotFound, TooManyRedirects, Transient, Unexpected
 from include.github.limits import Bounds, LimitMemory
 from include.github.pacing import Pace, Pacer
+from include.github.quotas import TokenQuota, read_quotas, token_quota
 from include.github.retries import RetryBudget, ask_again
 from include.github.tokens import numbered
 from include.github.transport import Request, Transport
@@ -73,6 +74,7 @@ class GitHubClient:
         self.bounds = bounds or Bounds()
         self.retries = RetryBudget()
         self.has_token = bool(tokens)
+        self._graphql, self._now = _graphql_url(self.base_url), now
         known = numbered(tokens)
         self._closures = Closures(limits, base_url, known, now)
         self._budget = Budget(known, self._closures, self.bounds, now, reserve)
@@ -129,6 +131,58 @@ class GitHubClient:
         once = partial(self._get_once, url, read, tally)
         return await ask_again(once, url, tally, self.retries, self.bounds)
 
+    async def query(
+        self,
+        text: str,
+        variables: Mapping[str, JsonValue],
+        read: Callable[[JsonValue], T],
+        tally: Tally,
+        *,
+        attempts: int | None = None,
+    ) -> T:
+        """Ask GraphQL, which needs a token.
+
+        Args: read: turns the whole body, with `data` and `errors`, into a value, as in get(). tally: is given
+            the points too, where the query asks for `rateLimit {cost}`, else 1. attempts: as the bounds have
+            it unless given.
+        Raises: as get(), but for what redirects are about.
+        """
+        request = Request(self._graphql, "graphql", {"query": text, "variables": dict(variables)})
+        once = partial(self._query_once, request, read, tally)
+        return await ask_again(once, self._graphql, tally, self.retries, self.bounds, attempts)
+
+    async def quotas(self, tally: Tally | None = None) -> tuple[TokenQuota, ...]:
+        """Return what each token that is not rejected may spend; nothing where the server has no limits.
+
+        It costs requests, but no quota; the budget knows it from then on. Raises: as get().
+        """
+        tally, found = tally or Tally(), []
+        for token in self._budget.tokens:
+            request = Request(self.url("rate_limit"), "rate_limit", tokens=(token,))
+            once = partial(self._quotas_once, request, tally)
+            try:
+                found.append(await ask_again(once, request.url, tally, self.retries, self.bounds))
+            except NotFound:
+                return ()
+        return tuple(found)
+
+    async def _query_once(self, request: Request, read: Callable[[JsonValue], T], tally: Tally) -> T:
+        answer = (await self._transport.ask(request, tally)).answer
+        value = _value_here(answer)
+        tally.points += _points(value)
+        return _read_with(read, value, answer)
+
+    async def _quotas_once(self, request: Request, tally: Tally) -> TokenQuota:
+        received = await self._transport.ask(request, tally)
+        answer, token, now = received.answer, received.token, self._now()
+        quotas = _read_with(
+            lambda value: read_quotas(value, answer.headers, now), _value_here(answer), answer
+        )
+        for resource, quota in quotas.items():
+            if quota.limit:  # GraphQL without a token has a limit of 0: that is no limit that was met
+                self._budget.told(token, resource, quota)
+        return token_quota(token, quotas, self._budget.allowance(token, "core").share, now)
+
     async def _get_once(self, url: URL, read: Callable[[JsonValue], T], tally: Tally) -> Page[T]:
         target = url
         for hop in range(self.bounds.redirects + 1):
@@ -145,6 +199,26 @@ class GitHubClient:
     def _resource(self, url: URL) -> str:
         below_root = url.path.removeprefix(self.base_url.path.rstrip("/"))
         return "search" if below_root.startswith("/search/") else "core"
+
+
+def _graphql_url(base_url: URL) -> URL:
+    """Return where GraphQL is: beside v3 on a GitHub Enterprise, below any other root."""
+    root = base_url.path.rstrip("/")
+    return base_url.with_path(f"{root.removesuffix('/v3') if root.endswith('/api/v3') else root}/graphql")
+
+
+def _value_here(answer: Answer) -> JsonValue:
+    value = read_value(answer)
+    if isinstance(value, Redirect):
+        raise error_of(Unexpected, answer, f"a redirect to {ascii(value.location)[:200]}")
+    return value
+
+
+def _points(value: JsonValue) -> int:
+    data = value.get("data") if isinstance(value, dict) else None
+    limit = data.get("rateLimit") if isinstance(data, dict) else None
+    cost = limit.get("cost") if isinstance(limit, dict) else None
+    return cost if isinstance(cost, int) else 1
 
 
 def _redirect_target(url: URL, redirect: Redirect) -> URL:

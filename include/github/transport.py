@@ -16,7 +16,7 @@ from include.github.answers import Answer
 from include.github.budget import Budget, NotNow, Slot, Tally
 from include.github.errors import ForeignOrigin, Transient
 from include.github.pacing import Pace, PacedConnector
-from include.github.rate_limits import named_resource, read_limit, read_quota, read_server_time
+from include.github.rate_limits import RESOURCES, named_resource, read_limit, read_quota, read_server_time
 from include.github.tokens import Token
 
 USER_AGENT = "stagehouse/0.1"  # GitHub answers 403 to a request without one
@@ -129,7 +129,7 @@ class Transport:
 
     def _learn(self, slot: Slot, answer: Answer) -> None:
         # A figure for another resource says nothing about the one this request was sent under.
-        own = named_resource(answer.headers, slot.resource) == slot.resource
+        own = named_resource(answer.headers, "") in (slot.resource, "") and slot.resource in RESOURCES
         quota = read_quota(answer.headers, self._now()) if own else None
         self._budget.learn(slot, quota, whole=answer.status == 200)  # noqa: PLR2004
 

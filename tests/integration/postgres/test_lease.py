@@ -71,6 +71,18 @@ def test_one_holder_at_a_time(postgres_server: PostgresServer, postgres_database
     take_soon(connect, "github:api")
 
 
+def test_several_leases_are_held_together(connect: Callable):
+    """All or none: who has one of them keeps those out who need it too, and they hold none meanwhile."""
+    with lease(connect, ["a", "b"], "first") as held:
+        held.check()
+        for names in (["b", "c"], ["c", "b"], ["a"]):
+            with pytest.raises(LeaseTaken, match="held by 'first'"):
+                lease(connect, names, "second").__enter__()
+        take_soon(connect, "c")
+    for name in ("a", "b"):
+        take_soon(connect, name)
+
+
 def test_a_killed_holder_leaves_nothing(
     postgres_server: PostgresServer, postgres_database: str, connect: Callable
 ):
