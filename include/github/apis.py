@@ -1,0 +1,23 @@
+"""Which of GitHub's APIs a run asks: the one place that knows both."""
+
+from __future__ import annotations
+
+from include.github.client import GitHubClient
+from include.github.commits import RestCommits
+from include.github.fetch import CommitSource
+from include.github.graphql_commits import GraphQLCommits
+from include.github.graphql_search import GraphQLSearch
+from include.github.request import Api
+from include.github.search import RestSearch, Search
+
+
+def search_by(api: Api, client: GitHubClient) -> Search:
+    """Return the way to search. A ranking that the other API began is gone on with all the same."""
+    rest = RestSearch(client)
+    return GraphQLSearch(client, rest) if api == "graphql" else rest
+
+
+def commits_by(api: Api, client: GitHubClient) -> CommitSource:
+    """Return the way to ask for commits. What the other API finished in an earlier try is kept."""
+    rest = RestCommits(client)
+    return GraphQLCommits(client, rest) if api == "graphql" else rest

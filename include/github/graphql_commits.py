@@ -1,0 +1,138 @@
+"""Who committed to many repositories on a day, by GraphQL: a page of each in one request.
+
+Outcomes are those of REST: what GraphQL refuses for a repository (blocked, forbidden, unknown), what it
+cannot answer in time even alone, and what does not add up is read by REST. A request for many counts on the
+first of them, so that the requests of all repositories add up to those that were sent.
+Source: https://docs.github.com/en/graphql/reference/objects#commit
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import date
+
+from pydantic import JsonValue
+
+from include.github.budget import Tally
+from include.github.client import GitHubClient
+from include.github.commits import CommitCount, record_of
+from include.github.errors import TooManyPages
+from include.github.fetch import CommitSource
+from include.github.graphql_accounts import Accounts
+from include.github.graphql_answers import CommitPage, Refusal, read_commit_pages
+from include.github.graphql_queries import PAGE_SIZE, commits_query
+from include.github.graphql_together import Question, Together
+from include.github.models import Repository
+from include.github.records import FetchedRepository, Outcome
+
+log = logging.getLogger(__name__)
+
+
+@dataclass
+class _Reading:
+    """A repository whose day is being read.
+
+    Attributes: after, where its last page ended; pages read; looks, at one that is not found; outcome, None
+    until it is known; refusal, why it is to be read by REST.
+    """
+
+    position: int
+    repository: Repository
+    count: CommitCount
+    tally: Tally = field(default_factory=Tally)
+    after: str = ""
+    pages: int = 0
+    looks: int = 0
+    outcome: Outcome | None = None
+    refusal: str = ""
+
+    @property
+    def open(self) -> bool:
+        return self.outcome is None and not self.refusal
+
+
+class GraphQLCommits:
+    """Asks for the commits of many repositories together, and `rest` for what GraphQL does not answer."""
+
+    batch = 50
+
+    def __init__(self, client: GitHubClient, rest: CommitSource) -> None:
+        self._client, self._rest, self._accounts = client, rest, Accounts(client)
+        question = Question(commits_query, _variables, read_commit_pages)
+        self._together = Together(client, question, self.batch)
+
+    async def fetch(self, ranked: Sequence[tuple[int, Repository]], day: date) -> list[FetchedRepository]:
+        """Return a record of each repository. Unfinished lists go on together, in one request a page.
+
+        Raises: whatever GitHubClient.query and .get raise but for what is an outcome; TooManyPages.
+        """
+        readings = [_Reading(position, repository, CommitCount(day)) for position, repository in ranked]
+        while unfinished := [reading for reading in readings if reading.open]:
+            if any(reading.looks for reading in unfinished):  # replicas of GitHub lag for a moment
+                await asyncio.sleep(self._client.bounds.gone_delay_s)
+            await self._read_pages(unfinished)
+        return [await self._record(reading, day) for reading in readings]
+
+    async def _read_pages(self, readings: Sequence[_Reading]) -> None:
+        answers = await self._together.ask(readings, readings[0].tally)
+        for reading, answer in zip(readings, answers, strict=True):
+            if isinstance(answer, Refusal):
+                _take_refusal(reading, answer)
+            else:
+                await self._take_page(reading, answer)
+
+    async def _take_page(self, reading: _Reading, page: CommitPage) -> None:
+        repository, count = reading.repository, reading.count
+        count.add(await self._accounts.complete(repository, page.commits, reading.tally))
+        count.moved |= page.full_name.lower() != repository.full_name.lower()
+        reading.pages, reading.looks = reading.pages + 1, 0
+        if not page.next:
+            if count.seen < page.total:
+                reading.refusal = f"{count.seen} commits came of {page.total}"
+            reading.outcome = "moved" if count.moved else "ok"
+        elif page.next == reading.after or reading.pages >= self._client.bounds.pages:
+            raise TooManyPages(f"GraphQL: commits of {repository.full_name}", reading.pages)
+        reading.after = page.next
+
+    async def _record(self, reading: _Reading, day: date) -> FetchedRepository:
+        repository, tally = reading.repository, reading.tally
+        if reading.outcome and not reading.refusal:
+            return record_of(reading.position, repository, reading.outcome, tally, reading.count)
+        log.info("asking REST for %s, GraphQL refuses it: %s", repository.full_name, reading.refusal)
+        (record,) = await self._rest.fetch([(reading.position, repository)], day)
+        spent = {"requests": record.requests + tally.requests, "retries": record.retries + tally.retries}
+        return record.model_copy(update=spent)
+
+
+def _take_refusal(reading: _Reading, refusal: Refusal) -> None:
+    """Take in that there is no page. Not found is believed at the second look, as by REST."""
+    match refusal.kind:
+        case "empty":
+            reading.outcome = "empty"
+        case "not_found" if not reading.pages:
+            reading.looks += 1
+            if reading.looks > 1:
+                reading.outcome = "gone"
+                log.warning("%s is gone: %s", reading.repository.full_name, refusal.reason)
+        case _:
+            reading.refusal = refusal.reason or refusal.kind
+
+
+def _variables(readings: Sequence[_Reading]) -> dict[str, JsonValue]:
+    """Ask for the closed range of seconds that is the day: GitHub's since and until include both ends."""
+    day = readings[0].count.day
+    variables: dict[str, JsonValue] = {
+        "first": PAGE_SIZE,
+        "since": f"{day}T00:00:00Z",
+        "until": f"{day}T23:59:59Z",
+    }
+    for number, reading in enumerate(readings):
+        variables |= {
+            f"owner{number}": reading.repository.owner.login,
+            f"name{number}": reading.repository.name,
+            f"after{number}": reading.after or None,
+        }
+    return variables

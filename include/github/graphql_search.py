@@ -1,0 +1,72 @@
+"""Searches for repositories by GraphQL: several searches in one request, at a point for a hundred of them.
+
+What GraphQL does not tell is `incomplete_results`: a search that runs out of GitHub's time shows here as one
+with fewer results, or as an error of its alias, which is then asked of REST.
+Source: https://docs.github.com/en/graphql/reference/queries#search
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+
+from pydantic import JsonValue
+
+from include.github.budget import Tally
+from include.github.client import GitHubClient
+from include.github.errors import RequestFailed
+from include.github.graphql_answers import Refusal, read_result_pages
+from include.github.graphql_queries import search_query
+from include.github.graphql_together import Question, Together
+from include.github.search import CAPACITY, Asked, Found, Search
+
+log = logging.getLogger(__name__)
+
+
+class GraphQLSearch:
+    """Searches by GraphQL, and by `rest` for what GraphQL refuses, or cannot answer in time even alone."""
+
+    capacity = CAPACITY
+    wanted = 80  # a slice is one page, with room for its growth
+    width = 10
+
+    def __init__(self, client: GitHubClient, rest: Search) -> None:
+        self._rest = rest
+        question = Question(search_query, _variables, read_result_pages)
+        self._together = Together(client, question, self.width)
+
+    async def read(self, pages: Sequence[Asked], tally: Tally) -> list[Found]:
+        """Read pages together. A list that REST began is REST's to its end: its `after` is an address."""
+        asked = [page for page in pages if not _is_rest(page)]
+        answers = iter(await self._together.ask(asked, tally))
+        found = []
+        for page in pages:
+            answer = Refusal("refused", "") if _is_rest(page) else next(answers)
+            if isinstance(answer, Refusal):
+                found.append(await self._read_by_rest(page, answer, tally))
+            else:
+                found.append(answer)
+        return found
+
+    async def _read_by_rest(self, page: Asked, refusal: Refusal, tally: Tally) -> Found:
+        if page.after and not _is_rest(page):
+            raise RequestFailed(f"GraphQL search {page.query!r}", 1, refusal.reason, 0)
+        if refusal.reason:
+            log.warning("asking REST for %r, GraphQL refuses it: %s", page.query, refusal.reason)
+        return (await self._rest.read([page], tally))[0]
+
+
+def _is_rest(page: Asked) -> bool:
+    # In GraphQL the order is part of the query: one that a user put there would be in the way of ours.
+    return page.after.startswith("http") or "sort:" in page.query
+
+
+def _variables(pages: Sequence[Asked]) -> dict[str, JsonValue]:
+    variables: dict[str, JsonValue] = {}
+    for number, page in enumerate(pages):
+        variables |= {
+            f"query{number}": f"{page.query} sort:stars-desc",
+            f"first{number}": page.first,
+            f"after{number}": page.after or None,
+        }
+    return variables

@@ -1,0 +1,286 @@
+"""A day by GraphQL: the rows of REST, for a tenth of the requests, whatever goes wrong on the way."""
+
+import json
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+from aiohttp.test_utils import TestServer
+
+from include.github.apis import commits_by, search_by
+from include.github.budget import Tally
+from include.github.errors import ApisDiffer, Invalid, RateLimitedUntil
+from include.github.fetch import fetch
+from include.github.ranking import rank
+from include.github.records import Records
+from include.github.request import TopRepositoriesRequest
+from include.github.search import Asked
+from include.github.verification import verify
+from include.github_stand_in.app import FAULTS, REQUEST_LOG, create_app
+from include.github_stand_in.dataset import Signature
+from include.github_stand_in.faults import Fault
+from include.github_stand_in.quota import Quota
+from include.github_stand_in.recorded import read_recording
+from include.github_stand_in.sample import ODD_AUTHORS, Sample
+from include.staging.tables import read_batches
+from tests.conftest import ROOT
+from tests.e2e.invented_recording import write_recording
+from tests.integration.github.server import now
+from tests.servers.github_schema import SCHEMA, needs_schema
+
+pytestmark = needs_schema
+
+RUN = {"dag_id": "github_top_repositories", "run_id": "manual__1", "now": now}
+RECORDING = ROOT.parent / "shared" / "data" / "github"
+TOKENS = ("token-of-the-test",)
+SAMPLE = Sample()
+MOMENT = now()  # of the stand-in: nobody pushes between two readings
+
+
+@pytest.fixture
+async def github():
+    """Start stand-ins with a GraphQL API; returns application and URL."""
+    servers = []
+
+    async def start(dataset=SAMPLE, **options):
+        options = {"graphql_schema": SCHEMA, "now": lambda: MOMENT} | options
+        app = create_app(dataset, **options)
+        server = TestServer(app)
+        await server.start_server()
+        servers.append(server)
+        return app, server.make_url("/")
+
+    yield start
+    for server in servers:
+        await server.close()
+
+
+@pytest.fixture
+def top25(yesterday):
+    """Among them are those with two and three pages of commits, and all odd authors."""
+    return TopRepositoriesRequest(top=25, query="stars:>1", day=yesterday)
+
+
+async def run(client, request, directory, api="graphql"):
+    """Rank and fetch by one API; return what is staged, without what reading again changes."""
+    async with client:
+        ranking = await rank(client, search_by(api, client), request, directory, now())
+        manifest = await fetch(client, commits_by(api, client), ranking, request, directory, **RUN)
+    staged = {
+        name: [
+            row
+            for part in table.parts
+            for batch in read_batches(directory / part.file, table.table, part, 1000)
+            for row in batch
+        ]
+        for name, table in manifest.tables.items()
+    }
+    staged["repositories_outcomes"] = [row[:4] for row in staged["repositories_outcomes"]]
+    staged["repositories"] = [row[:-1] for row in staged["repositories"]]
+    return staged, manifest
+
+
+def sent(app, path=""):
+    """Return the requests to a path that the server saw."""
+    return [request for request in app[REQUEST_LOG].requests if path in request.path_qs]
+
+
+def rewritten(change):
+    """Make the body of a fault: the true answer, changed."""
+
+    def rewrite(body):
+        answer = json.loads(body)
+        change(answer)
+        return json.dumps(answer).encode()
+
+    return rewrite
+
+
+@pytest.fixture(params=["sample", "recording"])
+def dataset(request, tmp_path, yesterday):
+    """The sample; and what was recorded of GitHub, or invented answers, up to yesterday."""
+    if request.param == "sample":
+        return SAMPLE
+    directory = RECORDING
+    if not RECORDING.exists():
+        directory = tmp_path / "recording"
+        directory.mkdir()
+        write_recording(directory)
+    return read_recording(directory).shift_to(yesterday)
+
+
+async def test_same_rows_as_rest(github, make_client, tmp_path, yesterday, dataset):
+    """Every table is the same; at most 8 requests by GraphQL, by REST one each and further pages."""
+    app, url = await github(dataset)
+    request = TopRepositoriesRequest(top=100, query="stars:>1", day=yesterday)
+    rest, _ = await run(make_client(url, tokens=TOKENS), request, tmp_path / "rest", "rest")
+    asked = len([row for row in rest["repositories_outcomes"] if row[2] != "unpushed"])
+    more = sum((row[3] - 1) // 100 for row in rest["repositories_outcomes"] if row[3])
+    by_rest = len(sent(app))
+    assert by_rest <= 1 + asked + more + 2  # the second look at one that is gone, and a redirect
+    graphql, manifest = await run(make_client(url, tokens=TOKENS), request, tmp_path / "graphql")
+    assert graphql == rest
+    assert rest["repositories_authors_commits"]
+    assert len(sent(app)) - by_rest == manifest.facts["requests"] <= 8
+
+
+def without_alias(kind, message):
+    """Take one repository, or one search, out of an answer."""
+
+    def change(answer):
+        alias = list(answer["data"])[2]
+        answer["data"][alias] = None
+        answer.setdefault("errors", []).append({"type": kind, "path": [alias], "message": message})
+
+    return rewritten(change)
+
+
+def cut_history(answer):
+    """End a list in the middle, as if it were its end."""
+    alias = next(alias for alias in answer["data"] if alias != "rateLimit" and answer["data"][alias])
+    history = answer["data"][alias]["defaultBranchRef"]["target"]["history"]
+    history["nodes"] = history["nodes"][:-1]
+    history["pageInfo"]["hasNextPage"] = False
+
+
+TIMEOUT = {"message": "Something went wrong while executing your query. This may be a timeout."}
+TIMED_OUT = json.dumps({"data": None, "errors": [TIMEOUT]}).encode()
+EXCEEDED = b'{"errors": [{"type": "RATE_LIMIT", "message": "API rate limit already exceeded"}]}'
+UNKNOWN_FIELD = b'{"errors": [{"message": "Field does not exist on type Repository"}]}'
+RESOURCES = without_alias("RESOURCE_LIMITS_EXCEEDED", "Resource limits for this query exceeded.")
+FAULTS_OF_A_DAY = {  # the first query is the ranking
+    "bad gateway": Fault("/graphql", after=1, status=502, body=b"<html>Unicorn!</html>"),
+    "timeout": Fault("/graphql", after=1, body=TIMED_OUT),
+    "timeout of one": Fault("/graphql", after=1, body=without_alias(None, "timedout")),
+    "too much for some": Fault("/graphql", after=1, times=2, body=RESOURCES),
+    "forbidden": Fault("/graphql", after=1, body=without_alias("FORBIDDEN", "SAML")),
+    "not found in passing": Fault("/graphql", after=1, body=without_alias("NOT_FOUND", "Could not resolve")),
+    "cut history": Fault("/graphql", after=1, body=rewritten(cut_history)),
+    "cut body": Fault("/graphql", after=1, cut_to=2000),
+    "rate limit": Fault("/graphql", after=1, headers={"X-RateLimit-Remaining": None}, body=EXCEEDED),
+    "unknown field": Fault("/graphql", times=None, body=UNKNOWN_FIELD),
+    "no such api": Fault("/graphql", times=None, status=404, body=b'{"message": "Not Found"}'),
+    "always too much": Fault("/graphql", times=None, body=TIMED_OUT),
+}
+
+
+@pytest.fixture(scope="module")
+def calm():
+    """What an untroubled run stages, kept for all faults."""
+    return {}
+
+
+@pytest.mark.parametrize("name", FAULTS_OF_A_DAY)
+async def test_faults_change_no_row(github, make_client, tmp_path, top25, calm, name):
+    """What GraphQL does not answer is asked again, in smaller requests, or of REST."""
+    app, url = await github()
+    if not calm:
+        calm["rows"], _ = await run(make_client(url, tokens=TOKENS), top25, tmp_path / "calm")
+    app[FAULTS].add(FAULTS_OF_A_DAY[name])
+    before = len(sent(app))
+    rows, manifest = await run(make_client(url, tokens=TOKENS), top25, tmp_path / "run")
+    assert rows == calm["rows"]
+    assert manifest.facts["requests"] == len(sent(app)) - before
+
+
+async def test_a_batch_that_is_too_much_is_halved(github, make_client, tmp_path, top25):
+    """Two dozen at once fail, six do not: later requests are small from the start."""
+    app, url = await github()
+    too_much = rewritten(lambda answer: answer.update(data=None, errors=[TIMEOUT]))
+    app[FAULTS].add(
+        Fault("/graphql", times=None, body=lambda body: too_much(body) if b'"r7"' in body else body)
+    )
+    client = make_client(url, tokens=TOKENS, concurrent=1)
+    await run(client, top25, tmp_path)
+    assert len(sent(app, "/graphql")) <= 9
+    assert not sent(app, "/commits?")
+
+
+async def test_the_points_of_an_hour_are_spent(github, make_client, tmp_path, top25):
+    """Three points buy the ranking and a part of the day; the next try goes on after the reset."""
+    ahead = timedelta()
+    app, url = await github(now=lambda: MOMENT + ahead, with_token=Quota(5000, 30, graphql_per_hour=3))
+    with pytest.raises(RateLimitedUntil) as limit:
+        await run(make_client(url, tokens=TOKENS), top25, tmp_path)
+    assert len(sent(app, "/graphql")) == 3
+    ahead = limit.value.until - MOMENT + timedelta(seconds=1)
+    later = lambda: now() + timedelta(hours=2)  # noqa: E731
+    rows, _ = await run(make_client(url, tokens=TOKENS, clock=later), top25, tmp_path)
+    assert len(rows["repositories_outcomes"]) == 25
+    assert len(sent(app, "/graphql")) == 6
+
+
+class ByOneBot(Sample):
+    """The sample, all of it written by the same bot."""
+
+    def commits(self, repository, since, until, page):
+        """Replace the authors."""
+        bot = ODD_AUTHORS[-1]
+        found, total = super().commits(repository, since, until, page)
+        author = Signature(bot.name, bot.email, until)
+        return [replace(commit, author=author, author_account=bot.account) for commit in found], total
+
+
+async def test_a_bot_is_looked_up_once(github, make_client, tmp_path, top25):
+    """GraphQL knows no account of a bot: REST is asked for one commit of it, and its login is the author."""
+    app, url = await github(ByOneBot())
+    rows, _ = await run(make_client(url, tokens=TOKENS), top25, tmp_path)
+    assert {row[2] for row in rows["repositories_authors_commits"]} == {"sweeper[bot]"}
+    assert len(sent(app, "/commits/")) == 1
+
+
+async def test_verify(github, make_client, tmp_path, top25):
+    """A sample is read by REST; a difference that stays is an error which says whose and how much."""
+    app, url = await github()
+    async with make_client(url, tokens=TOKENS) as client:
+        ranking = await rank(client, search_by("graphql", client), top25, tmp_path, now())
+        graphql, rest = commits_by("graphql", client), commits_by("rest", client)
+        await fetch(client, graphql, ranking, top25, tmp_path, **RUN)
+        records = Records(tmp_path, ranking)
+        app[REQUEST_LOG].clear()
+        await verify(records, ranking, 3, graphql=graphql, rest=rest)
+        asked = [request.path_qs for request in sent(app)]
+        assert 3 <= len(asked) <= 5
+        assert not sent(app, "/graphql")
+        # One reading that differs is a push; each one is an error.
+        other = Fault("/commits?", times=1, body=lambda body: body.replace(b'"login":"', b'"login":"x-'))
+        app[FAULTS].add(other)
+        await verify(records, ranking, 3, graphql=graphql, rest=rest)
+        app[FAULTS].clear()
+        app[FAULTS].add(Fault("/commits?", times=None, body=other.body))
+        with pytest.raises(ApisDiffer, match="api: rest") as difference:
+            await verify(records, ranking, 3, graphql=graphql, rest=rest)
+    assert any(difference.value.repo in path for path in asked)
+    assert difference.value.graphql != difference.value.rest
+
+
+async def test_many_searches_are_one_request(github, make_client):
+    """Ten pages, each as REST gives it; those that come after go on by cursor."""
+    app, url = await github()
+    queries = [f"stars:{low}..{low + 9999}" for low in range(10_000, 110_000, 10_000)]
+    async with make_client(url, tokens=TOKENS) as client:
+        found = await search_by("graphql", client).read([Asked(q, 5) for q in queries], Tally())
+        assert len(sent(app)) == 1
+        rest = await search_by("rest", client).read([Asked(q, 5) for q in queries], Tally())
+        assert [page[:2] for page in found] == [page[:2] for page in rest]
+        more = [(q, page.next) for q, page in zip(queries, found, strict=True) if page.next]
+        second = await search_by("graphql", client).read([Asked(q, 5, after) for q, after in more], Tally())
+    assert more
+    first_ids = {repository.id for page in found for repository in page.repositories}
+    assert first_ids.isdisjoint(repository.id for page in second for repository in page.repositories)
+
+
+async def test_what_graphql_does_not_search_for_is_asked_of_rest(github, make_client):
+    """A list that REST began, an order of the user's own, a query that GraphQL refuses."""
+    app, url = await github()
+    async with make_client(url, tokens=TOKENS) as client:
+        search, rest = search_by("graphql", client), search_by("rest", client)
+        (first,) = await rest.read([Asked("stars:>1", 5)], Tally())
+        (second,) = await search.read([Asked("stars:>1", 5, first.next)], Tally())
+        assert not set(second.repositories) & set(first.repositories)
+        with pytest.raises(Invalid):
+            await search.read([Asked("stars:>1 sort:forks", 5)], Tally())
+        assert not sent(app, "/graphql")
+        with pytest.raises(Invalid):
+            await search.read([Asked("is:merged", 5)], Tally())
+    assert [request.path_qs[:8] for request in sent(app)][-2:] == ["/graphql", "/search/"]
