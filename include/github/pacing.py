@@ -8,6 +8,7 @@ dropped keep-alive connection go uncounted. So the wait is in the connector, aft
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Callable
 from typing import Protocol
 
@@ -15,8 +16,9 @@ import aiohttp
 from aiohttp.tracing import Trace
 from yarl import URL
 
-GUARD = 1.05  # 5 % slower than told: with none, network jitter alone shows the server one request too many
-CATCH_UP_S = 0.005  # of the 50 ms that the guard saves in a second; the other 45 ms are for the network
+GUARD = 1.045  # 4.5 % slower than told: of each second 45 ms are for the network, which may bunch requests
+CATCH_UP_S = 0.05  # late wake-ups of up to that in all are made good, a stall is not
+LEAST_DISTANCE = 0.75  # of the even one, while that is done
 
 
 class Pace(Protocol):
@@ -34,24 +36,29 @@ class Pace(Protocol):
 class Pacer:
     """Lets callers through one at a time, at equal distance, in the order they came.
 
-    The distance is GUARD / requests_per_second. Only a late wake-up of up to CATCH_UP_S is made good, a
-    stall is not: n + 1 departures span at least n * distance - CATCH_UP_S, which for n = requests_per_second
-    is 1.045 s. The first caller waits a whole distance too, because another process may have sent a request
-    just before this one took over.
+    The distance is GUARD / requests_per_second. Who wakes up late is followed a little closer, but n + 1
+    departures always span n distances or more: 1.045 s for n = requests_per_second, so that a busy worker
+    reaches the rate and no second has one more. The first caller waits a whole distance too, because another
+    process may have sent a request just before this one took over.
     """
 
     def __init__(self, requests_per_second: float) -> None:
         self.interval_s = GUARD / requests_per_second
         self._turn = asyncio.Lock()
         self._loop = asyncio.get_running_loop()
-        self._last = self._loop.time()
+        count, now = max(1, int(requests_per_second)), self._loop.time()
+        self._sent = deque((now - back * self.interval_s for back in reversed(range(count))), count)
 
     async def wait(self) -> None:
         """Return at this caller's turn."""
         async with self._turn:
-            planned = self._last + self.interval_s
+            a_second_after = self._sent[0] + len(self._sent) * self.interval_s
+            planned = max(a_second_after, self._sent[-1] + LEAST_DISTANCE * self.interval_s)
             await asyncio.sleep(max(0.0, planned - self._loop.time()))
-            self._last = max(planned, self._loop.time() - CATCH_UP_S)
+            stalled_s = self._loop.time() - planned - CATCH_UP_S
+            if stalled_s > 0:
+                self._sent = deque((at + stalled_s for at in self._sent), len(self._sent))
+            self._sent.append(self._loop.time())
 
     async def close(self) -> None:
         """Do nothing: it keeps nothing open."""

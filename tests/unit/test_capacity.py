@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from include.github.pacing import GUARD
 from tests.bench.capacity_model import CORE_PER_HOUR, RUN_HOURS, Day, table
 
 
@@ -16,7 +17,7 @@ def test_the_page_has_the_tables_of_the_model(root: Path):
 def test_each_full_hour_of_a_token_is_waited_for(monkeypatch, requests, hours):
     """What is left after it goes at the pace; the last requests of the day wait for no hour."""
     monkeypatch.setattr(Day, "requests", requests)
-    left = (requests - hours * CORE_PER_HOUR) * 1.05 / 10
+    left = (requests - hours * CORE_PER_HOUR) * GUARD / 10
     assert Day(100).seconds().fetch == pytest.approx(hours * 3_600 + left)
 
 
