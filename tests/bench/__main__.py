@@ -23,6 +23,7 @@ from tests.bench import (
     parse,
     phrase_views_import,
     phrase_views_report,
+    requests_spent,
     workers,
 )
 from tests.bench.findings import Finding
@@ -31,7 +32,7 @@ BENCHMARKS: dict[str, Callable[[], list[Finding]]] = {
     module.__name__.rpartition(".")[2]: module.run
     for module in (
         *(fetch, load, load_batches, load_memory, parse, phrase_views_import, phrase_views_report),
-        *(workers, capacity),
+        *(requests_spent, workers, capacity),
     )
 }
 

@@ -4,13 +4,14 @@
 """
 
 import asyncio
+import contextlib
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 
 from include.github.models import Repository as RankedRepository
-from include.github_stand_in.__main__ import read_arguments, serve
+from include.github_stand_in.__main__ import _line_writer, read_arguments, serve
 from include.github_stand_in.dataset import Repository, Standing
 from include.github_stand_in.sample import Sample
 
@@ -63,7 +64,10 @@ class Crowd(Sample):
 
 def main(count: int, pushed_every: int, arguments: list[str]) -> None:
     """Serve until SIGTERM."""
-    asyncio.run(serve(read_arguments(arguments), Crowd(count, pushed_every), None))
+    options = read_arguments(arguments)
+    with contextlib.ExitStack() as opened:
+        log = _line_writer(options.request_log, opened) if options.request_log else None
+        asyncio.run(serve(options, Crowd(count, pushed_every), log))
 
 
 if __name__ == "__main__":

@@ -1,0 +1,45 @@
+"""Rank and fetch of the main job, as its tasks do it, against a stand-in."""
+
+from collections.abc import Sequence
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+
+from include.github.apis import commits_by, search_by
+from include.github.client import GitHubClient
+from include.github.fetch import fetch
+from include.github.limits import LimitMemory
+from include.github.ranking import rank
+from include.github.request import Api, TopRepositoriesRequest
+from include.staging.manifest import Manifest
+
+CONCURRENCY = 5
+NAMED = {"dag_id": "bench", "run_id": "bench"}
+
+
+async def rank_and_fetch(
+    url: str, top: int, directory: Path, *, rate: float, api: Api = "rest", tokens: Sequence[str] = ()
+) -> Manifest:
+    """Stage yesterday."""
+    request = TopRepositoriesRequest(top=top, query="stars:>1", day=yesterday())
+    client = GitHubClient(
+        url,
+        tokens=tokens,
+        requests_per_second=rate,
+        max_concurrent_requests=CONCURRENCY,
+        timeout_s=30,
+        limits=LimitMemory(directory / "limits"),
+        now=now,
+    )
+    async with client:
+        ranking = await rank(client, search_by(api, client), request, directory, now())
+        return await fetch(client, commits_by(api, client), ranking, request, directory, **NAMED, now=now)
+
+
+def now() -> datetime:
+    """The clock."""
+    return datetime.now(UTC)
+
+
+def yesterday() -> date:
+    """The day that is fetched."""
+    return now().date() - timedelta(days=1)
