@@ -223,6 +223,21 @@ class ListCutShort(GitHubError):
         )
 
 
+class SliceTooLarge(GitHubError):
+    """A part of a list has more results than search shows, and cannot be cut. Attributes: query; results."""
+
+    def __init__(self, query: str, results: int) -> None:
+        super().__init__(query, results)
+        self.query, self.results = query, results
+
+    def __str__(self) -> str:
+        return (
+            f"search for {self.query!r} has {self.results} results, more than it shows or with some missing, "
+            "and it cannot be cut by stars, nor by moments of creation where the query has created: itself. "
+            "Narrow the param query, or take created: out of it"
+        )
+
+
 class NothingRanked(GitHubError):
     """No repository matches: an empty list would empty the day. Attributes: query."""
 

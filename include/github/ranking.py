@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing
 from datetime import UTC, datetime, time, timedelta
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, NonNegativeInt, TypeAdapter, ValidationError
@@ -12,7 +13,10 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, NonNegativeInt, TypeA
 from include.github.budget import Tally
 from include.github.client import GitHubClient
 from include.github.errors import DayNotOver, NothingRanked, WrongRanking
+from include.github.kept_search import KeptSearch
+from include.github.long_list import LongList
 from include.github.models import Repository
+from include.github.order import Order
 from include.github.request import TopRepositoriesRequest
 from include.github.search import Search
 from include.github.short_list import ShortList
@@ -80,37 +84,48 @@ async def rank(
 ) -> Ranking:
     """Return the ranking of this run: the saved one, else read it from GitHub and save it.
 
-    `still_allowed` is called before each page; what it raises (a lost lease) ends the reading.
+    `still_allowed` is called before each page; what it raises (a lost lease) ends the reading. Of a list that
+    is longer than search shows, what was read is kept, and a new try goes on after it.
 
-    Raises: WrongRanking where the saved one is of another request; NothingRanked; DayNotOver; and as
-        GitHubClient.get.
+    Raises: WrongRanking where the saved one is of another request; NothingRanked; DayNotOver; SliceTooLarge;
+        and as GitHubClient.get.
     """
     if saved := await asyncio.to_thread(saved_ranking, directory):
         require_request(saved, request)
         log.info("ranking of %d repositories is there already, read at %s", len(saved), saved.fetched_at)
         return saved
-    tally = Tally()
-    reading = ShortList(
-        search,
-        request.query,
-        request.top,
-        tally=tally,
-        pages=client.bounds.pages,
-        still_allowed=still_allowed,
-    )
-    repositories = await reading.read()
-    _require_over(client, request, now)
-    if not repositories:
-        raise NothingRanked(request.query)
-    if len(repositories) < request.top:
-        log.warning(
-            "only %d repositories match %r, asked for %d", len(repositories), request.query, request.top
-        )
-    count = len(repositories)
-    header = RankingHeader(request=request, fetched_at=now, requests=tally.requests, count=count)
-    ranking = await asyncio.to_thread(save_ranking, directory / RANKING, header, repositories)
-    log.info("ranked %d repositories with %d requests", len(ranking), tally.requests)
+
+    def allowed() -> None:
+        still_allowed()
+        _require_over(client, request, now)
+
+    tally, kept = Tally(), None
+    with closing(Order()) as order:
+        if request.top > search.capacity:
+            api, spend = str(client.base_url), client.retries.spend
+            kept = KeptSearch(search, directory, api, still_allowed=allowed, spend=spend)
+            await LongList(kept, request.query, request.top, request.day, order, tally).read()
+        else:
+            pages = client.bounds.pages
+            await ShortList(search, request.query, request.top, tally, allowed, pages).read(order)
+        _require_over(client, request, now)
+        ranking = await asyncio.to_thread(_save, directory / RANKING, request, now, tally, order)
+    if kept:
+        await asyncio.to_thread(kept.forget)
+    log.info("ranked %d repositories with %d requests", len(ranking), ranking.requests)
     return ranking
+
+
+def _save(
+    path: StagingPath, request: TopRepositoriesRequest, now: datetime, tally: Tally, order: Order
+) -> Ranking:
+    count = min(request.top, order.names())
+    if not count:
+        raise NothingRanked(request.query)
+    if count < request.top:
+        log.warning("only %d repositories match %r, asked for %d", count, request.query, request.top)
+    header = RankingHeader(request=request, fetched_at=now, requests=tally.requests, count=count)
+    return save_ranking(path, header, order.best(request.top))
 
 
 def _require_over(client: GitHubClient, request: TopRepositoriesRequest, now: datetime) -> None:

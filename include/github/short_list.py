@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 
 from include.github.budget import Tally
 from include.github.errors import ListCutShort, TooManyPages
 from include.github.models import Repository
+from include.github.order import Order
 from include.github.search import PAGE_SIZE, Asked, Found, Search
 
 READINGS = 3  # of a list that drifts; the last one is filled up from further pages
@@ -19,8 +20,8 @@ log = logging.getLogger(__name__)
 class ShortList:
     """Reads the best of a query.
 
-    Args: top, how many, at most the capacity of the search. pages: after so many the reading fails.
-        still_allowed: called before each page; what it raises ends the reading.
+    Args: top: how many, at most the capacity of the search. still_allowed: called before each page; what it
+        raises ends the reading. pages: after so many the reading fails.
     """
 
     def __init__(
@@ -28,16 +29,15 @@ class ShortList:
         search: Search,
         query: str,
         top: int,
-        *,
         tally: Tally,
-        pages: int,
         still_allowed: Callable[[], None],
+        pages: int,
     ) -> None:
         self._search, self._query, self._top = search, query, top
         self._tally, self._pages, self._still_allowed = tally, pages, still_allowed
 
-    async def read(self) -> tuple[Repository, ...]:
-        """Read the list again while it drifts: an item seen on two pages means that another was on none.
+    async def read(self, order: Order) -> None:
+        """Read the list, again while it drifts: an item seen on two pages means that another was on none.
 
         Raises: ListCutShort; TooManyPages; and as Search.read.
         """
@@ -46,7 +46,7 @@ class ShortList:
             if not drifted:
                 break
             log.warning("reading %d of %d: the list moved between two pages", reading, READINGS)
-        return in_order(found)[: self._top]
+        order.add(found)
 
     async def _read_pages(self, *, fill_up: bool) -> tuple[list[Repository], bool]:
         """Read as few pages as give `top` names; stop at the first repeated item unless told to `fill_up`."""
@@ -83,19 +83,3 @@ class ShortList:
         reachable = min(page.total_count, self._search.capacity)
         if found < min(self._top, reachable) or found + PAGE_SIZE <= reachable:
             raise ListCutShort(self._query, found, reachable)
-
-
-def in_order(repositories: Iterable[Repository]) -> tuple[Repository, ...]:
-    """Return each repository once, by stars downwards; of equal stars the older (smaller id) first.
-
-    Two ids under one name: a name is set free by a rename or a removal and taken by a newer repository, so
-    the larger id is the one that answers to the name; the other is left over in the search index.
-    """
-    by_name: dict[str, Repository] = {}
-    for repository in sorted({r.id: r for r in repositories}.values(), key=lambda r: r.id):
-        if stale := by_name.get(repository.full_name.lower()):
-            log.warning(
-                "%s is listed with ids %d and %d: using the newer", stale.full_name, stale.id, repository.id
-            )
-        by_name[repository.full_name.lower()] = repository
-    return tuple(sorted(by_name.values(), key=lambda r: (-r.stars, r.id)))

@@ -4,9 +4,11 @@ Source: https://docs.github.com/en/search-github/searching-on-github/searching-f
 """
 
 import re
+from bisect import bisect_left, bisect_right
 from collections import defaultdict
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 
 from include.github_stand_in.dataset import Repository
@@ -16,6 +18,11 @@ Condition = Callable[[Repository], bool]
 
 _TERM = re.compile(r'(?P<minus>-?)(?:(?P<key>[A-Za-z-]+):)?(?:"(?P<quoted>[^"]*)"|(?P<plain>\S+))')
 _NUMBER = re.compile(r"(?P<sign>>=|<=|>|<)?(?P<low>\d+|\*)(?:\.\.(?P<high>\d+|\*))?", re.ASCII)
+
+
+_MOMENT = r"\d{4}-\d{2}-\d{2}(?:T\d{2}:\d{2}:\d{2}(?:Z|[+-]\d{2}:\d{2}))?|\*"
+_MOMENTS = re.compile(rf"(?P<sign>>=|<=|>|<)?(?P<low>{_MOMENT})(?:\.\.(?P<high>{_MOMENT}))?", re.ASCII)
+_BEGIN_OF_TIME, _END_OF_TIME = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
 
 
 class QueryError(ValueError):
@@ -55,10 +62,21 @@ class SearchIndex:
     """Answers searches over a fixed list of repositories; the last queries are kept sorted."""
 
     def __init__(self, repositories: Sequence[Repository]) -> None:
-        # sorted() is stable: equal stars stay in the order of the data set.
-        self._by_stars = tuple(sorted(repositories, key=lambda repository: -repository.stars))
+        self._repositories = list(repositories)
         self._owners = frozenset(repository.owner.login.lower() for repository in repositories)
         self._found = lru_cache(maxsize=64)(self._search)
+        self._sort()
+
+    def _sort(self) -> None:
+        # sorted() is stable: equal stars stay in the order of the data set.
+        self._by_stars = tuple(sorted(self._repositories, key=lambda repository: -repository.stars))
+        self._fewer = [-repository.stars for repository in self._by_stars]
+        self._found.cache_clear()
+
+    def move(self, stars: Mapping[int, int]) -> None:
+        """Give repositories other stars, by id: from now on they are found elsewhere in the list."""
+        self._repositories = [replace(r, stars=stars.get(r.id, r.stars)) for r in self._repositories]
+        self._sort()
 
     def find(self, search: Search) -> tuple[Repository, ...]:
         """Return all repositories that match, best first; by stars unless asked for forks.
@@ -71,10 +89,20 @@ class SearchIndex:
     def _search(self, search: Search) -> tuple[Repository, ...]:
         conditions = read_query(search.q)
         self._refuse_unknown_owners(search.q)
-        found = tuple(r for r in self._by_stars if all(holds(r) for holds in conditions))
+        found = tuple(r for r in self._starred(search.q) if all(holds(r) for holds in conditions))
         if search.sort == "forks":
             found = tuple(sorted(found, key=lambda repository: -repository.forks))
         return found[::-1] if search.sort and search.order == "asc" else found
+
+    def _starred(self, q: str) -> Sequence[Repository]:
+        """Return at least those with the stars that are asked for: to look at all of a long list is slow."""
+        first, end = 0, len(self._by_stars)
+        for term in _TERM.finditer(q):
+            if (term["key"] or "").lower() == "stars" and not term["minus"]:
+                low, high = _number_range(_value(term).lower())
+                first = max(first, bisect_left(self._fewer, -high) if high is not None else 0)
+                end = min(end, bisect_right(self._fewer, -low))
+        return self._by_stars[first:end]
 
     def _refuse_unknown_owners(self, q: str) -> None:
         asked = defaultdict(set)
@@ -104,6 +132,8 @@ def _condition(term: re.Match[str]) -> Condition:
             holds = _number(value, lambda repository: repository.stars)
         case "forks":
             holds = _number(value, lambda repository: repository.forks)
+        case "created":
+            holds = _created(value)
         case "language":
             holds = _language(value)
         case "user" | "org":
@@ -130,6 +160,11 @@ def _owner(login: str) -> Condition:
 
 
 def _number(text: str, of: Callable[[Repository], int]) -> Condition:
+    low, high = _number_range(text)
+    return lambda repository: low <= of(repository) and (high is None or of(repository) <= high)
+
+
+def _number_range(text: str) -> tuple[int, int | None]:
     """Read N, >N, >=N, <N, <=N, a..b, a..* or *..b."""
     parts = _NUMBER.fullmatch(text)
     if parts is None or (parts["sign"] and (parts["high"] or parts["low"] == "*")):
@@ -146,4 +181,34 @@ def _number(text: str, of: Callable[[Repository], int]) -> Condition:
             at_least, at_most = -1, at_least - 1
         case "<=":
             at_least, at_most = -1, at_least
-    return lambda repository: at_least <= of(repository) and (at_most is None or of(repository) <= at_most)
+    return at_least, at_most
+
+
+def _created(text: str) -> Condition:
+    """Read T, >T, >=T, <T, <=T, T..T, T..* or *..T; T is a day, or a second. A day begins and ends."""
+    parts = _MOMENTS.fullmatch(text.upper())
+    if parts is None or (parts["sign"] and (parts["high"] or parts["low"] == "*")):
+        raise QueryError("invalid", f"{text!r} is not a date or a range of dates.")
+    (begin, _), (_, end) = _moments(parts["low"]), _moments(parts["high"] or parts["low"])
+    match parts["sign"]:
+        case ">":
+            begin, end = end, _END_OF_TIME
+        case ">=":
+            end = _END_OF_TIME
+        case "<":
+            begin, end = _BEGIN_OF_TIME, begin
+        case "<=":
+            begin = _BEGIN_OF_TIME
+    return lambda repository: begin <= repository.created_at < end
+
+
+def _moments(text: str) -> tuple[datetime, datetime]:
+    """Return when a day or a second begins, and when it is over."""
+    if text == "*":
+        return _BEGIN_OF_TIME, _END_OF_TIME
+    try:
+        begin = datetime.fromisoformat(text)
+        begin = begin if begin.tzinfo else begin.replace(tzinfo=UTC)
+        return begin, begin + (timedelta(seconds=1) if "T" in text else timedelta(days=1))
+    except (ValueError, OverflowError) as malformed:
+        raise QueryError("invalid", f"{text!r} is not a date.") from malformed

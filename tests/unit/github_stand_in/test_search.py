@@ -11,7 +11,7 @@ from include.github_stand_in.search import QueryError, Search, SearchIndex
 def repository(number, full_name, stars, language=None, forks=0):
     """Return a repository that differs only in what is searched for."""
     owner, name = full_name.split("/")
-    created_at = datetime(2020, 1, 1, tzinfo=UTC)
+    created_at = datetime(2020, 1, number, 12, tzinfo=UTC)
     return Repository(number, Account(owner, number), name, stars, forks, 0, language, created_at)
 
 
@@ -52,6 +52,14 @@ def found(q, sort="stars", order="desc"):
         ("kit", [2, 1]),
         ("KIT amber", [1]),
         ("kit -language:python", [2]),
+        ("stars:20 created:2020-01-03", [3]),
+        ("created:2020-01-02..2020-01-03", [2, 3]),
+        ("created:>2020-01-04", [5]),
+        ("created:>=2020-01-04T12:00:00Z", [4, 5]),
+        ("created:<2020-01-02T12:00:00Z", [1]),
+        ("created:<=2020-01-02T12:00:00Z", [2, 1]),
+        ("created:*..2020-01-01T13:00:00+01:00", [1]),
+        ("created:2020-01-04..*", [4, 5]),
     ],
 )
 def test_finds_what_is_asked_for(q, ids):
@@ -80,6 +88,8 @@ def test_sorts_by_forks():
         ("stars:many", "invalid", "'many' is not a number"),
         ("stars:>1..5", "invalid", "not a number"),
         ("stars:>*", "invalid", "not a number"),
+        ("created:lately", "invalid", "'lately' is not a date"),
+        ("created:2020-02-30", "invalid", "'2020-02-30' is not a date"),
         ("user:nobody", "invalid", "cannot be searched"),
         ("kit OR loom", "invalid", "OR is not served"),
     ],
@@ -90,6 +100,14 @@ def test_refuses_what_it_does_not_serve(q, code, reason):
         found(q)
     assert code == refused.value.code
     assert reason is None or reason in refused.value.reason
+
+
+def test_what_moves_is_found_elsewhere():
+    """Other stars, another place in the list, at once; the rest stays."""
+    index = SearchIndex([repository(1, "a/a", 30), repository(2, "b/b", 20), repository(3, "c/c", 10)])
+    assert [r.id for r in index.find(Search("stars:>15"))] == [1, 2]
+    index.move({3: 40})
+    assert [(r.id, r.stars) for r in index.find(Search("stars:>15"))] == [(3, 40), (1, 30), (2, 20)]
 
 
 def test_longest_query_is_served():
