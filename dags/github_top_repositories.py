@@ -52,6 +52,7 @@ from hooks.publication import only_one_publishing
 from hooks.rescheduling import slot_given_back_while_waiting
 from hooks.storage_roots import BadVariable, reports_root, require_storage, staging_root
 from include.github.errors import (
+    ApisDiffer,
     DayNotPublished,
     Forbidden,
     ForeignOrigin,
@@ -94,7 +95,7 @@ TRYING_AGAIN_IS_NO_USE = ExceptionRetryPolicy(
             exception=[Unauthorized, Forbidden, Invalid, MostlyGone, NothingRanked], action=RetryAction.FAIL
         ),
         RetryRule(
-            exception=[ForeignOrigin, TooManyPages, TooManyRedirects, DayNotPublished],
+            exception=[ForeignOrigin, TooManyPages, TooManyRedirects, DayNotPublished, ApisDiffer],
             action=RetryAction.FAIL,
         ),
     ]
@@ -115,7 +116,7 @@ TRYING_AGAIN_IS_NO_USE = ExceptionRetryPolicy(
             minimum=1,
             maximum=MAX_TOP,
             title="Repositories",
-            description=f"How many of the top repositories, 1 to {MAX_TOP} (the most GitHub's search shows).",
+            description=f"How many of the top repositories, 1 to {MAX_TOP}.",
         ),
         "query": Param(
             DEFAULT_QUERY,
@@ -188,29 +189,40 @@ def github_top_repositories() -> None:
 
     @task(max_active_tis_per_dag=1)
     async def rank() -> int:
+        from include.github.apis import search_by
         from include.github.ranking import rank as rank_repositories
-        from include.github.search import RestSearch
 
         with _only_one_asking_github() as (hook, lease):
             async with hook.get_conn() as client:
-                search, now = RestSearch(client), datetime.now(UTC)
+                api, now = _options().chosen_api(has_token=client.has_token), datetime.now(UTC)
+                search = search_by(api, client)
                 ranking = await rank_repositories(client, search, _request(), _directory(), now, lease.check)
         return len(ranking)
 
     @task(max_active_tis_per_dag=1, execution_timeout=timedelta(hours=12))
     async def fetch() -> list[dict[str, str]]:
-        from include.github.commits import RestCommits
+        from include.github.apis import commits_by, search_by
         from include.github.fetch import fetch as fetch_commits
         from include.github.ranking import rank as rank_repositories
-        from include.github.search import RestSearch
+        from include.github.verification import verified_by_rest
 
-        request, directory, now = _request(), _directory(), partial(datetime.now, UTC)
+        request, options, directory, now = _request(), _options(), _directory(), partial(datetime.now, UTC)
         with _only_one_asking_github() as (hook, lease):
             async with hook.get_conn() as client:
-                search, source, allowed = RestSearch(client), RestCommits(client), lease.check
+                api, allowed = options.chosen_api(has_token=client.has_token), lease.check
+                search, source = search_by(api, client), commits_by(api, client)
                 ranking = await rank_repositories(client, search, request, directory, now(), allowed)
+                verify = verified_by_rest(client, source, ranking, options.verify if api == "graphql" else 0)
                 manifest = await fetch_commits(
-                    client, source, ranking, request, directory, **_run(), now=now, still_allowed=allowed
+                    client,
+                    source,
+                    ranking,
+                    request,
+                    directory,
+                    **_run(),
+                    now=now,
+                    still_allowed=allowed,
+                    after_asking=verify,
                 )
         get_current_context()["ti"].xcom_push("host", manifest.host)
         return [

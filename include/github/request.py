@@ -9,11 +9,14 @@ from typing import Annotated, Literal, TypeVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
+from include.github.star_range import take_stars_out
 from include.params import BadParam, read_day, refuse_unknown_params
 from include.shown import shown
 
-MAX_TOP = 1000  # https://docs.github.com/en/rest/search/search: "up to 1,000 results for each search"
+SEARCH_SHOWS = 1000  # https://docs.github.com/en/rest/search/search: "up to 1,000 results for each search"
+MAX_TOP = 100_000  # beyond SEARCH_SHOWS a list is read in slices; so many take 35 minutes at 30 searches each
 MAX_QUERY = 256  # the same page: "You cannot use queries that are longer than 256 characters"
+SLICE_CHARACTERS = 80  # what the longest slice adds to a query
 DEFAULT_TOP = 100
 DEFAULT_QUERY = "stars:>1"
 MAX_VERIFY = 100
@@ -21,7 +24,7 @@ APIS = ("auto", "rest", "graphql")
 FIRST_DAY = date(1970, 1, 1)  # GitHub takes since/until within 1970..2099, ClickHouse's Date begins here too
 
 _ALLOWED = {
-    "top": f"a whole number from 1 to {MAX_TOP} (GitHub's search never shows more)",
+    "top": f"a whole number from 1 to {MAX_TOP}",
     "query": f"text of 1 to {MAX_QUERY} characters, not blank, without control characters",
     "api": f"one of {', '.join(APIS)}",
     "verify": f"a whole number from 0 to {MAX_VERIFY}",
@@ -73,16 +76,16 @@ class RunOptions(BaseModel):
     verify: int = Field(default=0, ge=0, le=MAX_VERIFY)
     plan_only: bool = False
 
-    def chosen_api(self, *, has_token: bool) -> Api:  # noqa: ARG002 - GraphQL needs one
+    def chosen_api(self, *, has_token: bool) -> Api:
         """Return the API that `auto` means for a client with or without a token, else the one that is named.
 
         Raises: BadParam where that one cannot be asked.
         """
-        if self.api == "graphql":
-            raise BadParam(
-                "api", shown(self.api), "rest, or auto, which means rest: GraphQL is not there yet"
-            )
-        return "rest"
+        if self.api == "graphql" and not has_token:
+            raise BadParam("api", shown(self.api), "rest or auto: GraphQL asks for a token, there is none")
+        if self.api == "auto":
+            return "graphql" if has_token else "rest"
+        return self.api
 
 
 def read_request(params: Mapping[str, object], *, run_day: date, today: date) -> TopRepositoriesRequest:
@@ -94,7 +97,22 @@ def read_request(params: Mapping[str, object], *, run_day: date, today: date) ->
     _refuse_unknown(params)
     day = read_day(params.get("day"), run_day, FIRST_DAY, today)
     values = {"top": params.get("top", DEFAULT_TOP), "query": params.get("query", DEFAULT_QUERY), "day": day}
-    return _checked(TopRepositoriesRequest, values)
+    request = _checked(TopRepositoriesRequest, values)
+    if request.top > SEARCH_SHOWS:
+        _require_slices(request.query)
+    return request
+
+
+def _require_slices(query: str) -> None:
+    """Refuse a query that no slices of its stars can be made of."""
+    longest = MAX_QUERY - SLICE_CHARACTERS
+    try:
+        rest, _ = take_stars_out(query)
+    except ValueError as error:
+        raise BadParam("query", shown(query), f"for a top above {SEARCH_SHOWS}: {error}") from None
+    if len(rest) > longest:
+        allowed = f"for a top above {SEARCH_SHOWS}: at most {longest} characters beside its stars:"
+        raise BadParam("query", shown(query), allowed)
 
 
 def read_options(params: Mapping[str, object]) -> RunOptions:

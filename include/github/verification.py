@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import heapq
 import logging
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from datetime import date
+from functools import partial
 from hashlib import blake2b
 
+from include.github.client import GitHubClient
+from include.github.commits import RestCommits
 from include.github.errors import ApisDiffer
 from include.github.fetch import CommitSource
 from include.github.models import Repository
@@ -15,6 +18,13 @@ from include.github.ranking import Ranking
 from include.github.records import FetchedRepository
 
 log = logging.getLogger(__name__)
+
+
+def verified_by_rest(
+    client: GitHubClient, graphql: CommitSource, ranking: Ranking, count: int
+) -> Callable[[Iterable[FetchedRepository]], Awaitable[None]]:
+    """Return what a fetch calls before it stages anything: see verify()."""
+    return partial(verify, ranking=ranking, count=count, graphql=graphql, rest=RestCommits(client))
 
 
 async def verify(
@@ -32,6 +42,8 @@ async def verify(
 
     Raises: ApisDiffer; and as CommitSource.fetch.
     """
+    if not count:
+        return
     day = ranking.request.day
     sample = sample_of(records, count, day)
     positions = {record.position for record in sample}

@@ -16,6 +16,7 @@ from include.github_stand_in.dataset import Commit, Repository
 from include.github_stand_in.quota import Quota
 from include.github_stand_in.request_log import LoggedRequest
 from include.github_stand_in.sample import Sample
+from tests.servers.github_schema import SCHEMA_IF_THERE
 
 
 class SampleGitHub:
@@ -45,7 +46,8 @@ class SampleGitHub:
 def sample_github() -> Iterator[SampleGitHub]:
     """Serve the sample in a thread until the block ends."""
     plenty, sample = Quota(core_per_hour=1_000_000, search_per_minute=10_000), Sample()
-    app = create_app(sample, now=partial(datetime.now, UTC), anonymous=plenty, with_token=plenty)
+    clock = partial(datetime.now, UTC)
+    app = create_app(sample, now=clock, anonymous=plenty, with_token=plenty, graphql_schema=SCHEMA_IF_THERE)
     runner, loop = web.AppRunner(app, access_log=None), asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever)
     thread.start()

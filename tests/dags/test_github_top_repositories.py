@@ -21,6 +21,7 @@ from include.clickhouse.embedded import EmbeddedClient
 from include.run_day import run_day
 from tests.dags.sample_github import SampleGitHub, sample_github
 from tests.servers.free_port import free_ports
+from tests.servers.github_schema import SCHEMA_IF_THERE
 from tests.servers.postgres import PostgresServer
 
 DAG_ID = "github_top_repositories"
@@ -140,8 +141,8 @@ def test_the_schedule_is_the_night_after_the_day(dagbag):
     assert (dag.max_active_runs, dag.catchup) == (1, False)
 
 
-def test_a_day_gets_in_whole_and_again_the_same(dag, place: Place):
-    """Rows are those counted from the sample; a second run leaves the same; a backfill touches no star."""
+def test_a_day_gets_in_whole_and_again_the_same(dag, place: Place, monkeypatch: pytest.MonkeyPatch):
+    """Rows are those counted from the sample; by GraphQL they are the same; a backfill touches no star."""
     run = dag.test(run_conf={"top": TOP})
     assert states(run) == dict.fromkeys(TASKS, "success")
     day = run.run_after.date() - timedelta(days=1)
@@ -164,7 +165,14 @@ def test_a_day_gets_in_whole_and_again_the_same(dag, place: Place):
     assert (index["run_id"], index["repositories"]) == (run.run_id, TOP)
     assert all(repository.full_name in page.replace("<wbr>", "") for repository in expected)
 
-    again = dag.test(run_conf={"top": TOP, "day": day.isoformat()})
+    github = {"conn_type": "github", "host": place.github.url, "password": "token-of-the-test"}
+    monkeypatch.setenv("AIRFLOW_CONN_GITHUB_DEFAULT", json.dumps(github))
+    before = len(place.github.requests)
+    again = dag.test(run_conf={"top": TOP, "day": day.isoformat(), "verify": 2})
+    asked = [request.path_qs for request in place.github.requests[before:]]
+    if SCHEMA_IF_THERE:  # auto means GraphQL then; a bot and what is verified are asked of REST
+        assert asked.count("/graphql") in range(3, 6)
+        assert 3 <= len(asked) - asked.count("/graphql") <= 8
     assert place.page(day)[0]["run_id"] == again.run_id
     assert (again.run_id != run.run_id, again.state) == (True, "success")
     assert stored_commits(place, day) == commits

@@ -28,12 +28,14 @@ from tests.e2e.invented_recording import write_recording
 from tests.e2e.reported_days import Reported, report_days
 from tests.faults import left_behind
 from tests.faults.canaries import Canary, leaks
+from tests.servers.github_schema import SCHEMA_IF_THERE
 
 ROOT = Path(__file__).resolve().parents[2]
 RECORDED = ROOT.parent / "shared" / "data" / "github"
 HEALTH, MAIN = "postgres_health", "github_top_repositories"
 RATE = 40
 TOKEN = Canary("Jackal")  # of GitHub
+BY_REST = {"api": "rest"}  # where a test knows each request; with a token a run asks GraphQL
 
 
 class RecordedGitHub:
@@ -43,7 +45,8 @@ class RecordedGitHub:
         quota = Quota(core_per_hour=1_000_000, search_per_minute=10_000)
         dataset = read_recording(data).shift_to(last_day)
         clock = partial(datetime.now, UTC)
-        app = create_app(dataset, now=clock, anonymous=quota, with_token=quota, latency_s=0.02)
+        schema = {"graphql_schema": SCHEMA_IF_THERE}
+        app = create_app(dataset, now=clock, anonymous=quota, with_token=quota, latency_s=0.02, **schema)
         self.data, self.last_day = data, last_day
         self.faults, self._log = app[FAULTS], app[REQUEST_LOG]
         self._loop = asyncio.new_event_loop()

@@ -8,7 +8,7 @@ import pytest
 
 from include.github_stand_in.faults import Fault
 from include.local_stack.phrase_views import IMPORT, REPORT, deliver_sample
-from tests.e2e.conftest import MAIN
+from tests.e2e.conftest import BY_REST, MAIN
 from tests.e2e.counters_truth import read_truth as read_counters
 from tests.e2e.recorded_truth import read_truth
 from tests.e2e.reported_days import Reported
@@ -72,7 +72,7 @@ def assert_reported(stack, day: date, truth: list[tuple]) -> None:
 def test_tasks_of_the_main_job_on_their_way(running_stack, recorded_github):
     """Each is cleared while it waits and while it runs: the rows are exact, finished work is not repeated."""
     before = len(recorded_github.requests())
-    cleared = cleared_on_the_way(running_stack, MAIN, top=TOP)
+    cleared = cleared_on_the_way(running_stack, MAIN, top=TOP, **BY_REST)
     assert Counter(cleared)["running"] >= len(TASKS[MAIN]) / 2
     assert WAITING & set(cleared)
     assert_published(running_stack, recorded_github)
@@ -97,7 +97,7 @@ def test_tasks_of_an_import_and_a_report_on_their_way(running_stack, recorded_gi
 @pytest.mark.slow
 def test_tasks_of_a_finished_main_job(running_stack, recorded_github):
     """Alone, without those after it: green again, the same rows, nothing asked that is known."""
-    run_id = running_stack.run(top=TOP)
+    run_id = running_stack.run(top=TOP, **BY_REST)
     day, before = recorded_github.last_day, len(recorded_github.requests())
     truth = read_truth(recorded_github.data, top=TOP, day=day, last_day=day)
     for task_id in TASKS[MAIN]:
@@ -140,7 +140,7 @@ def test_a_task_that_has_given_its_slot_back(running_stack, recorded_github):
     before = len(recorded_github.requests())
     wait = {"Retry-After": "35"}
     recorded_github.faults.add(Fault(r"/commits", after=20, status=403, headers=wait, body=MESSAGE))
-    run_id = running_stack.airflow.trigger(MAIN, {"top": TOP})
+    run_id = running_stack.airflow.trigger(MAIN, {"top": TOP} | BY_REST)
     running_stack.wait_until(lambda: running_stack.states(run_id).get("fetch") == "up_for_reschedule")
     running_stack.clear(run_id, "fetch")
     assert running_stack.wait(run_id) == "success", running_stack.states(run_id)
@@ -154,12 +154,12 @@ def test_a_task_that_has_given_its_slot_back(running_stack, recorded_github):
 def test_a_failed_task_and_one_whose_upstream_failed(running_stack, recorded_github):
     """One after the failed one does nothing alone; the failed one with all after it makes the day exact."""
     day = recorded_github.last_day
-    running_stack.run(top=10)
+    running_stack.run(top=10, **BY_REST)
     old = stored(running_stack, day)
     recorded_github.faults.add(
         Fault(r"/commits", after=20, status=401, body=b'{"message": "Bad credentials"}')
     )
-    run_id = running_stack.airflow.trigger(MAIN, {"top": TOP})
+    run_id = running_stack.airflow.trigger(MAIN, {"top": TOP} | BY_REST)
     assert running_stack.wait(run_id) == "failed"
     assert running_stack.states(run_id)["fetch"] == "failed"
     running_stack.clear(run_id, "publish")

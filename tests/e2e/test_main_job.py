@@ -11,8 +11,9 @@ import pytest
 from include.github_stand_in.faults import Fault
 from include.github_stand_in.request_log import LoggedRequest
 from include.local_stack.errors import StackError
-from tests.e2e.conftest import RATE
+from tests.e2e.conftest import BY_REST, RATE
 from tests.e2e.recorded_truth import Truth, read_truth
+from tests.servers.github_schema import SCHEMA_IF_THERE
 
 pytestmark = pytest.mark.e2e
 TOP = 300
@@ -46,7 +47,7 @@ def most_in_a_second(requests: list[LoggedRequest]) -> int:
 
 
 def test_unpausing_runs_the_day_that_was_due(running_stack, recorded_github):
-    """The schedule makes one run, for yesterday's partition, and asks the fewest requests within the rate."""
+    """The schedule makes one run, for yesterday's partition; it asks GraphQL, for there is a token."""
     day = recorded_github.last_day
     run = running_stack.scheduled_run()
     assert run["partition_key"].startswith(day.isoformat())
@@ -55,21 +56,21 @@ def test_unpausing_runs_the_day_that_was_due(running_stack, recorded_github):
         read_truth(recorded_github.data, top=100, day=day, last_day=day),
         stored(running_stack, day),
     )
-    assert_is(found, truth)
-    assert Counter(found["repositories"]) == Counter(truth.repositories)
+    assert {row[:-1] for row in found["outcomes"]} == {row[:-1] for row in truth.outcomes}
     requests = recorded_github.requests()
-    assert len(requests) == truth.requests
-    assert {request.status for request in requests} == {200}
-    # One more for the clock: here the server shares two cores with all of Airflow. tests/integration/github
-    # and the bench hold the rate to the number.
-    assert most_in_a_second(requests) <= RATE + 1
-    assert max(request.in_flight for request in requests) <= 5
+    assert sum(row[-1] for row in found["outcomes"]) == len(requests) - 1
+    assert_is(found | {"outcomes": truth.outcomes}, truth)
+    assert Counter(found["repositories"]) == Counter(truth.repositories)
+    assert requests[0].path_qs == "/graphql"
+    if SCHEMA_IF_THERE:  # else each of its answers was 404, and REST was asked
+        assert len(requests) <= 8
+        assert {request.status for request in requests} == {200}
 
 
 def test_a_run_by_hand_stores_the_day_row_by_row(running_stack, recorded_github):
-    """More repositories than before: the day is replaced whole, and `loads` says what is published."""
-    day = recorded_github.last_day
-    running_stack.run(top=TOP)
+    """More repositories than before, by REST: the fewest requests within the rate, the day replaced whole."""
+    day, before = recorded_github.last_day, len(recorded_github.requests())
+    running_stack.run(top=TOP, **BY_REST)
     truth = read_truth(recorded_github.data, top=TOP, day=day, last_day=day)
     assert len(truth.commits) > 10
     assert_is(stored(running_stack, day), truth)
@@ -80,12 +81,19 @@ def test_a_run_by_hand_stores_the_day_row_by_row(running_stack, recorded_github)
         ("repositories_outcomes", TOP),
         ("repositories_positions", TOP),
     ]
+    requests = recorded_github.requests(before)
+    assert len(requests) == truth.requests
+    assert {request.status for request in requests} == {200}
+    # One more for the clock: here the server shares two cores with all of Airflow. tests/integration/github
+    # and the bench hold the rate to the number.
+    assert most_in_a_second(requests) <= RATE + 1
+    assert max(request.in_flight for request in requests) <= 5
 
 
 def test_a_killed_fetch_goes_on_where_it_was(running_stack, recorded_github):
     """SIGKILL in the middle: the retry asks only for what was not finished, and the rows are exact."""
     day, before = recorded_github.last_day, len(recorded_github.requests())
-    run_id = running_stack.airflow.trigger("github_top_repositories", {"top": TOP - 50})
+    run_id = running_stack.airflow.trigger("github_top_repositories", {"top": TOP - 50} | BY_REST)
     running_stack.wait_until(lambda: len(recorded_github.requests(before)) >= 40)
     connections = psutil.net_connections("tcp")
     server = recorded_github.port
@@ -109,7 +117,7 @@ def test_a_long_limit_gives_the_slot_back_and_the_fetch_goes_on_after_it(running
     message = b'{"message": "You have exceeded a secondary rate limit. Please wait a few minutes."}'
     refusal = Fault(r"/commits", after=20, status=403, headers={"Retry-After": "35"}, body=message)
     recorded_github.faults.add(refusal)
-    run_id = running_stack.airflow.trigger("github_top_repositories", {"top": TOP - 150})
+    run_id = running_stack.airflow.trigger("github_top_repositories", {"top": TOP - 150} | BY_REST)
     running_stack.wait_until(lambda: running_stack.states(run_id).get("fetch") == "up_for_reschedule")
     assert running_stack.wait(run_id) == "success", running_stack.states(run_id)
     recorded_github.faults.clear()
@@ -126,7 +134,7 @@ def test_a_long_limit_gives_the_slot_back_and_the_fetch_goes_on_after_it(running
 def test_the_same_day_again_gives_the_same_rows(running_stack, recorded_github):
     """As often as it ran, now with a longer list than before: the day is the list's, whole."""
     day = recorded_github.last_day
-    running_stack.run(top=TOP, day=day.isoformat())
+    running_stack.run(top=TOP, day=day.isoformat(), **BY_REST)
     truth = read_truth(recorded_github.data, top=TOP, day=day, last_day=day)
     assert_is(stored(running_stack, day), truth)
 
@@ -135,7 +143,7 @@ def test_a_backfilled_day_gets_its_commits_and_no_stars_of_today(running_stack, 
     """Commits of then are facts; positions of then are not to be had."""
     day, yesterday = recorded_github.last_day - timedelta(days=7), recorded_github.last_day
     before = stored(running_stack, yesterday)
-    running_stack.run(top=TOP, day=day.isoformat())
+    running_stack.run(top=TOP, day=day.isoformat(), **BY_REST)
     found, truth = (
         stored(running_stack, day),
         read_truth(recorded_github.data, top=TOP, day=day, last_day=yesterday),

@@ -8,7 +8,7 @@ import psutil
 import pytest
 
 from include.github_stand_in.faults import Fault
-from tests.e2e.conftest import MAIN, RATE
+from tests.e2e.conftest import BY_REST, MAIN, RATE
 from tests.e2e.recorded_truth import read_truth
 from tests.e2e.test_main_job import assert_is, most_in_a_second, stored
 
@@ -39,7 +39,7 @@ def at_work(process: psutil.Process) -> bool:
 def begun(stack, github) -> str:
     """A run whose fetch has been at work for a while."""
     before = len(github.requests())
-    run_id = stack.airflow.trigger(MAIN, {"top": TOP})
+    run_id = stack.airflow.trigger(MAIN, {"top": TOP} | BY_REST)
     stack.wait_until(lambda: len(github.requests(before)) >= 40)
     return run_id
 
@@ -113,7 +113,9 @@ def test_many_days_ten_at_a_time(running_stack, recorded_github, count):
     last = recorded_github.last_day - timedelta(days=2)
     days = [last - timedelta(days=back) for back in range(count)]
     before, top, asked = len(recorded_github.requests()), 10, 0
-    runs = running_stack.backfill(MAIN, days[-1], last, max_active_runs=10, dag_run_conf={"top": top})
+    runs = running_stack.backfill(
+        MAIN, days[-1], last, max_active_runs=10, dag_run_conf={"top": top} | BY_REST
+    )
     assert len(runs) >= count  # of this backfill, and of those before
     assert {run["state"] for run in runs} == {"success"}
     for day in days:

@@ -33,6 +33,26 @@ def test_options_are_no_part_of_the_request():
 
 
 @pytest.mark.parametrize(
+    ("api", "has_token", "chosen"),
+    [
+        ("auto", True, "graphql"),
+        ("auto", False, "rest"),
+        ("rest", True, "rest"),
+        ("graphql", True, "graphql"),
+    ],
+)
+def test_which_api_is_asked(api, has_token, chosen):
+    """GraphQL where there is a token, unless told otherwise."""
+    assert RunOptions(api=api).chosen_api(has_token=has_token) == chosen
+
+
+def test_graphql_without_a_token_is_refused():
+    """It answers nobody without one."""
+    with pytest.raises(BadParam, match="token"):
+        RunOptions(api="graphql").chosen_api(has_token=False)
+
+
+@pytest.mark.parametrize(
     ("param", "value", "told"),
     [
         ("api", "REST", "one of auto, rest, graphql"),
