@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from types import TracebackType
-from typing import Generic, Self, TypeVar
+from typing import Self, TypeVar
 
 from pydantic import JsonValue
 from yarl import URL
 
-from include.github.answers import Answer, Redirect, error_of, read_value
+from include.github.answers import Redirect
 from include.github.budget import Budget, Tally
 from include.github.closures import Closures
-from include.github.errors import ForeignOrigin, NotFound, TooManyRedirects, Transient, Unexpected
+from include.github.conditional import ConditionalRequests
+from include.github.errors import NotFound, TooManyRedirects, Transient
+from include.github.kept_answers import KeptAnswers
 from include.github.limits import Bounds, LimitMemory
 from include.github.pacing import Pace, Pacer
 from include.github.quotas import TokenQuota, read_quotas, token_quota
+from include.github.reading import Page, read_page, read_with, redirect_target, value_here
 from include.github.retries import RetryBudget, ask_again
 from include.github.tokens import numbered
 from include.github.transport import Request, Transport
@@ -26,15 +28,6 @@ from include.github.transport import Request, Transport
 RESERVE = 0.1
 
 T = TypeVar("T")
-
-
-@dataclass(frozen=True)
-class Page(Generic[T]):
-    """One page of a list. Attributes: value; next_url, as GitHub gave it; moved: it came by a redirect."""
-
-    value: T
-    next_url: URL | None
-    moved: bool
 
 
 class GitHubClient:
@@ -49,6 +42,7 @@ class GitHubClient:
         now: our clock, aware.
         bounds: of waits and retries.
         reserve: share of each token's limits that is left to others.
+        kept: pages that were read before: those that are the same still cost no quota.
         pace: makes what says when a request may go, inside the event loop: a Pacer of our own unless given.
     Attributes: retries, the budget of the run; bounds; max_concurrent_requests; requests_per_second;
     base_url; has_token.
@@ -67,6 +61,7 @@ class GitHubClient:
         bounds: Bounds | None = None,
         reserve: float = RESERVE,
         pace: Callable[[], Pace] | None = None,
+        kept: KeptAnswers | None = None,
     ) -> None:
         self.base_url = URL(base_url.rstrip("/"))
         self.max_concurrent_requests = max_concurrent_requests
@@ -87,12 +82,14 @@ class GitHubClient:
             max_concurrent_requests=max_concurrent_requests,
             timeout_s=timeout_s,
         )
+        self._pages = ConditionalRequests(self._transport, kept, known, base_url)
 
     def __repr__(self) -> str:
         return f"GitHubClient({self.base_url})"
 
     async def __aenter__(self) -> Self:
         self._closures.recall()
+        await self._pages.open()
         await self._transport.__aenter__()
         return self
 
@@ -100,6 +97,7 @@ class GitHubClient:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self._transport.__aexit__(kind, error, trace)
+        await self._pages.close()
 
     @property
     def requests(self) -> int:
@@ -168,16 +166,14 @@ class GitHubClient:
 
     async def _query_once(self, request: Request, read: Callable[[JsonValue], T], tally: Tally) -> T:
         answer = (await self._transport.ask(request, tally)).answer
-        value = _value_here(answer)
+        value = value_here(answer)
         tally.points += _points(value)
-        return _read_with(read, value, answer)
+        return read_with(read, value, answer)
 
     async def _quotas_once(self, request: Request, tally: Tally) -> TokenQuota:
         received = await self._transport.ask(request, tally)
         answer, token, now = received.answer, received.token, self._now()
-        quotas = _read_with(
-            lambda value: read_quotas(value, answer.headers, now), _value_here(answer), answer
-        )
+        quotas = read_with(lambda value: read_quotas(value, answer.headers, now), value_here(answer), answer)
         for resource, quota in quotas.items():
             if quota.limit:  # GraphQL without a token has a limit of 0: that is no limit that was met
                 self._budget.told(token, resource, quota)
@@ -186,13 +182,16 @@ class GitHubClient:
     async def _get_once(self, url: URL, read: Callable[[JsonValue], T], tally: Tally) -> Page[T]:
         target = url
         for hop in range(self.bounds.redirects + 1):
-            received = await self._transport.ask(Request(target, self._resource(target)), tally)
-            value = read_value(received.answer)
-            if value == [] and received.next_url:
-                raise error_of(Transient, received.answer, "an empty page that is not the last")
+            received = await self._pages.ask(target, self._resource(target), tally)
+            try:
+                value = read_page(received, read)
+            except Transient:
+                self._pages.drop(target, received)
+                raise
             if not isinstance(value, Redirect):
-                return Page(_read_with(read, value, received.answer), received.next_url, moved=hop > 0)
-            target = _redirect_target(target, value)
+                self._pages.keep(target, received)
+                return Page(value, received.next_url, moved=hop > 0)
+            target = redirect_target(target, value)
             self._transport.require_own_origin(url, target)
         raise TooManyRedirects(str(url), self.bounds.redirects)
 
@@ -207,31 +206,8 @@ def _graphql_url(base_url: URL) -> URL:
     return base_url.with_path(f"{root.removesuffix('/v3') if root.endswith('/api/v3') else root}/graphql")
 
 
-def _value_here(answer: Answer) -> JsonValue:
-    value = read_value(answer)
-    if isinstance(value, Redirect):
-        raise error_of(Unexpected, answer, f"a redirect to {ascii(value.location)[:200]}")
-    return value
-
-
 def _points(value: JsonValue) -> int:
     data = value.get("data") if isinstance(value, dict) else None
     limit = data.get("rateLimit") if isinstance(data, dict) else None
     cost = limit.get("cost") if isinstance(limit, dict) else None
     return cost if isinstance(cost, int) else 1
-
-
-def _redirect_target(url: URL, redirect: Redirect) -> URL:
-    try:
-        target = url.join(URL(redirect.location))
-    except ValueError:
-        raise ForeignOrigin(str(url), ascii(redirect.location[:200]), str(url.origin())) from None
-    # Without since and until the target would be another list.
-    return target if target.query_string else target.with_query(url.query)
-
-
-def _read_with(read: Callable[[JsonValue], T], value: JsonValue, answer: Answer) -> T:
-    try:
-        return read(value)
-    except ValueError as error:
-        raise error_of(Transient, answer, str(error)[:500]) from error

@@ -12,9 +12,10 @@ from datetime import UTC, date, datetime, time, timedelta
 from yarl import URL
 
 from include.github.budget import Tally
-from include.github.client import GitHubClient, Page
+from include.github.client import GitHubClient
 from include.github.errors import Blocked, Empty, NotFound, RequestFailed, TooManyPages
 from include.github.models import Commit, Repository, read_commits
+from include.github.reading import Page
 from include.github.records import FetchedRepository, Outcome
 
 PAGE_SIZES = (100, 50, 25)  # a page that is too much for GitHub's 10 s is asked for in smaller ones

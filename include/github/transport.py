@@ -42,11 +42,16 @@ class Request:
 
 @dataclass(frozen=True)
 class Received:
-    """What came. Attributes: answer; next_url, of a list's next page, on our own server; token that asked."""
+    """What came.
+
+    Attributes: answer; next_url, of a list's next page, on our own server; token that asked; kept, it came
+    before, and the server says that it still holds.
+    """
 
     answer: Answer
     next_url: URL | None
     token: Token
+    kept: bool = False
 
 
 class Transport:

@@ -36,7 +36,7 @@ def drop_old_runs(root: StagingPath, dag_id: str, now: datetime) -> list[str]:
     what cannot be removed stays for the next time, by a warning.
     Returns: "<day>/<hash of run_id>" of each that was removed.
     """
-    files, top = _store(root / dag_id)
+    files, top = store_of(root / dag_id)
     removed = []
     for day in _children(files, top, _DAY):
         for run in _children(files, day, _RUN):
@@ -54,7 +54,7 @@ def drop_unfinished_files(directory: StagingPath, now: datetime) -> list[str]:
 
     Returns: their paths below it.
     """
-    files, top = _store(directory)
+    files, top = store_of(directory)
     removed = []
     for path, written in _written(files, top):
         name = path.removeprefix(f"{top}/")
@@ -64,7 +64,8 @@ def drop_unfinished_files(directory: StagingPath, now: datetime) -> list[str]:
     return removed
 
 
-def _store(path: StagingPath) -> tuple[Any, str]:
+def store_of(path: StagingPath) -> tuple[Any, str]:
+    """Return the fsspec file system of a path, and the path as that one writes it."""
     if isinstance(path, Path):
         return fsspec.filesystem("file"), str(path)
     store: Any = path

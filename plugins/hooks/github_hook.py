@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 MOST_TOKENS = 20  # more is hardly a list of tokens: a key, a text that was pasted
 LIMITS = ".limits"  # the folder of the staging root that remembers closed rate limits
+ANSWERS = ".answers"  # and that of pages, which GitHub says for nothing to be the same still
 
 
 def _no_bool(value: object) -> object:
@@ -132,6 +133,7 @@ class GitHubHook(BaseHook):
         stamina.instrumentation.set_on_retry_hooks([])
         # Imported here: aiohttp would slow down the parsing of every DAG file that names this hook.
         from include.github.client import GitHubClient
+        from include.github.kept_answers import KeptAnswers
         from include.github.limits import LimitMemory
 
         connection = read_connection(self.github_conn_id)
@@ -139,6 +141,7 @@ class GitHubHook(BaseHook):
             "tokens": _tokens(connection),
             **read_options(connection, GitHubOptions).model_dump(),
             "limits": LimitMemory(staging_root / LIMITS),
+            "kept": KeptAnswers(staging_root / ANSWERS, partial(datetime.now, UTC)),
             "now": partial(datetime.now, UTC),
         }
         return GitHubClient(_host(connection), **arguments | options)

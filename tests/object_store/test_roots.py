@@ -17,10 +17,13 @@ from hooks.storage_roots import (
     require_storage,
     staging_root,
 )
+from include.github.kept_answers import KeptAnswer, KeptAnswers
 from include.staging.cleaning import KEPT_AFTER_LAST_WRITE, drop_old_runs, drop_unfinished_files
 from include.staging.files import open_buffered, run_directory, write_atomically, written_atomically
 from tests.servers.free_port import free_ports
 from tests.servers.object_store import ObjectStore
+
+MIDNIGHT = datetime(2026, 8, 20, tzinfo=UTC)
 
 
 @pytest.fixture
@@ -100,6 +103,18 @@ def test_old_runs_go(root: str, bucket: str, object_store: ObjectStore):
     assert drop_unfinished_files(staging_root() / "dag", late) == []
     assert len(drop_old_runs(staging_root(), "dag", late)) == 1
     assert {key.split("/")[0] for key in object_store.files(bucket, "some/prefix/")} == {"other"}
+
+
+def test_pages_are_kept_for_two_days(root: str, bucket: str, object_store: ObjectStore):
+    """Found by another process, and gone with their day."""
+    for hour, found in ((0, None), (25, "e"), (49, None)):
+        kept = KeptAnswers(staging_root() / ".answers", lambda hour=hour: MIDNIGHT + timedelta(hours=hour))
+        kept.open()
+        known = kept.find("account", "url")
+        assert (known and known.etag) == found
+        if hour == 0:
+            kept.keep(KeptAnswer(account="account", url="url", etag="e", body=b"page"))
+    assert object_store.files(bucket) == {}
 
 
 def test_a_bucket_that_is_not_there(set_variable: Callable, connect: Callable):

@@ -6,6 +6,7 @@ import pytest
 from aiohttp.test_utils import TestServer
 
 from include.github.client import GitHubClient
+from include.github.kept_answers import KeptAnswers
 from include.github.limits import Bounds, LimitMemory
 from include.github.request import TopRepositoriesRequest
 from include.github_stand_in.app import create_app
@@ -28,7 +29,17 @@ def make_client(tmp_path):
     """Make a client of a URL: fast, with short waits, its limits remembered in this test's directory."""
 
     def make(
-        url, *, rps=500.0, concurrent=5, timeout_s=5.0, tokens=(), clock=now, base="", reserve=0.1, **bounds
+        url,
+        *,
+        rps=500.0,
+        concurrent=5,
+        timeout_s=5.0,
+        tokens=(),
+        clock=now,
+        base="",
+        reserve=0.1,
+        kept=None,
+        **bounds,
     ):
         return GitHubClient(
             f"{url}".rstrip("/") + base,
@@ -39,6 +50,7 @@ def make_client(tmp_path):
             limits=LimitMemory(tmp_path),
             now=clock,
             reserve=reserve,
+            kept=kept and KeptAnswers(kept, clock),
             bounds=Bounds(**BOUNDS | bounds),
         )
 
