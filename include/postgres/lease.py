@@ -61,12 +61,16 @@ class Lease:
 
 @contextmanager
 def lease(
-    connect: Callable[[], psycopg2.extensions.connection], names: str | Sequence[str], holder: str
+    connect: Callable[[], psycopg2.extensions.connection],
+    names: str | Sequence[str],
+    holder: str,
+    places: int = 1,
 ) -> Iterator[Lease]:
     """Hold the lease of each name for the length of a `with` block, all or none; never waits for them.
 
     Args: connect: opens a connection of its own. names: one, or several to be taken in this order; any texts,
         compared exactly. holder: who we are, shown to those who come too late; cut after 63 bytes.
+        places: how many may hold a lease at a time; the first is that of those who know of one only.
     Raises: LeaseTaken: somebody else has it. LeaseLost: the connection ended while it was asked for. What
         `connect` raises.
     """
@@ -77,16 +81,17 @@ def lease(
         with _answered(connection, together), connection.cursor() as cursor:
             cursor.execute(SESSION, {"holder": _shown(holder)})
             for name in names:
-                _take(cursor, name)
+                _take(cursor, name, places)
         yield Lease(together, connection)
 
 
-def _take(cursor: psycopg2.extensions.cursor, name: str) -> None:
-    key = {"key": lock_key(name)}
-    cursor.execute("SELECT pg_try_advisory_lock(%(key)s)", key)
-    if cursor.fetchone() != (True,):
-        cursor.execute(HOLDER, key)
-        raise LeaseTaken(name, *(cursor.fetchone() or ("unknown",)))
+def _take(cursor: psycopg2.extensions.cursor, name: str, places: int) -> None:
+    for each in (name, *(f"{name} place {place}" for place in range(2, places + 1))):
+        cursor.execute("SELECT pg_try_advisory_lock(%(key)s)", {"key": lock_key(each)})
+        if cursor.fetchone() == (True,):
+            return
+    cursor.execute(HOLDER, {"key": lock_key(name)})
+    raise LeaseTaken(name, *(cursor.fetchone() or ("unknown",)))
 
 
 @contextmanager

@@ -52,6 +52,9 @@ def _github() -> dict[str, Any]:
             "reserve": _field(
                 "Share of each token's limits left to others", "number", default=0.1, minimum=0, maximum=0.9
             ),
+            "processes": _field(
+                "Processes that may ask at the same time", "integer", default=1, minimum=1, maximum=20
+            ),
         },
     }
 

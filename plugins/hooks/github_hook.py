@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import tempfile
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -19,6 +21,8 @@ from include.secret_forms import secret_forms
 
 if TYPE_CHECKING:
     from include.github.client import GitHubClient
+    from include.github.pacing import Pace
+    from include.postgres.lease import Lease
     from include.staging.files import StagingPath
 
 MOST_TOKENS = 20  # more is hardly a list of tokens: a key, a text that was pasted
@@ -40,8 +44,8 @@ class GitHubOptions(BaseModel):
     """`extra` of the connection. Text is taken too: the URI form of a connection knows nothing else.
 
     Attributes: requests_per_second, of all tokens, kept as the server sees them (GitHub itself allows 15);
-    max_concurrent_requests (GitHub: 100); timeout_s of one request; reserve, share of each token's limits
-    that is left to others who use it.
+    max_concurrent_requests of a process (GitHub: 100); timeout_s of one request; reserve, share of each
+    token's limits that is left to others who use it; processes, how many may ask at the same time.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -49,6 +53,7 @@ class GitHubOptions(BaseModel):
     max_concurrent_requests: Annotated[int, BeforeValidator(_no_bool)] = Field(default=5, ge=1, le=100)
     timeout_s: Annotated[float, BeforeValidator(_no_bool)] = _option(60.0, 0.1, 3600)
     reserve: Annotated[float, BeforeValidator(_no_bool)] = _option(0.1, 0, 0.9)
+    processes: Annotated[int, BeforeValidator(_no_bool)] = Field(default=1, ge=1, le=20)
 
 
 class GitHubHook(BaseHook):
@@ -81,11 +86,18 @@ class GitHubHook(BaseHook):
             )
         return self._client(self._staging_root)
 
-    def lease_names(self) -> tuple[str, ...]:
-        """Return the leases that guard the budgets, one a token, to be held all together, in this order.
+    def lease(self) -> AbstractContextManager[Lease]:
+        """Return the leases that guard the budgets, one a token, to be held all together.
 
-        So of all that use one of these tokens, or none on the same host, one asks at a time.
+        So of all that use one of these tokens, or none on the same host, one asks at a time, or `processes`.
         """
+        from hooks.postgres_hook import StagehousePostgresHook
+
+        processes = read_options(read_connection(self.github_conn_id), GitHubOptions).processes
+        return StagehousePostgresHook().lease(*self.lease_names(), places=processes)
+
+    def lease_names(self) -> tuple[str, ...]:
+        """Return the names of these leases, in the order in which everybody takes them."""
         from include.github.tokens import numbered
 
         connection = read_connection(self.github_conn_id)
@@ -121,7 +133,8 @@ class GitHubHook(BaseHook):
         bounds = Bounds(attempts=2, retry_first_s=0.2, retry_jitter_s=0.1, patience_s=2)
         with tempfile.TemporaryDirectory() as directory:
             try:
-                async with self._client(Path(directory), tokens=tokens, bounds=bounds) as client:
+                options = {"tokens": tokens, "bounds": bounds, "pace": None}
+                async with self._client(Path(directory), **options) as client:
                     await client.get(client.base_url, _require_root, Tally())
             except Unauthorized as error:
                 raise ValueError(f"{whose}{error}") from None
@@ -137,14 +150,26 @@ class GitHubHook(BaseHook):
         from include.github.limits import LimitMemory
 
         connection = read_connection(self.github_conn_id)
+        wanted = read_options(connection, GitHubOptions)
         arguments = {
             "tokens": _tokens(connection),
-            **read_options(connection, GitHubOptions).model_dump(),
+            "pace": self._shared_pace(wanted),
+            **wanted.model_dump(exclude={"processes"}),
             "limits": LimitMemory(staging_root / LIMITS),
             "kept": KeptAnswers(staging_root / ANSWERS, partial(datetime.now, UTC)),
             "now": partial(datetime.now, UTC),
         }
         return GitHubClient(_host(connection), **arguments | options)
+
+    def _shared_pace(self, wanted: GitHubOptions) -> Callable[[], Pace] | None:
+        """Return what keeps one pace for all processes; None where one process asks alone."""
+        from hooks.postgres_hook import StagehousePostgresHook
+        from include.github.pacing import GUARD
+
+        if wanted.processes == 1:
+            return None
+        name, distance_s = ", ".join(self.lease_names()), GUARD / wanted.requests_per_second
+        return StagehousePostgresHook().pace(name, distance_s, wanted.processes)
 
 
 def _host(connection: Connection) -> str:

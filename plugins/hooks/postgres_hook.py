@@ -1,4 +1,4 @@
-"""The Postgres connection: the provider's hook, and what it lacks: a health check and leases."""
+"""The Postgres connection: the provider's hook, and what it lacks: a health check, leases, a pace."""
 
 from __future__ import annotations
 
@@ -6,14 +6,16 @@ import getpass
 import os
 import re
 import socket
+from collections.abc import Callable
 from contextlib import AbstractContextManager
+from functools import partial
 from typing import Any
 
 import psycopg2
 import psycopg2.extensions
 from airflow.providers.postgres.hooks.postgres import PostgresHook
 from airflow.sdk import Connection, get_current_context
-from psycopg import pq
+from psycopg import AsyncConnection, pq
 from psycopg_pool import AsyncConnectionPool, AsyncNullConnectionPool
 
 from hooks.connection_fields import (
@@ -28,6 +30,7 @@ from hooks.connection_grammar import NO_HOST, NOT_PLAIN, is_host, is_option
 from include.postgres.errors import PostgresUnreachable
 from include.postgres.health import HealthLimits, PostgresHealth, check_health, explain
 from include.postgres.lease import Lease, lease
+from include.postgres.pace import SharedPacer
 
 PORT = 5432
 CONNECT_TIMEOUT_S = 5
@@ -124,13 +127,22 @@ class StagehousePostgresHook(PostgresHook):
         pool = self.health_pool()
         return await check_health(pool, self.get_conn_id(), limits or HealthLimits(), HEALTH_TIMEOUT_S)
 
-    def lease(self, *names: str, holder: str | None = None) -> AbstractContextManager[Lease]:
+    def lease(self, *names: str, holder: str | None = None, places: int = 1) -> AbstractContextManager[Lease]:
         """Return leases of this database, to be entered with `with`: all or none; see include.postgres.lease.
 
-        Args: names: any texts. holder: who we are; the task, its try and run unless given.
+        Args: names: any texts. holder: who we are; the task, its try and run unless given. places: how many
+            may hold the lease of a name at a time.
         Raises, when entered: LeaseTaken; BadConnection and PostgresUnreachable as check_health() does.
         """
-        return lease(self._connect_for_lease, names, holder or _this_task())
+        return lease(self._connect_for_lease, names, holder or _this_task(), places)
+
+    def pace(self, name: str, distance_s: float, processes: int) -> Callable[[], SharedPacer]:
+        """Return what makes the pace `name`, inside an event loop; see include.postgres.pace.
+
+        Raises: BadConnection, at once.
+        """
+        connect = partial(AsyncConnection.connect, **LEASE_NETWORK | self.parameters(), autocommit=True)
+        return partial(SharedPacer, connect, name, distance_s, processes)
 
     def _connect_for_lease(self) -> psycopg2.extensions.connection:
         parameters = LEASE_NETWORK | self.parameters()

@@ -9,7 +9,10 @@ from airflow.sdk import Connection
 from hooks.connection_fields import BadConnection
 from hooks.github_hook import GitHubHook
 from include.github.budget import Tally
+from include.github.pacing import GUARD, Pacer
 from include.github_stand_in.app import REQUEST_LOG
+from include.postgres.errors import LeaseTaken
+from include.postgres.pace import SharedPacer
 
 TOKEN = "ghp_0123456789abcdef"
 TOKENS = ["ghp_b", "ghp_a", "ghp_c"]
@@ -32,7 +35,7 @@ def test_the_defaults_of_the_contract(connect):
     client = connect(host="https://api.github.com/").get_conn()
     assert str(client.base_url) == "https://api.github.com"
     assert (
-        client._transport._requests_per_second,
+        client.requests_per_second,
         client.max_concurrent_requests,
         client._transport._timeout_s,
     ) == (10, 5, 60)
@@ -57,11 +60,26 @@ def test_a_connection_as_uri_carries_numbers_as_text(monkeypatch, tmp_path):
     )
 
 
+async def test_processes_that_ask_at_once_share_a_pace(connect, postgres_server, monkeypatch):
+    """Through Postgres, by the tokens they share; one alone needs none. So many hold the lease."""
+    monkeypatch.setenv("AIRFLOW_CONN_POSTGRES_DEFAULT", postgres_server.airflow_connection())
+    fields = {"host": "https://api.github.com", "password": "ghp_b ghp_a"}
+    assert isinstance(connect(**fields).get_conn()._transport._make_pace(), Pacer)
+    hook = connect(**fields, extra={"processes": 2, "requests_per_second": 5})
+    pace = hook.get_conn()._transport._make_pace()
+    assert isinstance(pace, SharedPacer)
+    assert pace.interval_s == pytest.approx(2 * GUARD / 5)
+    await pace.wait()
+    await pace.close()
+    with hook.lease(), hook.lease(), pytest.raises(LeaseTaken):
+        hook.lease().__enter__()
+
+
 def test_null_and_absent_options_are_the_defaults(connect):
     """The form of the UI saves an empty field as null."""
     extra = {"requests_per_second": None, "max_concurrent_requests": 3}
     client = connect(host="https://api.github.com", extra=extra).get_conn()
-    assert (client._transport._requests_per_second, client.max_concurrent_requests) == (10, 3)
+    assert (client.requests_per_second, client.max_concurrent_requests) == (10, 3)
 
 
 @pytest.mark.parametrize(
@@ -102,6 +120,9 @@ def test_null_and_absent_options_are_the_defaults(connect):
                 ("max_concurrent_requests", 101),
                 ("reserve", 1),
                 ("reserve", -0.1),
+                ("processes", 0),
+                ("processes", 21),
+                ("processes", True),
                 ("timeout_s", 0),
                 ("timeout_s", []),
             ]

@@ -67,7 +67,7 @@ def test_github_has_its_form(types: dict):
     """Offers the API's root, a token and the limits; hides what GitHub has no use for."""
     assert types["github"]["title"] == "GitHub"
     assert types["github"]["class"] == "hooks.github_hook.GitHubHook"
-    options = ["max_concurrent_requests", "requests_per_second", "reserve", "timeout_s"]
+    options = ["max_concurrent_requests", "processes", "requests_per_second", "reserve", "timeout_s"]
     assert types["github"]["fields"] == options
     behaviour = types["github"]["behaviour"]
     assert sorted(behaviour["hidden_fields"]) == ["login", "port", "schema"]

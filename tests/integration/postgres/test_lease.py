@@ -100,6 +100,21 @@ def test_other_names_do_not_collide(connect: Callable):
             stack.enter_context(lease(connect, name, "me"))
 
 
+def test_as_many_hold_a_lease_as_it_has_places(connect: Callable):
+    """The next one is told who has the first place, which is that of those who know of one; all or none."""
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(lease(connect, "a", "first"))
+        second = stack.enter_context(contextlib.ExitStack())
+        second.enter_context(lease(connect, ("a", "b"), "second", places=2))
+        with pytest.raises(LeaseTaken, match="'a' is held by 'first'"):
+            lease(connect, ("b", "a"), "third", places=2).__enter__()
+        with pytest.raises(LeaseTaken, match="'b' is held by 'second'"):
+            lease(connect, "b", "third").__enter__()
+        stack.enter_context(lease(connect, "b", "third", places=2))
+        second.close()
+        stack.enter_context(lease(connect, "a", "fourth", places=2))
+
+
 def test_a_lease_ends_with_an_error_too(connect: Callable):
     """Is free again when its block raised."""
     with pytest.raises(ZeroDivisionError), lease(connect, "github:api", "me"):

@@ -1,0 +1,41 @@
+"""A process of its own that asks at a shared pace: `python -m ... URL POSTGRES RPS REQUESTS`."""
+
+import asyncio
+import sys
+import tempfile
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+
+import psycopg
+
+from include.github.budget import Tally
+from include.github.client import GitHubClient
+from include.github.limits import LimitMemory
+from include.github.pacing import GUARD
+from include.postgres.pace import SharedPacer
+
+PROCESSES = 3
+
+
+async def main(url: str, postgres: str, requests_per_second: float, requests: int) -> None:
+    """Ask as often as told, five requests at a time."""
+    connect = partial(psycopg.AsyncConnection.connect, postgres, autocommit=True)
+    distance_s = GUARD / requests_per_second
+    with tempfile.TemporaryDirectory() as directory:
+        client = GitHubClient(
+            url,
+            tokens=(),
+            requests_per_second=requests_per_second,
+            max_concurrent_requests=5,
+            timeout_s=30,
+            limits=LimitMemory(Path(directory)),
+            now=partial(datetime.now, UTC),
+            pace=lambda: SharedPacer(connect, "github", distance_s, PROCESSES),
+        )
+        async with client:
+            await asyncio.gather(*(client.get(client.base_url, dict, Tally()) for _ in range(requests)))
+
+
+if __name__ == "__main__":
+    asyncio.run(main(sys.argv[1], sys.argv[2], float(sys.argv[3]), int(sys.argv[4])))
