@@ -12,8 +12,8 @@ from tests.servers.mailbox import Mailbox
 from tests.servers.object_store import ObjectStore
 from tests.servers.postgres import PostgresServer
 
-POSTGRES, CLICKHOUSE, GITHUB, SMTP, AWS, AWS_LOGIN, AWS_SESSION = CANARIES = [
-    Canary(name) for name in ("Ankh", "Bulrush", "Civet", "Dodo", "Egret", "Fennel", "Gecko")
+POSTGRES, CLICKHOUSE, GITHUB, SMTP, AWS, AWS_LOGIN, AWS_SESSION, GITHUB_TOO = CANARIES = [
+    Canary(name) for name in ("Ankh", "Bulrush", "Civet", "Dodo", "Egret", "Fennel", "Gecko", "Heron")
 ]
 SECRETS = {"postgres": POSTGRES, "clickhouse": CLICKHOUSE, "github": GITHUB, "smtp": SMTP}
 BUCKET = "canary-bucket"
@@ -54,7 +54,8 @@ class Place:
                 extra = {"aws_session_token": AWS_SESSION}
                 return json.loads(self.store.airflow_connection((AWS_LOGIN, AWS), **extra))
         fast = {"requests_per_second": 500, "max_concurrent_requests": 10}
-        return {"conn_type": "github", "host": self.github.url, "password": GITHUB, "extra": fast}
+        tokens = f"{GITHUB}, {GITHUB_TOO}"
+        return {"conn_type": "github", "host": self.github.url, "password": tokens, "extra": fast}
 
     def environment(self, write: Callable[[str, dict], str], *kinds: str) -> dict[str, str]:
         """Return connections and variables; the connections of `kinds` are as `write` writes them."""

@@ -31,6 +31,7 @@ NEVER_RIGHT = [
     *(("github", "host", text) for text in ("{}", *AS_URLS)),
     *(("github", f"extra.{name}", "{}") for name in ("timeout_s", "requests_per_second")),
     ("github", "extra.max_concurrent_requests", "{}"),
+    ("github", "password", "ghp_another {} \u00e9"),
     *((kind, "port", "{}") for kind in RIGHT),
     *(("clickhouse", "host", text) for text in ("u:{}@host", "{}@host", "host:{}", "host/{}", *AS_URLS)),
     *(("clickhouse", f"extra.{name}", "{}") for name in ("connect_timeout", "secure", "compression", "path")),

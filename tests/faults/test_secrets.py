@@ -31,6 +31,7 @@ from tests.faults.canary_place import (
     CANARIES,
     CLICKHOUSE,
     GITHUB,
+    GITHUB_TOO,
     POSTGRES,
     SECRETS,
     Place,
@@ -247,10 +248,11 @@ ECHO = {form: text for form, text in forms(GITHUB).items() if form != "cut"}
 def test_a_server_that_repeats_the_token(run: Callable, place: Place):
     """What GitHub, or a proxy before it, says of a refusal is logged and told without the token."""
     place.mailbox.refuses_logins = False
-    echo = " ".join(ECHO.values())
-    place.github.faults.add(Fault("/search/", status=401, body=json.dumps({"message": echo}).encode()))
+    echo = json.dumps({"message": " ".join([*ECHO.values(), GITHUB_TOO])}).encode()
+    place.github.faults.add(Fault("/search/|/graphql", times=2, status=401, body=echo))  # by either token
     states, said = run(MAIN, last="rank")
     assert states["rank"] == "failed"
+    assert "token 1 of 2 (sha256 " in said
     assert "the token was rejected: '*** " in said
     assert "the token was rejected" in place.mailbox.mails[-1]["subject"]
 
