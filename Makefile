@@ -46,7 +46,8 @@ test: style test-packages test-schema ## all checks of the code and all tests, w
 	@$(BIN)/pytest --numprocesses 2 --dist loadfile
 
 test-faults: $(VENV)/dev.stamp test-packages test-schema ## all that goes wrong, with what takes minutes: a backfill of thirty days
-	@$(BIN)/pytest tests/faults tests/cluster tests/e2e/test_scheduler_faults.py tests/e2e/test_cleared_tasks.py -m ''
+	@$(BIN)/pytest tests/faults tests/cluster tests/e2e/test_scheduler_faults.py tests/e2e/test_cleared_tasks.py \
+	  tests/compose/test_killed_worker.py -m ''
 
 lint: style audit ## style, types, the direction of imports, known vulnerabilities of what is pinned
 

@@ -2,7 +2,7 @@
 
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
@@ -82,8 +82,16 @@ class Running:
 
 
 @contextmanager
-def running(profile: str, place: Path) -> Iterator[Running]:
-    """Everything started, healthy and, in the end, stopped."""
+def running(
+    profile: str,
+    place: Path,
+    settings: Mapping[str, str] | None = None,
+    way_to_clickhouse: Callable[[int], int] = lambda port: port,
+) -> Iterator[Running]:
+    """Everything started, healthy and, in the end, stopped.
+
+    Args: settings: of Airflow, beside those of the file. way_to_clickhouse: from its port to that of a proxy.
+    """
     recording = RECORDED if RECORDED.is_dir() else write_recording(place)
     ports = dict(zip(ADDRESSES, free_ports(len(ADDRESSES)), strict=True))
     env = made_env(profile, place, ports)
@@ -91,11 +99,14 @@ def running(profile: str, place: Path) -> Iterator[Running]:
     services = read_services(file, env)
     services["github"] = read_services(file, env | {"COMPOSE_PROFILES": "demo"})["github"]
     services["github"]["entrypoint"] += ["--data", str(recording)]
+    for service in services.values():
+        if "AIRFLOW__CORE__DAGS_FOLDER" in service.get("environment", {}):
+            service["environment"] |= settings or {}
     with running_postgres(max_connections=100) as postgres, running_clickhouse() as clickhouse:
         prepare(
             services["postgres"]["environment"], services["clickhouse"]["environment"], postgres, clickhouse
         )
-        ports |= {"postgres:5432": postgres.port, "clickhouse:9000": clickhouse.port}
+        ports |= {"postgres:5432": postgres.port, "clickhouse:9000": way_to_clickhouse(clickhouse.port)}
         stack = ComposeStack(services, containers(services, place, ports), place)
         url = f"http://127.0.0.1:{ports['api-server:8080']}"
         try:

@@ -8,8 +8,9 @@ import pytest
 
 from include.phrase_views.sample import sample_csv
 from tests.compose.container import Container
+from tests.compose.recorded_day import require_recorded_day
 from tests.compose.running import Running
-from tests.e2e import counters_truth, recorded_truth
+from tests.e2e import counters_truth
 from tests.faults import left_behind
 
 pytestmark = pytest.mark.e2e
@@ -42,20 +43,7 @@ def runs(distributed: Running, processes: dict[str, bytes]) -> dict[str, str]:
 
 def test_the_day_is_the_recording_s_row_by_row(distributed: Running, runs: dict[str, str]):
     """As an independent reading of the recorded files has it."""
-    day = distributed.last_day
-    truth = recorded_truth.read_truth(distributed.recording, top=100, day=day, last_day=day)
-    of_day = f"WHERE date = '{day}'"
-    tables = {
-        f"date, repo, position, stars FROM repositories_positions {of_day}": truth.positions,
-        f"date, repo, author, commits_num FROM repositories_authors_commits {of_day}": truth.commits,
-        f"date, repo, outcome, commits, requests FROM repositories_outcomes {of_day}": truth.outcomes,
-        "owner, name, stars, watchers, forks, language, toString(pushed_at) FROM repositories FINAL": [
-            (*facts, str(pushed_at)) for *facts, pushed_at in truth.repositories
-        ],
-    }
-    assert len(truth.commits) > 10
-    for table, rows in tables.items():
-        assert Counter(distributed.rows(f"SELECT {table}")) == Counter(rows), table
+    require_recorded_day(distributed)
 
 
 def test_the_report_is_the_counters_row_by_row(distributed: Running, runs: dict[str, str]):
