@@ -1,8 +1,7 @@
 """Does docs/capacity.md tell the truth of a day of 100 to 100,000 repositories: rows, bytes, memory, time?
 
 A day from its ranking to its page, each stage in a process of its own, against what capacity_model.py says.
-The stand-in has the repositories; of more than 1,000, which its search does not show, nor GitHub's, a ranking
-is made for the purpose. Time is scaled: more requests are allowed a second, and any number an hour.
+Time is scaled: more requests are allowed a second, and any number an hour, searches a minute too.
 
 `python -m tests.bench.capacity STAGE COUNT DIRECTORY PORT URL` runs one stage and prints what it cost.
 """
@@ -15,38 +14,27 @@ import tempfile
 import time
 import tracemalloc
 from collections.abc import Callable, Sequence
-from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from statistics import median
 
 from include.clickhouse.load import StagedPart, load_part
 from include.clickhouse.publish import check_day, publish_day
-from include.github.client import GitHubClient
-from include.github.commits import RestCommits
-from include.github.fetch import fetch
-from include.github.limits import LimitMemory
 from include.github.page_data import HISTORY_DAYS, read_top_repositories
-from include.github.ranking import RANKING, RankingHeader, rank, save_ranking
-from include.github.request import MAX_TOP, TopRepositoriesRequest
-from include.github.search import RestSearch
 from include.pages.top_repositories import render_top_repositories
-from include.staging.manifest import Manifest
 from tests.bench.capacity_model import PUSHED_EVERY, Day
-from tests.bench.crowd_stand_in import Crowd
 from tests.bench.fetch import stand_in
 from tests.bench.findings import Finding, require_equal
 from tests.bench.load_memory import peak_kib
+from tests.bench.main_job import now, rank_and_fetch, yesterday
 from tests.bench.staged_day import connect, migrated_server, staged_in
 
 # repositories: requests a second, so that the pace counts; none of 100,000, whose fetch takes what it takes
 RATES = {100: 20, 1_000: 50, 10_000: 100, 100_000: 10_000}
 # days with a ranking; 60 of 100,000 repositories are more than this machine holds
 HISTORY = {100: HISTORY_DAYS, 1_000: HISTORY_DAYS, 10_000: HISTORY_DAYS, 100_000: 1}
-CONCURRENCY = 5
 ROUNDS = 2
 NO_LIMIT = 10**9  # requests an hour
 Costs = dict[str, dict[str, float]]  # by stage and name
-RUN = {"dag_id": "bench", "run_id": "bench"}
 
 
 def run() -> list[Finding]:
@@ -106,7 +94,8 @@ def _judge(day: Day, rate: float, rounds: Sequence[Costs]) -> list[Finding]:
 
 
 def _fetch(count: int, directory: Path, _port: int, url: str) -> dict[str, float]:
-    manifest = asyncio.run(_rank_and_fetch(count, directory / "run", url))
+    manifest = asyncio.run(rank_and_fetch(url, count, directory / "run", rate=RATES[count]))
+    require_equal("repositories ranked", manifest.facts["ranked"], count)
     files = [file.stat().st_size for file in (directory / "run").rglob("*") if file.is_file()]
     tables = manifest.tables.values()
     return {
@@ -116,26 +105,6 @@ def _fetch(count: int, directory: Path, _port: int, url: str) -> dict[str, float
         "bytes": sum(files),
         "files": len(files),
     }
-
-
-async def _rank_and_fetch(count: int, directory: Path, url: str) -> Manifest:
-    request = TopRepositoriesRequest(top=min(count, MAX_TOP), query="stars:>1", day=_yesterday())
-    client = GitHubClient(
-        url,
-        tokens=(),
-        requests_per_second=RATES[count],
-        max_concurrent_requests=CONCURRENCY,
-        timeout_s=60,
-        limits=LimitMemory(directory / "limits"),
-        now=_now,
-    )
-    async with client:
-        if count > MAX_TOP:
-            header = RankingHeader(request=request, fetched_at=_now(), requests=0, count=count)
-            save_ranking(directory / RANKING, header, Crowd(count, PUSHED_EVERY[count]).ranked(_now()))
-        ranking = await rank(client, RestSearch(client), request, directory, _now())
-        require_equal("repositories ranked", len(ranking), count)
-        return await fetch(client, RestCommits(client), ranking, request, directory, **RUN, now=_now)
 
 
 def _load(_count: int, directory: Path, port: int, _url: str) -> dict[str, float]:
@@ -154,7 +123,7 @@ def _publish(_count: int, directory: Path, port: int, _url: str) -> dict[str, fl
     manifest = staged_in(directory / "run")
     staged = [StagedPart.model_validate(part) for part in json.loads((directory / "staged.json").read_text())]
     with connect(port) as clickhouse:
-        publish_day(clickhouse, manifest, staged, attempt="publish", now=_now, old_parts_wait_s=0)
+        publish_day(clickhouse, manifest, staged, attempt="publish", now=now, old_parts_wait_s=0)
         check_day(clickhouse, directory / "run", manifest, "check")
     return {}
 
@@ -179,7 +148,7 @@ def _store(count: int, directory: Path, port: int, _url: str) -> dict[str, float
 
 def _render(_count: int, directory: Path, port: int, _url: str) -> dict[str, float]:
     with connect(port) as clickhouse:
-        data = read_top_repositories(clickhouse, _yesterday())
+        data = read_top_repositories(clickhouse, yesterday())
     pages = render_top_repositories(directory / "reports", data)
     return {"bytes": sum(page.stat().st_size for page in Path(str(pages)).rglob("*.html"))}
 
@@ -210,14 +179,6 @@ def main(stage: str, count: int, directory: Path, port: int, url: str) -> None:
     facts = STAGES[stage](count, directory, port, url)
     costs = {"seconds": time.perf_counter() - started, "cpu_s": time.process_time() - used}
     sys.stdout.write(json.dumps(facts | costs | {"peak_mib": peak_kib() / 1024}) + "\n")
-
-
-def _now() -> datetime:
-    return datetime.now(UTC)
-
-
-def _yesterday() -> date:
-    return _now().date() - timedelta(days=1)
 
 
 if __name__ == "__main__":

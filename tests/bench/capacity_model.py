@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from include.github.pacing import GUARD
 from include.github.page_data import HISTORY_DAYS
-from include.github.request import MAX_TOP
+from include.github.request import SEARCH_SHOWS, Api
 from include.staging.tables import ROWS_PER_PART
 
 SIZES = (100, 1_000, 10_000, 100_000)
@@ -19,22 +19,26 @@ PUSHED_EVERY = {100: 2, 1_000: 2, 10_000: 5, 100_000: 10}
 
 # GitHub's limits, and ours.
 PAGE_SIZE = 100  # repositories of a search, commits of a list
-CORE_PER_HOUR = 5_000  # requests, of one token
+PER_HOUR = 4_500  # requests, or points of GraphQL, of one token: 5,000 less the reserve of a tenth
 SEARCH_PER_MINUTE = 30
+BATCH = {"rest": 1, "graphql": 50}  # repositories whose commits are asked for together
 REQUESTS_PER_SECOND = 10  # the connection's default
 RUN_HOURS = 23  # dagrun_timeout
 WORKER_MIB = 2_048 - 200  # of a Celery worker in docker-compose.yaml, less its own
 API_SERVER_MIB = 1_024 - 300
 
 # Measured, by python -m tests.bench capacity.
+SLICED = {"rest": 1.11, "graphql": 0.17}  # requests for each page of a list that is read in slices
 AUTHORS = 1.6  # of each repository that was pushed to, in the sample
 MIB = 2**20
 PROCESS_MIB = 85
+FETCH_MIB, FETCH_MIB_EACH = 88, 0.00025
 
 
 class Seconds(NamedTuple):
-    """Time of the stages. fetch: as pace and limits want it; the others: of the processor, one core."""
+    """Time of the stages. rank, fetch: as pace and limits want it; the others: of the processor, one core."""
 
+    rank: float
     fetch: float
     fetch_cpu: float
     load: float
@@ -44,31 +48,35 @@ class Seconds(NamedTuple):
 
 @dataclass(frozen=True)
 class Day:
-    """A day of so many repositories. Attributes: history_days, how many days the page shows."""
+    """A day of so many repositories. Attributes: api asked; history_days, how many the page shows."""
 
     repositories: int
+    api: Api = "rest"
     history_days: int = HISTORY_DAYS
     all_pushed: bool = False
 
     @property
     def asked(self) -> int:
-        """Repositories that were pushed to: each costs a request, for less than 101 commits."""
+        """Repositories that were pushed to: of each a page is asked for, for less than 101 commits."""
         return self.repositories if self.all_pushed else self.repositories // PUSHED_EVERY[self.repositories]
 
     @property
     def searches(self) -> int:
-        """Requests for the list; none where search does not show it."""
-        return math.ceil(self.repositories / PAGE_SIZE) if self.repositories <= MAX_TOP else 0
+        """Requests for the list: a page for each hundred; beyond what search shows of a query, in slices."""
+        pages = self.repositories / PAGE_SIZE
+        if self.repositories > SEARCH_SHOWS:
+            return math.ceil(pages * SLICED[self.api])
+        return math.ceil(pages)
 
     @property
     def requests(self) -> int:
         """Requests of a day."""
-        return self.searches + self.asked
+        return self.searches + math.ceil(self.asked / BATCH[self.api])
 
     @property
     def tokens(self) -> int:
-        """Tokens whose limits a run would need; the project uses one."""
-        return math.ceil(self.requests / (CORE_PER_HOUR * RUN_HOURS))
+        """Tokens whose limits a run would need."""
+        return math.ceil(self.requests / (PER_HOUR * RUN_HOURS))
 
     @property
     def rows(self) -> int:
@@ -98,20 +106,22 @@ class Day:
 
     @property
     def fetch_mib(self) -> float:
-        """Peak memory of `fetch`, with the ranking."""
-        return PROCESS_MIB + 0.0059 * self.repositories
+        """Peak memory of `rank` and `fetch`."""
+        return FETCH_MIB + FETCH_MIB_EACH * self.repositories
 
     @property
     def render_mib(self) -> float:
         """Peak memory of `render`: the ranking of each day that the page shows."""
         return PROCESS_MIB + self.repositories * (0.0033 + 0.000285 * self.history_days)
 
-    def seconds(self, per_second: float = REQUESTS_PER_SECOND, per_hour: float = CORE_PER_HOUR) -> Seconds:
+    def seconds(self, per_second: float = REQUESTS_PER_SECOND, per_hour: float = PER_HOUR) -> Seconds:
         """Return the time of the stages. Args: requests that are allowed a second, and an hour."""
-        full_hours = (self.requests - 1) // per_hour
-        paced = (self.requests - full_hours * per_hour) * GUARD / per_second
+        fetched = self.requests - self.searches
+        full_hours = max(0, fetched - 1) // per_hour
+        minutes = (self.searches - 1) // SEARCH_PER_MINUTE if self.api == "rest" else 0
         return Seconds(
-            fetch=full_hours * 3_600 + paced,
+            rank=minutes * 60 + (self.searches - minutes * SEARCH_PER_MINUTE) * GUARD / per_second,
+            fetch=full_hours * 3_600 + (fetched - full_hours * per_hour) * GUARD / per_second,
             fetch_cpu=0.004 * self.requests,
             load=0.03 + 8.5e-6 * self.rows,
             publish=0.05 + 7e-6 * self.rows,
@@ -121,9 +131,7 @@ class Day:
     def used(self) -> dict[str, float]:
         """Return the share of each limit that the day takes; what is above 1 breaks."""
         return {
-            "the list: search shows 1,000": self.repositories / MAX_TOP,
-            f"searches of a minute ({SEARCH_PER_MINUTE})": self.searches / SEARCH_PER_MINUTE,
-            f"the hours of a run ({RUN_HOURS})": self.seconds().fetch / 3_600 / RUN_HOURS,
+            f"the hours of a run ({RUN_HOURS})": sum(self.seconds()[:2]) / 3_600 / RUN_HOURS,
             "memory of a worker, by `fetch`": self.fetch_mib / WORKER_MIB,
             "memory of a worker, by `render`": self.render_mib / WORKER_MIB,
             "memory of the API server, by ten readers": 10 * self.page_bytes / MIB / API_SERVER_MIB,
@@ -132,28 +140,33 @@ class Day:
 
 def table() -> str:
     """Return what a day takes, as a Markdown table with a column for each size."""
-    days = [Day(size) for size in SIZES]
-    busy = [Day(size, all_pushed=True) for size in SIZES]
+    days, busy = [Day(size) for size in SIZES], [Day(size, all_pushed=True) for size in SIZES]
+    graphql = [Day(size, "graphql") for size in SIZES]
+    all_by_graphql = [Day(size, "graphql", all_pushed=True) for size in SIZES]
+    allowed = f"{REQUESTS_PER_SECOND}/s, {PER_HOUR:,} an hour"
     rows = {
         "pushed to, assumed": [f"1 of {PUSHED_EVERY[size]}" for size in SIZES],
-        "requests": [f"{day.requests:,}" for day in days],
-        f"`fetch` at {REQUESTS_PER_SECOND}/s, {CORE_PER_HOUR:,} an hour": [_time(day) for day in days],
-        "the same, if all were pushed to": [_time(day) for day in busy],
-        f"tokens for {RUN_HOURS} h, if all were pushed to": [str(day.tokens) for day in busy],
+        "requests by REST": [f"{day.requests:,}" for day in days],
+        "requests by GraphQL": [f"{day.requests:,}" for day in graphql],
+        f"`rank` by REST, {SEARCH_PER_MINUTE} searches a minute": [_time(day.seconds().rank) for day in days],
+        f"`fetch` by REST, {allowed}": [_time(day.seconds().fetch) for day in days],
+        "`rank` and `fetch` by GraphQL": [_time(sum(day.seconds()[:2])) for day in graphql],
+        "`fetch` by REST, if all were pushed to": [_time(day.seconds().fetch) for day in busy],
+        f"tokens for {RUN_HOURS} h of it": [str(day.tokens) for day in busy],
+        "`rank` and `fetch` by GraphQL, if all were": [_time(sum(d.seconds()[:2])) for d in all_by_graphql],
         "rows": [f"{day.rows:,}" for day in days],
         "staging": [_size(day.staged_bytes) for day in days],
-        "small files in staging": [f"{day.asked:,}" for day in days],
+        "small files in staging, by REST": [f"{day.asked:,}" for day in days],
         "ClickHouse": [_size(day.stored_bytes) for day in days],
         "ClickHouse, a year of such days": [_size(365 * day.stored_bytes) for day in days],
         "`load` tasks, Celery slots they can use": [str(day.load_tasks) for day in days],
         "`load`, CPU seconds": [f"{day.seconds().load:.1f}" for day in days],
         "`publish` and `check`, CPU seconds": [f"{day.seconds().publish:.1f}" for day in days],
         f"`render`, {HISTORY_DAYS} days, CPU seconds": [f"{day.seconds().render:.1f}" for day in days],
-        "memory of `fetch`": [f"{day.fetch_mib:,.0f} MiB" for day in days],
+        "memory of `rank` and `fetch`": [f"{day.fetch_mib:,.0f} MiB" for day in days],
         f"memory of `render`, {HISTORY_DAYS} days": [f"{day.render_mib:,.0f} MiB" for day in days],
         f"page, {HISTORY_DAYS} days; API server, for each reader": [_size(day.page_bytes) for day in days],
-        "first limit, share of it that is used": [_first(day, beside="") for day in days],
-        "first beside the list": [_first(day, beside="the list") for day in days],
+        "first limit, share of it that is used": [_first(day) for day in days],
     }
     lines = [_line("a day of", [f"{size:,}" for size in SIZES]), _line("---", ["---:"] * len(SIZES))]
     return "\n".join([*lines, *(_line(name, cells) for name, cells in rows.items())])
@@ -163,15 +176,16 @@ def _line(name: str, cells: list[str]) -> str:
     return f"| {' | '.join([name, *cells])} |"
 
 
-def _first(day: Day, beside: str) -> str:
-    shares = {name: share for name, share in day.used().items() if not beside or not name.startswith(beside)}
+def _first(day: Day) -> str:
+    shares = day.used()
     name = max(shares, key=lambda each: shares[each])
     return f"{name}: {shares[name]:.0%}"
 
 
-def _time(day: Day) -> str:
-    seconds = day.seconds().fetch
-    return f"{seconds:.0f} s" if seconds < 600 else f"{seconds / 3_600:.1f} h"
+def _time(seconds: float) -> str:
+    if seconds < 600:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 3_600 else f"{seconds / 3_600:.1f} h"
 
 
 def _size(count: float) -> str:
