@@ -1,6 +1,7 @@
 """Does docs/capacity.md tell the truth of a day of 100 to 100,000 repositories: rows, bytes, memory, time?
 
-A day from its ranking to its page, each stage in a process of its own, against what capacity_model.py says.
+A day from its ranking to its page, each stage in a process of its own, against what capacity_model.py says;
+and the same list and commits by GraphQL.
 Time is scaled: more requests are allowed a second, and any number an hour, searches a minute too.
 
 `python -m tests.bench.capacity STAGE COUNT DIRECTORY PORT URL` runs one stage and prints what it cost.
@@ -14,18 +15,21 @@ import tempfile
 import time
 import tracemalloc
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from statistics import median
 
 from include.clickhouse.load import StagedPart, load_part
 from include.clickhouse.publish import check_day, publish_day
+from include.github.pacing import GUARD
 from include.github.page_data import HISTORY_DAYS, read_top_repositories
 from include.pages.top_repositories import render_top_repositories
 from tests.bench.capacity_model import PUSHED_EVERY, Day
 from tests.bench.fetch import stand_in
-from tests.bench.findings import Finding, require_equal
+from tests.bench.findings import Finding, at_most, require_equal
 from tests.bench.load_memory import peak_kib
-from tests.bench.main_job import now, rank_and_fetch, yesterday
+from tests.bench.main_job import graphql_options, now, rank_and_fetch, yesterday
+from tests.bench.rounds import ratios, typical
 from tests.bench.staged_day import connect, migrated_server, staged_in
 
 # repositories: requests a second, so that the pace counts; none of 100,000, whose fetch takes what it takes
@@ -33,18 +37,20 @@ RATES = {100: 20, 1_000: 50, 10_000: 100, 100_000: 10_000}
 # days with a ranking; 60 of 100,000 repositories are more than this machine holds
 HISTORY = {100: HISTORY_DAYS, 1_000: HISTORY_DAYS, 10_000: HISTORY_DAYS, 100_000: 1}
 ROUNDS = 2
-NO_LIMIT = 10**9  # requests an hour
 Costs = dict[str, dict[str, float]]  # by stage and name
 
 
 def run() -> list[Finding]:
     """Take days of each size from their ranking to their page, in turn."""
     found = [{count: measure(count) for count in RATES} for _ in range(ROUNDS)]
-    return [
-        finding
-        for count, rate in RATES.items()
-        for finding in _judge(Day(count, HISTORY[count]), rate, [each[count] for each in found])
-    ]
+    peaks = {count: [each[count]["fetch"]["peak_mib"] for each in found] for count in (1_000, 100_000)}
+    remark = " against ".join(f"{typical(peaks[count], 0)} MiB" for count in (100_000, 1_000))
+    question = "memory of rank and fetch: 100,000 repositories, of 1,000's"
+    memory = at_most(question, ratios(peaks[100_000], peaks[1_000]), 1.5, remark=remark)
+    findings = [memory]
+    for count, rate in RATES.items():
+        findings += _judge(Day(count, history_days=HISTORY[count]), rate, [each[count] for each in found])
+    return findings
 
 
 def measure(count: int) -> Costs:
@@ -52,9 +58,8 @@ def measure(count: int) -> Costs:
     costs = {}
     with tempfile.TemporaryDirectory(prefix="stagehouse-bench-") as folder, migrated_server() as server:
         directory = Path(folder)
-        with stand_in(
-            directory / "port", "tests.bench.crowd_stand_in", str(count), str(PUSHED_EVERY[count])
-        ) as url:
+        crowd = ("tests.bench.crowd_stand_in", str(count), str(PUSHED_EVERY[count]))
+        with stand_in(directory / "port", *crowd, *graphql_options()) as url:
             for stage in STAGES:
                 command = [sys.executable, "-m", "tests.bench.capacity", stage, str(count), folder]
                 done = subprocess.run(
@@ -67,10 +72,11 @@ def measure(count: int) -> Costs:
 def _judge(day: Day, rate: float, rounds: Sequence[Costs]) -> list[Finding]:
     """Divide what was measured by what the model says, having found the exact figures as they must be."""
     for costs in rounds:
-        require_equal("requests", costs["fetch"]["requests"], day.requests)
         require_equal("load tasks", costs["fetch"]["parts"], day.load_tasks)
-    seconds = day.seconds(rate, NO_LIMIT)
+    seconds = day.seconds()
     predicted = {
+        ("fetch", "requests"): day.requests,
+        ("graphql", "requests"): replace(day, api="graphql").requests,
         ("fetch", "rows"): day.rows,
         ("fetch", "bytes"): day.staged_bytes,
         ("store", "bytes"): day.stored_bytes,
@@ -78,7 +84,7 @@ def _judge(day: Day, rate: float, rounds: Sequence[Costs]) -> list[Finding]:
         ("show", "bytes"): day.page_bytes,
         ("fetch", "peak_mib"): day.fetch_mib,
         ("render", "peak_mib"): day.render_mib,
-        ("fetch", "seconds"): max(seconds.fetch, seconds.fetch_cpu),
+        ("fetch", "seconds"): max(day.requests * GUARD / rate, seconds.fetch_cpu),
         ("fetch", "cpu_s"): seconds.fetch_cpu,
         ("load", "cpu_s"): seconds.load,
         ("publish", "cpu_s"): seconds.publish,
@@ -105,6 +111,18 @@ def _fetch(count: int, directory: Path, _port: int, url: str) -> dict[str, float
         "bytes": sum(files),
         "files": len(files),
     }
+
+
+def _graphql(count: int, directory: Path, _port: int, url: str) -> dict[str, float]:
+    """Ask for the same by GraphQL, where the stand-in has it."""
+    if not graphql_options():
+        return {"requests": 0}
+    work = rank_and_fetch(
+        url, count, directory / "graphql", rate=RATES[count], api="graphql", tokens=("token",)
+    )
+    facts = asyncio.run(work).facts
+    require_equal("repositories ranked", facts["ranked"], count)
+    return {"requests": int(str(facts["requests"]))}
 
 
 def _load(_count: int, directory: Path, port: int, _url: str) -> dict[str, float]:
@@ -165,6 +183,7 @@ def _show(_count: int, directory: Path, _port: int, _url: str) -> dict[str, floa
 
 STAGES: dict[str, Callable[[int, Path, int, str], dict[str, float]]] = {
     "fetch": _fetch,
+    "graphql": _graphql,
     "load": _load,
     "publish": _publish,
     "store": _store,

@@ -28,11 +28,12 @@ WORKER_MIB = 2_048 - 200  # of a Celery worker in docker-compose.yaml, less its 
 API_SERVER_MIB = 1_024 - 300
 
 # Measured, by python -m tests.bench capacity.
-SLICED = {"rest": 1.11, "graphql": 0.17}  # requests for each page of a list that is read in slices
+# Requests for a list that is read in slices: for each page of it, and in any case.
+SLICED = {"rest": (1.03, 8), "graphql": (0.17, 0)}
 AUTHORS = 1.6  # of each repository that was pushed to, in the sample
 MIB = 2**20
 PROCESS_MIB = 85
-FETCH_MIB, FETCH_MIB_EACH = 88, 0.00025
+FETCH_MIB, FETCH_MIB_EACH = 87.5, 0.00032
 
 
 class Seconds(NamedTuple):
@@ -65,7 +66,8 @@ class Day:
         """Requests for the list: a page for each hundred; beyond what search shows of a query, in slices."""
         pages = self.repositories / PAGE_SIZE
         if self.repositories > SEARCH_SHOWS:
-            return math.ceil(pages * SLICED[self.api])
+            for_each, besides = SLICED[self.api]
+            return math.ceil(pages * for_each) + besides
         return math.ceil(pages)
 
     @property
@@ -122,7 +124,7 @@ class Day:
         return Seconds(
             rank=minutes * 60 + (self.searches - minutes * SEARCH_PER_MINUTE) * GUARD / per_second,
             fetch=full_hours * 3_600 + (fetched - full_hours * per_hour) * GUARD / per_second,
-            fetch_cpu=0.004 * self.requests,
+            fetch_cpu=0.0035 * self.requests + 2.5e-4 * self.repositories,
             load=0.03 + 8.5e-6 * self.rows,
             publish=0.05 + 7e-6 * self.rows,
             render=0.06 + self.repositories * (1.55e-4 + 4.3e-6 * self.history_days),

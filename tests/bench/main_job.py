@@ -12,6 +12,7 @@ from include.github.ranking import rank
 from include.github.request import Api, TopRepositoriesRequest
 from include.staging.manifest import Manifest
 
+SCHEMA = Path(__file__).resolve().parents[2] / ".venv" / "github.graphql"  # of npm, if that is here
 CONCURRENCY = 5
 NAMED = {"dag_id": "bench", "run_id": "bench"}
 
@@ -33,6 +34,11 @@ async def rank_and_fetch(
     async with client:
         ranking = await rank(client, search_by(api, client), request, directory, now())
         return await fetch(client, commits_by(api, client), ranking, request, directory, **NAMED, now=now)
+
+
+def graphql_options() -> tuple[str, ...]:
+    """Return the options of a stand-in that has GraphQL; none without GitHub's schema."""
+    return ("--graphql-schema", str(SCHEMA)) if SCHEMA.exists() else ()
 
 
 def now() -> datetime:

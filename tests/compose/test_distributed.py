@@ -31,7 +31,7 @@ def runs(distributed: Running, processes: dict[str, bytes]) -> dict[str, str]:
     day = distributed.last_day.isoformat()
     (distributed.inbox / "counters.csv").write_bytes(sample_csv(distributed.last_day))
     runs = {
-        MAIN: distributed.trigger(MAIN, day=day),
+        MAIN: distributed.trigger(MAIN, day=day, api="rest"),  # each of its requests is known
         IMPORT: distributed.trigger(IMPORT, path="counters.csv"),
     }
     assert distributed.is_green(IMPORT, runs[IMPORT])

@@ -80,7 +80,7 @@ def test_a_worker_is_killed_while_it_loads(stack: Running, proxies: list[Proxy])
     day = stack.last_day
     truth = read_truth(stack.recording, top=100, day=day, last_day=day)
     stop = proxies[0].stop_at(truth.positions[-1][1].encode(), INSIDE)
-    run_id = stack.trigger(MAIN, day=day.isoformat())
+    run_id = stack.trigger(MAIN, day=day.isoformat(), api="rest")
     stack.stack.wait_until(lambda: stop.is_reached, WITHIN, lambda: stack.tasks(MAIN, run_id))
     killed = kill_worker(stack, stop)
     (other,) = WORKERS - {killed}
