@@ -65,8 +65,8 @@ class RecordedGitHub:
         return asyncio.run_coroutine_threadsafe(work, self._loop).result(timeout=30)
 
     def requests(self, since: int = 0) -> list[LoggedRequest]:
-        """Requests answered, after the first `since` of them."""
-        return list(self._log.requests)[since:]
+        """Requests answered, after the first `since` of them; what is left of a quota is told for nothing."""
+        return [request for request in self._log.requests if request.path_qs != "/rate_limit"][since:]
 
     def stop(self) -> None:
         """End the server and its thread."""
