@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -13,7 +14,7 @@ from yarl import URL
 from include.github.answers import error_of
 from include.github.budget import Tally
 from include.github.errors import ForeignOrigin, Transient
-from include.github.kept_answers import KeptAnswer, KeptAnswers
+from include.github.kept_answers import ETAG, KeptAnswer, KeptAnswers
 from include.github.tokens import Token
 from include.github.transport import Received, Request, Transport
 
@@ -72,7 +73,9 @@ class ConditionalRequests:
     def keep(self, url: URL, received: Received) -> None:
         """Keep an answer that was of use, a little later; the ETag of a page is the server's choice."""
         etag, account = received.answer.headers.get("etag", ""), self._accounts.get(received.token)
-        if not (self._kept and etag and account) or received.kept or len(self._writes) >= MOST_WAITING:
+        if not (self._kept and account and re.fullmatch(ETAG, etag)):
+            return
+        if received.kept or len(self._writes) >= MOST_WAITING:
             return
         next_url = str(received.next_url or "")
         answer = KeptAnswer(

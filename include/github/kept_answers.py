@@ -25,7 +25,9 @@ from include.staging.cleaning import store_of
 from include.staging.files import StagingPath, write_atomically
 
 MOST_BYTES = 256 * 2**20  # of all pages together: some 30,000
+MOST_PAGES = 50_000  # their hashes are in memory
 MOST_PAGE_BYTES = 64 * 2**20  # of one, unpacked: what the client itself reads at most
+ETAG = "[!-~]{1,200}"  # what can be sent back as it is
 _DAY = r"\d{4}-\d{2}-\d{2}"
 
 log = logging.getLogger(__name__)
@@ -37,7 +39,7 @@ class KeptAnswer(BaseModel):
     model_config = ConfigDict(frozen=True)
     account: str
     url: str
-    etag: str = Field(min_length=1)
+    etag: str = Field(pattern=f"^{ETAG}$")
     next_url: str = ""
     body: bytes = Field(default=b"", exclude=True, repr=False)
 
@@ -99,7 +101,8 @@ class KeptAnswers:
     def keep(self, answer: KeptAnswer) -> None:
         """Keep a page, in the place of an older one, as long as there is room."""
         data = gzip.compress(answer.model_dump_json().encode() + b"\n" + answer.body, compresslevel=1)
-        if self._bytes + len(data) > self._most_bytes or len(answer.body) > MOST_PAGE_BYTES - 2**16:
+        full = self._bytes + len(data) > self._most_bytes or len(self._days) >= MOST_PAGES
+        if full or len(answer.body) > MOST_PAGE_BYTES - 2**16:
             return
         key, today = _hash(answer.account, answer.url), self._kept_days()[0]
         try:

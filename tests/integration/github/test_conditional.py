@@ -163,10 +163,11 @@ async def test_a_kept_page_that_is_of_no_use(serve, read_page):
 
 
 async def test_what_is_of_no_use_is_not_kept(serve, read_page, tmp_path):
-    """A page that the reader refuses, or any answer but a page."""
-    server = await serve(answers(ok({}, ETag="a"), json_answer(502, [], ETag="b")))
+    """A page that the reader refuses, any answer but a page, and one whose ETag is none."""
+    server = await serve(answers(ok({}, ETag="a"), json_answer(502, [], ETag="b"), ok([1], ETag="two words")))
     with pytest.raises(RequestFailed):
         await read_page(server, attempts=2)
+    await read_page(server)
     assert files_of(tmp_path) == []
 
 

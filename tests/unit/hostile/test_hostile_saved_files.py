@@ -12,6 +12,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from include.github.kept_answers import KeptAnswer, KeptAnswers
 from include.github.limits import LimitMemory
 from include.github.models import Repository
 from include.github.ranking import RANKING, RankingHeader, save_ranking, saved_ranking
@@ -70,6 +71,9 @@ def test_a_saved_repository(data):
         assert record.commits == sum(record.authors.values())
 
 
+KEPT = {"account": "github:api:1", "url": "https://api/x", "etag": "e", "next_url": ""}
+
+
 @OFTEN
 @given(damaged_file({"core": CLOSURE}) | damaged(CLOSURE).map(lambda c: json_text({"core": c}).encode()))
 def test_remembered_limits(data):
@@ -83,6 +87,20 @@ def test_remembered_limits(data):
         memory.write("github:api:1", closures)
         assert memory.read("github:api:1") == closures
     assert all(closure.until.tzinfo for closure in closures.values())
+
+
+@OFTEN
+@given(damaged_file(KEPT) | st.builds(gzip.compress, damaged_file(KEPT)))
+def test_kept_pages(data):
+    """Are answers to just that request, or as if they were not there."""
+    with tempfile.TemporaryDirectory() as directory:
+        kept = KeptAnswers(Path(directory), lambda: NOW)
+        kept.keep(KeptAnswer.model_validate(KEPT))
+        (file,) = (Path(directory) / NOW.date().isoformat()).iterdir()
+        file.write_bytes(data)
+        found = kept.find("github:api:1", "https://api/x")
+    assert found is None or (found.account, found.url) == ("github:api:1", "https://api/x")
+    assert found is None or (found.etag.isascii() and found.etag.isprintable())  # it is sent
 
 
 @OFTEN
