@@ -149,6 +149,10 @@ class GitHubClient:
         once = partial(self._query_once, request, read, tally)
         return await ask_again(once, self._graphql, tally, self.retries, self.bounds, attempts)
 
+    def without_secrets(self, text: str) -> str:
+        """Return what the server said fit for a log."""
+        return self._transport.without_secrets(text)
+
     async def quotas(self, tally: Tally | None = None) -> tuple[TokenQuota, ...]:
         """Return what each token that is not rejected may spend; nothing where the server has no limits.
 

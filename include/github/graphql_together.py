@@ -67,10 +67,22 @@ class Together(Generic[Item, Page]):
                 answers[n] = answer
         return answers
 
+    def _read(self, value: JsonValue, *, aliases: int) -> list[Page | Refusal]:
+        """Read an answer; its errors become reasons, which are told, and cut: secrets go before that."""
+        if isinstance(value, dict) and isinstance(errors := value.get("errors"), list):
+            value = value | {"errors": [self._without_secrets(error) for error in errors]}
+        return self._question.read(value, aliases=aliases)
+
+    def _without_secrets(self, error: JsonValue) -> JsonValue:
+        if not isinstance(error, dict):
+            return error
+        hidden = self._client.without_secrets
+        return {name: hidden(told) if isinstance(told, str) else told for name, told in error.items()}
+
     async def _ask_once(self, items: Sequence[Item], tally: Tally) -> list[Page | Refusal]:
         count, question = len(items), self._question
         try:
-            variables, read = question.variables(items), partial(question.read, aliases=count)
+            variables, read = question.variables(items), partial(self._read, aliases=count)
             # Of what fails twice, half is asked for, not all of it again: most likely it takes too long.
             attempts = 2 if count > 1 else None
             return await self._client.query(question.text(count), variables, read, tally, attempts=attempts)

@@ -123,6 +123,10 @@ class Transport:
                     return received
                 self._budget.refused(slot, limit)
 
+    def without_secrets(self, text: str) -> str:
+        """Return what the server said fit for a log: it may repeat our headers."""
+        return Answer("", 0, {}, b"", self._secrets).without_secrets(text)
+
     def require_own_origin(self, url: URL, target: URL) -> None:
         """Raise ForeignOrigin where `url` points at another server: it gets neither request nor token."""
         try:

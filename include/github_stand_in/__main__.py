@@ -122,7 +122,7 @@ def main(arguments: list[str]) -> int:
         with contextlib.ExitStack() as opened:
             on_request = _line_writer(options.request_log, opened) if options.request_log else None
             asyncio.run(serve(options, dataset, on_request))
-    except (RecordingError, OSError) as failed:
+    except (RecordingError, OSError, ImportError) as failed:
         sys.stderr.write(f"github_stand_in: {failed}\n")
         return 1
     return 0

@@ -248,13 +248,19 @@ ECHO = {form: text for form, text in forms(GITHUB).items() if form != "cut"}
 def test_a_server_that_repeats_the_token(run: Callable, place: Place):
     """What GitHub, or a proxy before it, says of a refusal is logged and told without the token."""
     place.mailbox.refuses_logins = False
-    echo = json.dumps({"message": " ".join([*ECHO.values(), GITHUB_TOO])}).encode()
-    place.github.faults.add(Fault("/search/|/graphql", times=2, status=401, body=echo))  # by either token
+    echo = " ".join([*ECHO.values(), GITHUB_TOO])
+    refusal = json.dumps({"message": echo}).encode()
+    place.github.faults.add(Fault("/search/|/graphql", times=2, status=401, body=refusal))  # by either token
     states, said = run(MAIN, last="rank")
     assert states["rank"] == "failed"
     assert "token 1 of 2 (sha256 " in said
     assert "the token was rejected: '*** " in said
     assert "the token was rejected" in place.mailbox.mails[-1]["subject"]
+    errors = json.dumps({"data": None, "errors": [{"type": "FORBIDDEN", "message": echo}]})
+    place.github.faults.add(Fault("/graphql", status=200, body=errors.encode()))
+    states, said = run(MAIN, last="rank")
+    assert states["rank"] == "success"
+    assert "GraphQL refuses it: FORBIDDEN: *** " in said
 
 
 @pytest.mark.parametrize("text", ECHO.values(), ids=ECHO)

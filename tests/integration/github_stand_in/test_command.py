@@ -130,6 +130,7 @@ def test_recording_ends_where_it_is_told_to(start, recording, options, day):
         (["--no-shift"], 2, "give its directory with --data"),
         (["--data", "x", "--no-shift", "--last-day", "2026-01-01"], 2, "not allowed with"),
         (["--host", "203.0.113.1"], 1, "203.0.113.1"),
+        (["--graphql-schema", "nowhere"], 1, "No such file or directory: 'nowhere'"),
     ],
 )
 def test_says_what_is_wrong_and_stops(options, code, reason):
