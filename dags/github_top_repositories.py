@@ -9,9 +9,10 @@ publishes both in ClickHouse, exactly once.
 | `postgres_health` | params, `postgres_default` | XCom: the facts found | yes |
 | `tables` | `clickhouse_default` | missing tables and columns | yes, does nothing |
 | `rank` | `github_default`: search | `ranking.ndjson` in the run's staging | yes, the saved list is used |
+| `plan` | the quotas of `github_default`, ClickHouse | the run's row in `runs` | yes, the first is kept |
 | `fetch` | `github_default`: commits | parts, then the manifest | yes, asks only for the rest |
 | `load` | one part | a staging table of this try | yes |
-| `publish` | the staging tables | the day in every table, `loads` | yes, replaces the day whole |
+| `publish` | the staging tables | the day in every table, `loads`, `runs` | yes, replaces the day whole |
 | `check` | ClickHouse, the manifest, the lease of `publish` | the asset `github_top_repositories_day` | yes |
 | `render` | ClickHouse | the day's page under `reports_root` | yes, the same bytes |
 
@@ -19,15 +20,18 @@ publishes both in ClickHouse, exactly once.
 only: GitHub tells the stars of now, not of then, so `repositories` and `repositories_positions` of that day
 stay as they are.
 
+**The plan**: before the first commit is asked for, `plan` says what that will cost and whether the quota has
+it. One that does not fit waits for the quota's reset, without a worker slot; one that no run has time for is
+red. With the param `plan_only` the run ends there, green, and publishes nothing.
+
 **When it is red**: the error of the first red task names what is wrong and the next step. Mended? Clear that
 task with all after it: nothing is fetched twice.
 """
 
 from __future__ import annotations
 
-import socket
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+import asyncio
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING
@@ -36,7 +40,6 @@ from airflow.sdk import (
     Asset,
     CronPartitionTimetable,
     ExceptionRetryPolicy,
-    Param,
     RetryAction,
     RetryRule,
     TriggerRule,
@@ -49,8 +52,19 @@ from airflow.sdk import (
 from hooks.connection_fields import BadConnection
 from hooks.failure_notice import tell_failed_run, tell_failed_task
 from hooks.publication import only_one_publishing
-from hooks.rescheduling import slot_given_back_while_waiting
 from hooks.storage_roots import BadVariable, reports_root, require_storage, staging_root
+from hooks.top_repositories_params import run_params
+from hooks.top_repositories_run import (
+    asking_github,
+    plan_run,
+    run_options,
+    run_request,
+    staged_manifest,
+    staging,
+    tasks_at_once,
+    this_attempt,
+    this_run,
+)
 from include.github.errors import (
     ApisDiffer,
     DayNotPublished,
@@ -64,28 +78,12 @@ from include.github.errors import (
     Unauthorized,
     WrongRanking,
 )
-from include.github.request import (
-    APIS,
-    DEFAULT_QUERY,
-    DEFAULT_TOP,
-    MAX_QUERY,
-    MAX_TOP,
-    MAX_VERIFY,
-    read_options,
-    read_request,
-)
+from include.github.plan import PlanNeverFits
 from include.params import BadParam
-from include.run_day import run_day
-from include.staging.files import run_directory
 
 if TYPE_CHECKING:
     from airflow.sdk.execution_time.context import OutletEventAccessors
 
-    from hooks.github_hook import GitHubHook
-    from include.github.request import RunOptions, TopRepositoriesRequest
-    from include.postgres.lease import Lease
-    from include.staging.files import StagingPath
-    from include.staging.manifest import Manifest
 
 DAY_PUBLISHED = Asset("github_top_repositories_day")
 TRYING_AGAIN_IS_NO_USE = ExceptionRetryPolicy(
@@ -95,7 +93,14 @@ TRYING_AGAIN_IS_NO_USE = ExceptionRetryPolicy(
             exception=[Unauthorized, Forbidden, Invalid, MostlyGone, NothingRanked], action=RetryAction.FAIL
         ),
         RetryRule(
-            exception=[ForeignOrigin, TooManyPages, TooManyRedirects, DayNotPublished, ApisDiffer],
+            exception=[
+                ForeignOrigin,
+                TooManyPages,
+                TooManyRedirects,
+                DayNotPublished,
+                ApisDiffer,
+                PlanNeverFits,
+            ],
             action=RetryAction.FAIL,
         ),
     ]
@@ -109,52 +114,7 @@ TRYING_AGAIN_IS_NO_USE = ExceptionRetryPolicy(
     max_active_runs=1,
     dagrun_timeout=timedelta(hours=23),
     on_failure_callback=tell_failed_run,
-    params={
-        "top": Param(
-            DEFAULT_TOP,
-            type="integer",
-            minimum=1,
-            maximum=MAX_TOP,
-            title="Repositories",
-            description=f"How many of the top repositories, 1 to {MAX_TOP}.",
-        ),
-        "query": Param(
-            DEFAULT_QUERY,
-            type="string",
-            minLength=1,
-            maxLength=MAX_QUERY,
-            title="Search",
-            description="Which repositories are ranked, in GitHub's search syntax.",
-        ),
-        "day": Param(
-            "",
-            type=["null", "string"],
-            pattern="^([0-9]{4}-[0-9]{2}-[0-9]{2})?$",
-            title="Day (UTC)",
-            description="YYYY-MM-DD, not in the future. Empty: the run's own day; by hand, yesterday.",
-        ),
-        "api": Param(
-            "auto",
-            type="string",
-            enum=list(APIS),
-            title="API",
-            description="Which of GitHub's APIs is asked. auto: graphql where the connection has a token.",
-        ),
-        "verify": Param(
-            0,
-            type="integer",
-            minimum=0,
-            maximum=MAX_VERIFY,
-            title="Verify",
-            description="How many repositories a run by GraphQL reads again by REST, to compare the two.",
-        ),
-        "plan_only": Param(
-            default=False,
-            type="boolean",
-            title="Plan only",
-            description="Rank, say what the day's commits would cost, and stop before asking for them.",
-        ),
-    },
+    params=run_params(),
     default_args={
         "on_failure_callback": tell_failed_task,
         "retries": 3,
@@ -168,14 +128,14 @@ TRYING_AGAIN_IS_NO_USE = ExceptionRetryPolicy(
     doc_md=__doc__,
 )
 def github_top_repositories() -> None:
-    """Wire the eight tasks."""
+    """Wire the nine tasks."""
 
     @task
     async def postgres_health() -> dict[str, object]:
         from hooks.postgres_hook import StagehousePostgresHook
 
-        _request()
-        _options()
+        run_request()
+        run_options()
         require_storage("staging_root", "reports_root")  # what is wrong there is told before the fetch
         return (await StagehousePostgresHook().check_health()).model_dump(mode="json")
 
@@ -187,43 +147,35 @@ def github_top_repositories() -> None:
         with ClickHouseHook().get_client() as clickhouse:
             return migrate(clickhouse)
 
-    @task(max_active_tis_per_dag=1)
+    @task(max_active_tis_per_dag=tasks_at_once(), execution_timeout=timedelta(hours=3))
     async def rank() -> int:
-        from include.github.apis import search_by
-        from include.github.ranking import rank as rank_repositories
+        async with asking_github() as asking:
+            return len(asking.ranking)
 
-        with _only_one_asking_github() as (hook, lease):
-            async with hook.get_conn() as client:
-                api, now = _options().chosen_api(has_token=client.has_token), datetime.now(UTC)
-                search = search_by(api, client)
-                ranking = await rank_repositories(client, search, _request(), _directory(), now, lease.check)
-        return len(ranking)
+    @task.short_circuit(max_active_tis_per_dag=tasks_at_once())
+    def plan() -> bool:
+        asyncio.run(plan_run())
+        return not run_options().plan_only
 
-    @task(max_active_tis_per_dag=1, execution_timeout=timedelta(hours=12))
+    @task(max_active_tis_per_dag=tasks_at_once(), execution_timeout=timedelta(hours=12))
     async def fetch() -> list[dict[str, str]]:
-        from include.github.apis import commits_by, search_by
+        from include.github.apis import commits_by
         from include.github.fetch import fetch as fetch_commits
-        from include.github.ranking import rank as rank_repositories
         from include.github.verification import verified_by_rest
 
-        request, options, directory, now = _request(), _options(), _directory(), partial(datetime.now, UTC)
-        with _only_one_asking_github() as (hook, lease):
-            async with hook.get_conn() as client:
-                api, allowed = options.chosen_api(has_token=client.has_token), lease.check
-                search, source = search_by(api, client), commits_by(api, client)
-                ranking = await rank_repositories(client, search, request, directory, now(), allowed)
-                verify = verified_by_rest(client, source, ranking, options.verify if api == "graphql" else 0)
-                manifest = await fetch_commits(
-                    client,
-                    source,
-                    ranking,
-                    request,
-                    directory,
-                    **_run(),
-                    now=now,
-                    still_allowed=allowed,
-                    after_asking=verify,
-                )
+        async with asking_github() as (client, api, ranking, allowed):
+            source, verified = commits_by(api, client), run_options().verify if api == "graphql" else 0
+            manifest = await fetch_commits(
+                client,
+                source,
+                ranking,
+                run_request(),
+                staging(),
+                **this_run(),
+                now=partial(datetime.now, UTC),
+                still_allowed=allowed,
+                after_asking=verified_by_rest(client, source, ranking, verified),
+            )
         get_current_context()["ti"].xcom_push("host", manifest.host)
         return [
             {"table": table, "file": part.file}
@@ -239,33 +191,36 @@ def github_top_repositories() -> None:
         from hooks.clickhouse_hook import ClickHouseHook
         from include.clickhouse.load import load_part
 
-        directory = _directory()
+        directory = staging()
         with ClickHouseHook().get_client() as clickhouse:
-            staged = load_part(clickhouse, directory, _manifest(), **part, attempt=_attempt())
+            staged = load_part(clickhouse, directory, staged_manifest(), **part, attempt=this_attempt())
         return staged.model_dump()
 
     @task(trigger_rule=TriggerRule.NONE_FAILED)
     def publish(staged: Sequence[dict[str, object]]) -> dict[str, int]:
         from include.clickhouse.load import StagedPart
         from include.clickhouse.publish import publish_day
+        from include.github.runs import record_cost
 
-        manifest = _manifest()
+        manifest = staged_manifest()
         parts = [StagedPart.model_validate(part) for part in staged]
         with only_one_publishing(manifest.day) as (clickhouse, lease):
             now, allowed = partial(datetime.now, UTC), lease.check
-            return publish_day(
-                clickhouse, manifest, parts, attempt=_attempt(), now=now, still_allowed=allowed
+            rows = publish_day(
+                clickhouse, manifest, parts, attempt=this_attempt(), now=now, still_allowed=allowed
             )
+            record_cost(clickhouse, manifest, now(), allowed)
+        return rows
 
     @task(outlets=[DAY_PUBLISHED])
     def check(*, outlet_events: OutletEventAccessors) -> dict[str, int]:
         from include.clickhouse.publish import check_day
         from include.staging.cleaning import drop_old_runs, drop_unfinished_files
 
-        directory = _directory()
-        manifest = _manifest()
+        directory = staging()
+        manifest = staged_manifest()
         with only_one_publishing(manifest.day) as (clickhouse, _):
-            rows = check_day(clickhouse, directory, manifest, _attempt())
+            rows = check_day(clickhouse, directory, manifest, this_attempt())
         outlet_events[DAY_PUBLISHED].extra = {"day": manifest.day.isoformat(), "rows": rows}
         drop_old_runs(staging_root(), manifest.dag_id, now := datetime.now(UTC))
         drop_unfinished_files(staging_root() / manifest.dag_id, now)
@@ -278,66 +233,18 @@ def github_top_repositories() -> None:
         from include.pages.top_repositories import PAGES, render_top_repositories
         from include.staging.cleaning import drop_unfinished_files
 
-        day, root = _request().day, reports_root()
+        day, root = run_request().day, reports_root()
         with only_one_publishing(day) as (clickhouse, lease):
             data = read_top_repositories(clickhouse, day)
             directory = render_top_repositories(root, data, still_allowed=lease.check)
-        write_run_note(root / PAGES, _run()["run_id"], day)
+        write_run_note(root / PAGES, this_run()["run_id"], day)
         drop_unfinished_files(root / PAGES, datetime.now(UTC))
         return str(directory)
 
     parts = fetch()
     published = publish(load.expand(part=parts))
-    chain(postgres_health(), tables(), rank(), parts)
+    chain(postgres_health(), tables(), rank(), plan(), parts)
     chain(published, check(), render())
-
-
-def _request() -> TopRepositoriesRequest:
-    context = get_current_context()
-    partition, due = context["dag_run"].partition_key, context["dag_run"].run_after
-    today = datetime.now(UTC).date()
-    request = read_request(context["params"], run_day=run_day(partition, due), today=today)
-    if partition and request.day.isoformat() != partition:
-        raise BadParam("day", str(request.day), f"empty or {partition}, the partition of this run")
-    return request
-
-
-def _options() -> RunOptions:
-    return read_options(get_current_context()["params"])
-
-
-def _run() -> dict[str, str]:
-    context = get_current_context()
-    return {"dag_id": context["dag_run"].dag_id, "run_id": context["dag_run"].run_id}
-
-
-def _directory() -> StagingPath:
-    return run_directory(staging_root(), day=_request().day, **_run())
-
-
-def _manifest() -> Manifest:
-    """Return what the run has staged, perhaps on another worker."""
-    from include.staging.manifest import StagedBy, read_manifest
-
-    staged_by = StagedBy(**_run(), day=_request().day, task="fetch")
-    staged_on = get_current_context()["ti"].xcom_pull(task_ids="fetch", key="host")
-    return read_manifest(_directory(), staged_by, staged_on=str(staged_on or ""), host=socket.gethostname())
-
-
-def _attempt() -> str:
-    """Return a text that no other try of this task has, also when the task is cleared and counts anew."""
-    return str(get_current_context()["ti"].id)
-
-
-@contextmanager
-def _only_one_asking_github() -> Iterator[tuple[GitHubHook, Lease]]:
-    """Hold the budget of the GitHub account: one process at a time asks, of all runs and tries."""
-    from hooks.github_hook import GitHubHook
-    from hooks.postgres_hook import StagehousePostgresHook
-
-    hook = GitHubHook(staging_root=staging_root())
-    with slot_given_back_while_waiting(), StagehousePostgresHook().lease(*hook.lease_names()) as lease:
-        yield hook, lease
 
 
 github_top_repositories()

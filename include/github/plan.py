@@ -51,7 +51,7 @@ class Cost(NamedTuple):
 
 
 class Window(NamedTuple):
-    """What a token may spend: now; full, from its reset on, each hour anew. The reserve is in neither."""
+    """What a token may spend now; full, from its reset on, each hour anew. The reserve is in neither."""
 
     now: int
     full: int
@@ -106,6 +106,8 @@ class Plan:
         raise PlanNeverFits(str(self), int(RUN_TIME.total_seconds() // 3600), next_step)
 
     def __str__(self) -> str:
+        if not self.work.left:
+            return f"nothing is left to be asked of {self.work.ranked:,} repositories"
         points = f", {self.cost.points:,} points" if self.cost.points else ""
         quota = "the server tells no quota" if self.quota_left is None else f"quota left {self.quota_left:,}"
         ends = f"ends about {self.ends_at:%Y-%m-%d %H:%M} UTC" if self.ends_at else "never ends"
@@ -133,8 +135,12 @@ def rest_cost(work: Work) -> Cost:
 
 
 def graphql_cost(work: Work, batch: int, verified: int) -> Cost:
-    """One request of a point for each `batch` repositories or further pages; REST for what is verified."""
-    queries = math.ceil(work.left / batch) + math.ceil(work.extra_pages / batch)
+    """One request of a point for each `batch` repositories, as often again where lists go on; REST to verify.
+
+    The lists of a batch go on together. What REST is asked of bots is not known beforehand.
+    """
+    batches = math.ceil(work.left / batch)
+    queries = batches + min(batches, math.ceil(work.extra_pages))
     return Cost(queries + min(verified, work.left), queries)
 
 

@@ -26,7 +26,7 @@ from tests.servers.postgres import PostgresServer
 
 DAG_ID = "github_top_repositories"
 TOP = 20
-TASKS = ["postgres_health", "tables", "rank", "fetch", "load", "publish", "check", "render"]
+TASKS = ["postgres_health", "tables", "rank", "plan", "fetch", "load", "publish", "check", "render"]
 
 
 class Place:
@@ -106,7 +106,8 @@ def test_tasks_follow_each_other_as_documented(dagbag):
     for before, after in pairwise(TASKS):
         assert after in dag.task_dict[before].downstream_task_ids
     assert {task.task_id for task in dag.tasks if task.is_mapped} == {"load"}
-    assert {task.task_id for task in dag.tasks if task.max_active_tis_per_dag == 1} == {"rank", "fetch"}
+    asking = {task.task_id for task in dag.tasks if task.max_active_tis_per_dag == 1}
+    assert asking == {"rank", "plan", "fetch"}
 
 
 def test_the_form_says_what_is_allowed(dagbag):
@@ -123,7 +124,7 @@ def test_the_form_says_what_is_allowed(dagbag):
     schemas = {name: params.get_param(name).schema for name in params}
     assert all(schema["title"] for schema in schemas.values())
     assert all(len(params.get_param(name).description) > 20 for name in params)
-    assert schemas["top"].items() >= {"type": "integer", "minimum": 1, "maximum": 1000}.items()
+    assert schemas["top"].items() >= {"type": "integer", "minimum": 1, "maximum": 100_000}.items()
     assert schemas["query"].items() >= {"type": "string", "minLength": 1, "maxLength": 256}.items()
     assert "null" in schemas["day"]["type"]
     params.validate()
@@ -143,6 +144,7 @@ def test_the_schedule_is_the_night_after_the_day(dagbag):
 
 def test_a_day_gets_in_whole_and_again_the_same(dag, place: Place, monkeypatch: pytest.MonkeyPatch):
     """Rows are those counted from the sample; by GraphQL they are the same; a backfill touches no star."""
+    before = len(place.github.requests)
     run = dag.test(run_conf={"top": TOP})
     assert states(run) == dict.fromkeys(TASKS, "success")
     day = run.run_after.date() - timedelta(days=1)
@@ -161,9 +163,16 @@ def test_a_day_gets_in_whole_and_again_the_same(dag, place: Place, monkeypatch: 
     }
     assert [name for (name,) in place.read("SHOW TABLES") if "__stg_" in name] == []
 
+    columns = "requests, requests_planned, api, fits, plan_only, finished_at > planned_at"
+    ((requests, planned, *others),) = place.read(f"SELECT {columns} FROM runs FINAL")
+    assert others == ["rest", 1, 0, 1]
+    assert requests + 1 == len(place.github.requests) - before  # quotas were asked for once
+    assert 2 < planned <= requests
+
     index, page = place.page(day)
     assert (index["run_id"], index["repositories"]) == (run.run_id, TOP)
     assert all(repository.full_name in page.replace("<wbr>", "") for repository in expected)
+    assert "What the run cost" in page
 
     github = {"conn_type": "github", "host": place.github.url, "password": "token-of-the-test"}
     monkeypatch.setenv("AIRFLOW_CONN_GITHUB_DEFAULT", json.dumps(github))
@@ -189,6 +198,25 @@ def test_a_day_gets_in_whole_and_again_the_same(dag, place: Place, monkeypatch: 
     assert place.read("SELECT * FROM repositories FINAL ORDER BY id") == seen_before
     assert stored_commits(place, day) == commits
     assert "kept/as-it-is" in place.page(past)[1].replace("<wbr>", "")
+
+
+def test_a_plan_alone_publishes_nothing(dag, place: Place, caplog: pytest.LogCaptureFixture):
+    """The run is green and what comes after the plan is skipped; the plan is told and in its table."""
+    caplog.set_level("INFO")
+    run = dag.test(run_conf={"top": TOP, "plan_only": True})
+    begun = TASKS.index("plan") + 1
+    assert states(run) == dict.fromkeys(TASKS[:begun], "success") | dict.fromkeys(TASKS[begun:], "skipped")
+    assert run.state == "success"
+    assert [request.path_qs.split("?")[0] for request in place.github.requests[-2:]] == [
+        "/search/repositories",
+        "/rate_limit",
+    ]
+    columns = "run_id, top, api, plan_only, fits, quota_left > 0, finished_at > planned_at"
+    assert place.read(f"SELECT {columns} FROM runs FINAL") == [(run.run_id, TOP, "rest", 1, 1, 1, 0)]
+    ((requests,),) = place.read("SELECT requests_planned FROM runs FINAL")
+    assert f"repositories are to be asked by rest: {requests - 1} requests" in caplog.text
+    assert place.read("SELECT count() FROM loads") == [(0,)]
+    assert not place.reports.exists()
 
 
 def test_an_unset_reports_root_stops_the_run_before_the_first_request(
@@ -250,7 +278,7 @@ def test_a_bad_param_stops_the_run_at_once(dag, place: Place, capfd: pytest.Capt
     ("conf", "said"),
     [
         *(({"top": top}, "top") for top in (0, -1, True, "100", 1.5, None, [5])),
-        ({"top": 1001}, "1000"),
+        ({"top": 100_001}, "100000"),
         ({"query": "x" * 257}, "query"),
         ({"query": ""}, "query"),
         ({"query": "  "}, "query"),
@@ -283,7 +311,7 @@ def test_a_bad_param_is_named_before_anything_happens(dag, place: Place, conf: d
 def test_good_params_pass_the_first_task(dag, place: Place):
     """The same way in, so that the refusals above are not of something else."""
     today = datetime.now(UTC).date().isoformat()
-    for conf in ({}, {"top": 1}, {"top": 1000, "query": "x" * 256}, {"day": None}, {"day": today}):
+    for conf in ({}, {"top": 1}, {"top": 100_000}, {"query": "x" * 256}, {"day": None}, {"day": today}):
         assert ask(dag, dag.task_dict["postgres_health"], conf)["version"]
 
 

@@ -18,7 +18,7 @@ from tests.e2e.test_scheduler_faults import MESSAGE, asking, assert_published, b
 pytestmark = pytest.mark.e2e
 TOP = 150
 TASKS = {
-    MAIN: ("postgres_health", "tables", "rank", "fetch", "load", "publish", "check", "render"),
+    MAIN: ("postgres_health", "tables", "rank", "plan", "fetch", "load", "publish", "check", "render"),
     IMPORT: ("postgres_health", "tables", "stage", "load", "publish", "check"),
     REPORT: ("postgres_health", "tables", "report", "publish", "render", "check"),
 }

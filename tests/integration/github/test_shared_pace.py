@@ -25,7 +25,7 @@ async def test_three_processes_keep_one_rate(stand_in, postgres_server, postgres
     log = app[REQUEST_LOG].requests
     victim, *others = await asyncio.gather(start(10_000), *[start(REQUESTS) for _ in range(2)])
     try:
-        while len(log) < REQUESTS and victim.returncode is None:
+        while len(log) < REQUESTS and victim.returncode is None:  # noqa: ASYNC110 - nobody is told
             await asyncio.sleep(0.02)
         victim.kill()
         assert [await other.wait() for other in others] == [0, 0]

@@ -45,10 +45,10 @@ def test_rest_asks_once_for_each_repository_and_each_further_page():
 
 
 def test_graphql_asks_by_batches_and_by_rest_for_what_is_verified():
-    """One point a query; no more is verified than is asked."""
-    assert graphql_cost(WORK, batch=25, verified=0) == Cost(requests=4, points=4)
-    assert graphql_cost(WORK, batch=25, verified=5) == Cost(requests=9, points=4)
-    assert graphql_cost(WORK._replace(left=3), batch=25, verified=100) == Cost(requests=5, points=2)
+    """One point a query, lists go on together; no more is verified than is asked."""
+    assert graphql_cost(WORK, batch=10, verified=0) == Cost(requests=6 + 3, points=6 + 3)
+    assert graphql_cost(WORK, batch=50, verified=5) == Cost(requests=2 + 2 + 5, points=2 + 2)
+    assert graphql_cost(WORK._replace(left=3, extra_pages=0), batch=25, verified=100) == Cost(1 + 3, 1)
 
 
 def test_a_plan_that_fits_is_one_line():

@@ -1,0 +1,74 @@
+"""Plans a run: what is left to be asked, what that costs, what the tokens have; told, and kept in `runs`."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping
+from datetime import datetime
+
+from include.clickhouse.client import ClickHouse
+from include.github.apis import commits_by
+from include.github.client import GitHubClient
+from include.github.pacing import GUARD
+from include.github.plan import Plan, Window, Work, graphql_cost, make_plan, rest_cost
+from include.github.ranking import Ranking
+from include.github.records import Records
+from include.github.request import Api, RunOptions
+from include.github.runs import extra_pages_of_a_repository, record_plan
+from include.staging.files import StagingPath
+
+log = logging.getLogger(__name__)
+
+RESOURCES = {"rest": "core", "graphql": "graphql"}
+
+
+async def plan_commits(
+    client: GitHubClient,
+    clickhouse: ClickHouse,
+    ranking: Ranking,
+    options: RunOptions,
+    directory: StagingPath,
+    *,
+    run: Mapping[str, str],
+    now: datetime,
+    still_allowed: Callable[[], None],
+) -> Plan:
+    """Return the plan of what this run (dag_id, run_id) has still to ask, having written it down.
+
+    Raises: PlanNeverFits, then too; BadParam, of an API that cannot be asked; as GitHubClient.get;
+        ClickHouseError; what `still_allowed` raises.
+    """
+    api = options.chosen_api(has_token=client.has_token)
+    records = await asyncio.to_thread(Records, directory, ranking)
+    left = records.asked - records.finished
+    extra_pages = await asyncio.to_thread(extra_pages_of_a_repository, clickhouse)
+    spent = ranking.requests + records.requests
+    work = Work(len(ranking), records.finished, left, spent, extra_pages * left)
+    batch = commits_by(api, client).batch
+    cost = graphql_cost(work, batch, options.verify) if api == "graphql" else rest_cost(work)
+    windows = await _windows(client, api) if left else []
+    plan = make_plan(api, work, cost, windows, GUARD / client.requests_per_second, now)
+    (log.info if plan.fits else log.warning)("plan: %s", plan)
+    await asyncio.to_thread(
+        record_plan,
+        clickhouse,
+        run,
+        ranking.request.day,
+        ranking.request.top,
+        plan,
+        plan_only=options.plan_only,
+        still_allowed=still_allowed,
+    )
+    plan.require_time()
+    return plan
+
+
+async def _windows(client: GitHubClient, api: Api) -> list[Window]:
+    """Return what each token may spend; nothing where the server counts nothing."""
+    told = [token.resources.get(RESOURCES[api]) for token in await client.quotas()]
+    return [
+        Window(quota.available, quota.limit - quota.reserved, quota.reset_at)
+        for quota in told
+        if quota is not None
+    ]

@@ -1,0 +1,128 @@
+"""What the tasks of one run of github_top_repositories have in common: its request, its files, its turn."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, NamedTuple
+
+from airflow.sdk import get_current_context
+
+from hooks.rescheduling import slot_given_back_while_waiting
+from hooks.storage_roots import staging_root
+from include.github.request import read_options, read_request
+from include.params import BadParam
+from include.run_day import run_day
+from include.staging.files import run_directory
+
+if TYPE_CHECKING:
+    from include.github.client import GitHubClient
+    from include.github.ranking import Ranking
+    from include.github.request import Api, RunOptions, TopRepositoriesRequest
+    from include.staging.files import StagingPath
+    from include.staging.manifest import Manifest
+
+TASKS_AT_ONCE = "STAGEHOUSE_GITHUB_PROCESSES"
+
+
+def tasks_at_once() -> int:
+    """Return how many tasks of a kind may wait for GitHub or ask it: what the environment says, else one.
+
+    Asking is guarded by the lease, which has `processes` places. More tasks would wait for one in vain.
+    """
+    text = os.environ.get(TASKS_AT_ONCE, "1")
+    if not (text.isascii() and text.isdigit() and 1 <= int(text) <= 20):  # noqa: PLR2004 - as of `processes`
+        raise ValueError(f"environment variable {TASKS_AT_ONCE} is no number from 1 to 20")
+    return int(text)
+
+
+def run_request() -> TopRepositoriesRequest:
+    """Return what the run is asked for. Raises: BadParam."""
+    context = get_current_context()
+    partition, due = context["dag_run"].partition_key, context["dag_run"].run_after
+    today = datetime.now(UTC).date()
+    request = read_request(context["params"], run_day=run_day(partition, due), today=today)
+    if partition and request.day.isoformat() != partition:
+        raise BadParam("day", str(request.day), f"empty or {partition}, the partition of this run")
+    return request
+
+
+def run_options() -> RunOptions:
+    """Return how the run asks. Raises: BadParam."""
+    return read_options(get_current_context()["params"])
+
+
+def this_run() -> dict[str, str]:
+    """Return the names of the DAG and its run."""
+    context = get_current_context()
+    return {"dag_id": context["dag_run"].dag_id, "run_id": context["dag_run"].run_id}
+
+
+def staging() -> StagingPath:
+    """Return the run's own directory."""
+    return run_directory(staging_root(), day=run_request().day, **this_run())
+
+
+def staged_manifest() -> Manifest:
+    """Return what the run has staged, perhaps on another worker."""
+    from include.staging.manifest import StagedBy, read_manifest
+
+    staged_by = StagedBy(**this_run(), day=run_request().day, task="fetch")
+    staged_on = get_current_context()["ti"].xcom_pull(task_ids="fetch", key="host")
+    return read_manifest(staging(), staged_by, staged_on=str(staged_on or ""), host=socket.gethostname())
+
+
+def this_attempt() -> str:
+    """Return a text that no other try of this task has, also when the task is cleared and counts anew."""
+    return str(get_current_context()["ti"].id)
+
+
+class Asking(NamedTuple):
+    """A task's turn. Attributes: client, open; api that is asked; ranking, of the run; still_allowed."""
+
+    client: GitHubClient
+    api: Api
+    ranking: Ranking
+    still_allowed: Callable[[], None]
+
+
+@asynccontextmanager
+async def asking_github() -> AsyncIterator[Asking]:
+    """Hold the leases of the account, with a client and the ranking: the saved one, or what it is now.
+
+    So of all runs and tries one process at a time asks, or as many as the connection says. A task that has to
+    wait gives its slot back.
+    """
+    from hooks.github_hook import GitHubHook
+    from include.github.apis import search_by
+    from include.github.ranking import rank
+
+    hook, request, directory = GitHubHook(staging_root=staging_root()), run_request(), staging()
+    with slot_given_back_while_waiting(), hook.lease() as lease:
+        async with hook.get_conn() as client:
+            api = run_options().chosen_api(has_token=client.has_token)
+            search, now = search_by(api, client), datetime.now(UTC)
+            ranking = await rank(client, search, request, directory, now, lease.check)
+            yield Asking(client, api, ranking, lease.check)
+
+
+async def plan_run() -> None:
+    """Say what the run has still to ask, and write it down; see include.github.planning. Raises: as that."""
+    from hooks.clickhouse_hook import ClickHouseHook
+    from include.github.planning import plan_commits
+
+    async with asking_github() as asking:
+        with ClickHouseHook().get_client() as clickhouse:
+            await plan_commits(
+                asking.client,
+                clickhouse,
+                asking.ranking,
+                run_options(),
+                staging(),
+                run=this_run(),
+                now=datetime.now(UTC),
+                still_allowed=asking.still_allowed,
+            )
