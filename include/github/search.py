@@ -11,9 +11,10 @@ from include.github.budget import Tally
 from include.github.client import GitHubClient
 from include.github.errors import ForeignOrigin
 from include.github.models import Repository, read_divisible_page, read_search_page
+from include.github.request import SEARCH_SHOWS
 
 PAGE_SIZE = 100  # the most GitHub gives
-CAPACITY = 1000  # https://docs.github.com/en/rest/search/search: "up to 1,000 results for each search"
+CAPACITY = SEARCH_SHOWS
 
 
 class Asked(NamedTuple):

@@ -18,8 +18,8 @@ from include.github.star_range import StarRange
 
 FIRST_CREATED = datetime(2007, 10, 1, tzinfo=UTC)  # no repository of GitHub's is older
 SECOND = timedelta(seconds=1)
-STRETCH, MOST_STRETCH = 4.0, 64.0  # of the aim, after a slice that had hardly any results
-LEAST_POWER, MOST_POWER = 0.1, 1e4
+STRETCH, MOST_STRETCH = 4.0, 1e6  # of a slice's range, after one that had hardly any results
+LEAST_POWER, MOST_POWER = 0.1, 100.0
 FARTHEST = 16  # a slice of the last region does not reach below this part of its stars
 
 
@@ -50,8 +50,8 @@ class Slice(NamedTuple):
 class Region:
     """What is still to be read of a slice.
 
-    Attributes: slice; expected results, None where not known; stretch, by how much more than wanted to aim
-    at, because the slice before had hardly any results.
+    Attributes: slice; expected results, None where not known; stretch: so many times farther the next slice
+    reaches, for the one before had hardly any results.
     """
 
     slice: Slice
@@ -117,7 +117,7 @@ class Slices:
             aim = min(self._wanted, 1.1 * max(short, 0) + 10)
         else:
             aim = region.expected / math.ceil(region.expected / self._wanted)
-        top, region.slice = self._divide(region, aim * region.stretch)
+        top, region.slice = self._divide(region, aim)
         region.expected -= aim
         if region is self._last:
             self._above += aim
@@ -162,10 +162,10 @@ class Slices:
         if low == high:
             return self._divide_in_time(region, aim)
         if region is self._last:
-            cut = max(self._extrapolated(high, aim), high // FARTHEST)
+            cut = max(self._extrapolated(high, aim, region.stretch), high // FARTHEST)
         else:
             half = math.isqrt(max(low, 1) * high) + 1  # on a scale of powers
-            cut = max(self._interpolated(low, high, aim / (region.expected or aim)), half)
+            cut = max(self._interpolated(low, high, _part(region, aim)), half)
         cut = min(max(cut, low + 1), high)
         return Slice(StarRange(cut, end), since, until), Slice(StarRange(low, cut - 1), since, until)
 
@@ -174,11 +174,11 @@ class Slices:
         first, last = since or FIRST_CREATED, until or self._last_created
         if last is None or last - first < SECOND:
             raise CannotBeCut(region.slice, int(region.expected or 0))
-        part = min(aim / (region.expected or aim), 0.5) * (last - first)
+        part = min(_part(region, aim), 0.5) * (last - first)
         cut = max((last - part).replace(microsecond=0), first + SECOND)
         return Slice(stars, cut, until), Slice(stars, since, cut - SECOND)
 
-    def _extrapolated(self, high: int, aim: float) -> int:
+    def _extrapolated(self, high: int, aim: float, stretch: float) -> int:
         """Return the stars down to which there should be `aim` more: their number grows by a power."""
         if self._above < 1:
             stars, found = self._curve[-1]
@@ -186,7 +186,8 @@ class Slices:
             stars, found = high + 1.0, self._above
             if not self._unanswered and found > self._curve[-1][1]:
                 self._curve.append((stars, found))
-        return math.ceil(stars * math.pow(found / (self._above + aim), 1 / self._power()))
+        power = max(self._power() / stretch, LEAST_POWER)
+        return math.ceil(stars * math.pow(found / (self._above + aim), 1 / power))
 
     def _interpolated(self, low: int, high: int, part: float) -> int:
         """Return the stars down to which this part of a region's results should be."""
@@ -204,3 +205,8 @@ class Slices:
             return MOST_POWER
         power = math.log(found / found_then) / math.log(stars_then / stars)
         return min(max(power, LEAST_POWER), MOST_POWER)
+
+
+def _part(region: Region, aim: float) -> float:
+    """Return which part of a region's results to aim at."""
+    return min(aim * region.stretch / (region.expected or aim), 1.0)

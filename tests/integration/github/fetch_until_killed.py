@@ -1,4 +1,4 @@
-"""A process of its own that ranks and fetches: `python -m ... URL DIRECTORY DAY`. Tests kill it."""
+"""A process of its own that ranks and fetches: `python -m ... URL DIRECTORY DAY [TOP]`. Tests kill it."""
 
 import asyncio
 import sys
@@ -15,10 +15,10 @@ from include.github.request import TopRepositoriesRequest
 from include.github.search import RestSearch
 
 
-async def main(url: str, directory: Path, day: date) -> None:
+async def main(url: str, directory: Path, day: date, top: int = 60) -> None:
     """Do what the DAG's tasks rank and fetch do."""
     now = partial(datetime.now, UTC)
-    request = TopRepositoriesRequest(top=60, query="stars:>1", day=day)
+    request = TopRepositoriesRequest(top=top, query="stars:>1", day=day)
     client = GitHubClient(
         url,
         tokens=(),
@@ -35,4 +35,6 @@ async def main(url: str, directory: Path, day: date) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main(sys.argv[1], Path(sys.argv[2]), date.fromisoformat(sys.argv[3])))
+    asyncio.run(
+        main(sys.argv[1], Path(sys.argv[2]), date.fromisoformat(sys.argv[3]), *map(int, sys.argv[4:]))
+    )

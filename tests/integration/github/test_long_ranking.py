@@ -1,0 +1,310 @@
+"""Lists longer than search shows: exact, whole though they move, and no request sent twice."""
+
+import asyncio
+import json
+import os
+import random
+import signal
+import sys
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from aiohttp.test_utils import TestServer
+
+from include.github.errors import ListCutShort, RateLimitedUntil, RetryBudgetSpent, SliceTooLarge
+from include.github.ranking import rank
+from include.github.request import TopRepositoriesRequest
+from include.github.search import RestSearch
+from include.github_stand_in.app import DESK, FAULTS, REQUEST_LOG, create_app
+from include.github_stand_in.faults import Fault
+from include.github_stand_in.quota import Quota
+from include.github_stand_in.recorded import Recorded
+from include.github_stand_in.sample import Sample
+from include.postgres.errors import LeaseLost
+from tests.integration.github.server import now
+
+PLENTY = Quota(10**9, 10**9)
+MODEL = Sample().repositories[100]
+EARLY = datetime(2016, 1, 1, tzinfo=UTC)
+
+
+def crowd(stars, created=lambda number: EARLY + timedelta(hours=number)):
+    """Make a data set of repositories with these stars; ids do not give the order away."""
+    ids = random.Random(1).sample(range(10**6, 10**7), len(stars))  # noqa: S311 - no secrets
+    repositories = [
+        replace(MODEL, id=id_, name=f"r{number}", stars=each, created_at=created(number))
+        for number, (id_, each) in enumerate(zip(ids, stars, strict=True))
+    ]
+    return Recorded(repositories, dict.fromkeys(ids, EARLY), {})
+
+
+def like_github(count):
+    """Give ever fewer stars, in whole numbers: many repositories of few stars have the same."""
+    return [int(430_000 * number**-0.62) for number in range(1, count + 1)]
+
+
+def expected(repositories, top):
+    """Order them in another way: (id, stars), best first."""
+    ordered = sorted(repositories, key=lambda repository: (-repository.stars, repository.id))
+    return [(repository.id, repository.stars) for repository in ordered[:top]]
+
+
+def ranked(ranking):
+    """Read a ranking."""
+    return [(repository.id, repository.stars) for repository in ranking]
+
+
+@pytest.fixture
+async def serve_crowd():
+    """Serve a data set; returns its application and URL."""
+    servers = []
+
+    async def start(dataset, **options):
+        app = create_app(dataset, **{"now": now, "anonymous": PLENTY} | options)
+        servers.append(TestServer(app))
+        await servers[-1].start_server()
+        return app, servers[-1].make_url("/")
+
+    yield start
+    for server in servers:
+        await server.close()
+
+
+@pytest.fixture
+def rank_top(make_client, tmp_path, yesterday):
+    """Rank so many in this test's run, as the task does."""
+
+    async def run(url, top, query="stars:>1", still_allowed=lambda: None, **options):
+        request = TopRepositoriesRequest(top=top, query=query, day=yesterday)
+        async with make_client(url, rps=2000, **options) as client:
+            search, clock = RestSearch(client), options.get("clock", now)
+            return await rank(client, search, request, tmp_path / "run", clock(), still_allowed)
+
+    return run
+
+
+def asked(app):
+    """List what was asked, in order."""
+    return [request.path_qs for request in app[REQUEST_LOG].requests]
+
+
+async def test_a_hundred_thousand_are_ranked_exactly(serve_crowd, rank_top, tmp_path):
+    """Each once, by stars, of equal stars by id; hardly more requests than pages; nothing is left behind."""
+    dataset = crowd(like_github(110_000))
+    app, url = await serve_crowd(dataset)
+    ranking = await rank_top(url, 100_000)
+    assert ranked(ranking) == expected(dataset.repositories, 100_000)
+    assert len(asked(app)) == len(set(asked(app))) == ranking.requests <= 1_150
+    left = [path.name for path in (tmp_path / "run").rglob("*") if path.is_file()]
+    assert left == ["ranking.ndjson"]
+
+
+@pytest.mark.parametrize(
+    "stars",
+    [
+        [7] * 2600 + [9] * 300 + [8] * 1100,  # more alike than search shows; the border among them
+        [number * 1000 for number in range(2, 902)] + [3] * 2700,
+        [400_000] * 1500 + [2] * 2000,
+        range(5000, 9000),
+    ],
+    ids=["ties", "sparse, then dense", "two heaps", "even"],
+)
+async def test_any_distribution(serve_crowd, rank_top, stars):
+    """The same whatever the stars are like; many of the same stars are told apart by their creation."""
+    dataset = crowd(list(stars))
+    app, url = await serve_crowd(dataset)
+    assert ranked(await rank_top(url, 3200)) == expected(dataset.repositories, 3200)
+    assert len(asked(app)) == len(set(asked(app))) <= 100
+
+
+async def test_slices_stay_within_the_query(serve_crowd, rank_top, caplog):
+    """Its own range of stars bounds them, its other words stay; where the list ends, that is told."""
+    dataset = crowd(range(1, 4001))
+    _, url = await serve_crowd(dataset)
+    found = await rank_top(url, 2500, "stars:500..2900 r language:" + MODEL.language.replace(" ", "-"))
+    within = [repository for repository in dataset.repositories if 500 <= repository.stars <= 2900]
+    assert ranked(found) == expected(within, 2500)
+    assert "only 2401 repositories match" in caplog.text
+
+
+async def test_what_cannot_be_cut_is_an_error(serve_crowd, rank_top):
+    """More of the same stars and the same second than search shows; or creation is in the query already."""
+    _, url = await serve_crowd(crowd([5] * 1200, created=lambda _: EARLY))
+    with pytest.raises(SliceTooLarge, match=r"stars:.*created:.* has 1200 results.*Narrow the param query"):
+        await rank_top(url, 1100)
+    _, url = await serve_crowd(crowd([5] * 1200))
+    with pytest.raises(SliceTooLarge, match="take created: out of it"):
+        await rank_top(url, 1100, "stars:>1 created:>2015-01-01")
+
+
+class Moves:
+    """Changes stars while a list is read: after so many requests, so and so."""
+
+    def __init__(self, moves):
+        self.moves, self.app, self.sent = moves, None, 0
+
+    def __call__(self, _request):
+        """Count an answer."""
+        self.sent += 1
+        if stars := self.moves.get(self.sent):
+            self.app[DESK]._site.index.move(stars)
+
+
+async def test_what_moves_while_it_is_read_is_neither_lost_nor_doubled(serve_crowd, rank_top, caplog):
+    """Upwards past the slice being read, unseen by all; downwards into one not yet read."""
+    dataset = crowd(range(1, 6001))
+    by_stars = {repository.stars: repository for repository in dataset.repositories}
+    risen, fallen = [2500, 2501, 3100], [5990, 5500]
+    moves = {
+        12: {by_stars[2500].id: 5700, by_stars[5990].id: 3000},
+        25: {by_stars[2501].id: 4444, by_stars[5500].id: 2700},
+        34: {by_stars[3100].id: 70_000},
+    }
+    moving = Moves(moves)
+    app, url = await serve_crowd(dataset, on_request=moving)
+    moving.app = app
+    ranking = ranked(await rank_top(url, 4000))
+    stars_now = {id_: stars for each in moves.values() for id_, stars in each.items()}
+    moved = [replace(r, stars=stars_now.get(r.id, r.stars)) for r in dataset.repositories]
+    assert ranking == expected(moved, 4000)
+    assert {by_stars[stars].id for stars in (*risen, *fallen)} <= {id_ for id_, _ in ranking}
+    assert "has more than was found" in caplog.text
+    assert moving.sent <= 100  # of 45 without a move
+
+
+async def test_what_never_stands_still_is_told(serve_crowd, rank_top, caplog):
+    """The index counts more than it ever shows: read again as often as it may help, told, no error."""
+
+    def one_more(body):
+        page = json.loads(body)
+        return json.dumps(page | {"total_count": page["total_count"] + 1}).encode()
+
+    dataset = crowd(range(1, 2601))
+    app, url = await serve_crowd(dataset)
+    app[FAULTS].add(Fault("/search/", times=None, body=one_more))
+    assert ranked(await rank_top(url, 2000)) == expected(dataset.repositories, 2000)
+    assert len(asked(app)) < 100
+
+
+async def test_an_incomplete_slice_is_halved(serve_crowd, rank_top):
+    """It is not asked again as it was; a server whose answers never are whole ends it by a name."""
+
+    def incomplete(body):
+        return json.dumps(json.loads(body) | {"incomplete_results": True}).encode()
+
+    dataset = crowd(range(1, 2601))
+    app, url = await serve_crowd(dataset)
+    app[FAULTS].add(
+        Fault("/search/.*page=1$", after=1, body=incomplete), Fault("/search/.*page=3$", body=incomplete)
+    )
+    assert ranked(await rank_top(url, 2000)) == expected(dataset.repositories, 2000)
+    assert len(asked(app)) == len(set(asked(app)))
+
+
+async def test_incomplete_for_ever(serve_crowd, rank_top):
+    """Ends by its name before many are asked."""
+
+    def incomplete(body):
+        return json.dumps(json.loads(body) | {"incomplete_results": True}).encode()
+
+    app, url = await serve_crowd(crowd(range(1, 2601)))
+    app[FAULTS].add(Fault("/search/", times=None, body=incomplete))
+    with pytest.raises(RetryBudgetSpent, match="incomplete_results of"):
+        await rank_top(url, 2000)
+    assert len(asked(app)) < 30
+
+
+async def test_a_dropped_link_is_no_end(serve_crowd, rank_top):
+    """A proxy that drops the Link header must not make a short list of a long one."""
+    app, url = await serve_crowd(crowd(range(1, 2601)))
+    app[FAULTS].add(Fault("/search/", times=None, headers={"Link": None}))
+    with pytest.raises(ListCutShort, match=r"stars:.*drop the Link header"):
+        await rank_top(url, 2000)
+
+
+async def test_the_limit_of_searches_costs_no_request(serve_crowd, rank_top):
+    """Ten a minute: each try goes on where the one before gave its slot back, in the middle of a slice."""
+    skew = {"ahead": timedelta()}
+    clock = lambda: now() + skew["ahead"]  # noqa: E731
+    dataset = crowd(range(1, 3001))
+    app, url = await serve_crowd(dataset, now=clock, anonymous=Quota(60, 10))
+    tries = 0
+    while True:
+        tries += 1
+        try:
+            ranking = await rank_top(url, 2500, clock=clock)
+            break
+        except RateLimitedUntil as limit:
+            skew["ahead"] = limit.until - now() + timedelta(seconds=1)
+    assert ranked(ranking) == expected(dataset.repositories, 2500)
+    assert len(asked(app)) == len(set(asked(app))) == ranking.requests
+    assert tries >= 3
+    assert {request.status for request in app[REQUEST_LOG].requests} == {200}
+
+
+async def test_a_lost_lease_ends_the_reading(serve_crowd, rank_top):
+    """Before the next page; the next try goes on after what was read."""
+    app, url = await serve_crowd(crowd(range(1, 2601)))
+
+    def still_allowed():
+        if len(asked(app)) == 7:
+            raise LeaseLost("github")
+
+    with pytest.raises(LeaseLost):
+        await rank_top(url, 2000, still_allowed=still_allowed)
+    assert len(asked(app)) == 7
+    await rank_top(url, 2000)
+    assert len(asked(app)) == len(set(asked(app)))
+
+
+async def test_damaged_answers_are_asked_for_again(serve_crowd, rank_top, tmp_path, caplog):
+    """Half a file, an empty one, one of another API, a stray one: told, and only they are asked for again."""
+    dataset = crowd(range(1, 2601))
+    app, url = await serve_crowd(dataset)
+
+    def still_allowed():
+        if len(asked(app)) == 12:
+            raise LeaseLost("github")
+
+    with pytest.raises(LeaseLost):
+        await rank_top(url, 2000, still_allowed=still_allowed)
+    kept = sorted((tmp_path / "run" / "searched").iterdir())
+    kept[2].write_bytes(kept[2].read_bytes()[:9000])
+    kept[3].write_bytes(b"")
+    kept[5].write_text(kept[5].read_text().replace(str(url).rstrip("/"), "http://127.0.0.1:1", 1))
+    (kept[5].parent / "readme.txt").write_text("hello")
+    ranking = await rank_top(url, 2000)
+    assert ranked(ranking) == expected(dataset.repositories, 2000)
+    assert len(asked(app)) - len(set(asked(app))) == 3
+    assert caplog.text.count("is not readable, asking GitHub again") == 2
+    assert "is the answer to something else" in caplog.text
+
+
+async def test_killed_in_the_middle(serve_crowd, tmp_path, yesterday):
+    """SIGKILL three times: what was answered and kept is never asked for again, and the ranking is exact."""
+    dataset = crowd(range(1, 4001))
+    app, url = await serve_crowd(dataset, latency_s=0.01)
+    command = [
+        "-m",
+        "tests.integration.github.fetch_until_killed",
+        str(url),
+        str(tmp_path),
+        str(yesterday),
+        "3000",
+    ]
+    searched = tmp_path / "searched"
+    for kept in (4, 13, 25):
+        process = await asyncio.create_subprocess_exec(sys.executable, *command, env=os.environ)
+        async with asyncio.timeout(30):
+            while not searched.exists() or len(list(searched.iterdir())) < kept:  # noqa: ASYNC110
+                await asyncio.sleep(0.005)
+        process.send_signal(signal.SIGKILL)
+        assert await process.wait() == -signal.SIGKILL
+    process = await asyncio.create_subprocess_exec(sys.executable, *command, env=os.environ)
+    assert await process.wait() == 0
+    lines = (tmp_path / "ranking.ndjson").read_text().splitlines()
+    repositories = [json.loads(line) for line in lines[1:]]
+    assert [(r["id"], r["stargazers_count"]) for r in repositories] == expected(dataset.repositories, 3000)
+    searches = [path for path in asked(app) if path.startswith("/search/")]
+    assert len(searches) - len(set(searches)) <= 3  # each kill may meet one that is on its way
