@@ -17,7 +17,7 @@ import psycopg
 from include.postgres.errors import PaceLost
 
 ANSWER_WAIT_S = 10.0
-LATE_S = 0.02  # of the 45 ms that the guard band of a second has; the other 25 ms are for the network
+LATE_S = 0.02  # of the 40 ms that the guard band of a second has; the other 20 ms are for the network
 LOCK = 5_236_881_407_215_904  # two that make the table at once would be in each other's way
 
 # Not in the log of changes: after a crash or on another server the table is empty, which is as good.
