@@ -23,6 +23,7 @@ from tests.bench import (
     parse,
     phrase_views_import,
     phrase_views_report,
+    rank_memory,
     requests_spent,
     workers,
 )
@@ -32,7 +33,7 @@ BENCHMARKS: dict[str, Callable[[], list[Finding]]] = {
     module.__name__.rpartition(".")[2]: module.run
     for module in (
         *(fetch, load, load_batches, load_memory, parse, phrase_views_import, phrase_views_report),
-        *(requests_spent, workers, capacity),
+        *(requests_spent, rank_memory, workers, capacity),
     )
 }
 

@@ -91,7 +91,7 @@ def test_the_main_job(root: Path, metadb: None, place: Place, capfd: pytest.Capt
     counted = [(r.full_name, *each) for r in ranked for each in place.github.authors(r, day).items()]
     assert sorted(commits) == sorted(counted)
     staged = place.files(f"staging/github_top_repositories/{day}/")
-    assert {"manifest.json", "ranking.json"} < {key.partition("/")[2] for key in staged}
+    assert {"manifest.json", "ranking.ndjson"} < {key.partition("/")[2] for key in staged}
     pages = place.files(f"reports/top_repositories/{day}/")
     assert set(pages) == {"index.html", "repositories.csv", "index.json"}
     assert ranked[0].full_name.encode() in pages["repositories.csv"]
