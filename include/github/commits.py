@@ -166,6 +166,8 @@ def record_of(
         cleaned=count.cleaned,
         requests=tally.requests,
         retries=tally.retries,
+        points=tally.points,
+        unchanged=tally.unchanged,
         authors=dict(count.authors),
     )
 

@@ -103,7 +103,10 @@ class GraphQLCommits:
             return record_of(reading.position, repository, reading.outcome, tally, reading.count)
         log.info("asking REST for %s, GraphQL refuses it: %s", repository.full_name, reading.refusal)
         (record,) = await self._rest.fetch([(reading.position, repository)], day)
-        spent = {"requests": record.requests + tally.requests, "retries": record.retries + tally.retries}
+        spent = {
+            name: getattr(record, name) + getattr(tally, name)
+            for name in ("requests", "retries", "points", "unchanged")
+        }
         return record.model_copy(update=spent)
 
 

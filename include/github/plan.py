@@ -33,7 +33,7 @@ class Work(NamedTuple):
 
     Attributes: ranked, repositories; finished, those that an earlier try has asked; left, those to be asked:
     without the ones nothing was pushed to; spent, requests that the ranking and the finished ones took;
-    extra_pages, expected beyond the first of those left.
+    points, of the ranking; extra_pages, expected beyond the first of those left.
     """
 
     ranked: int
@@ -41,6 +41,7 @@ class Work(NamedTuple):
     left: int
     spent: int
     extra_pages: float
+    points: int = 0
 
 
 class Cost(NamedTuple):
@@ -82,8 +83,8 @@ class Plan:
 
     @property
     def points(self) -> int:
-        """Points of GraphQL that the rest takes."""
-        return self.cost.points
+        """Points of GraphQL that the whole run takes, if this is its first try."""
+        return self.work.points + self.cost.points
 
     @property
     def seconds(self) -> int:

@@ -44,7 +44,7 @@ async def plan_commits(
     left = records.asked - records.finished
     extra_pages = await asyncio.to_thread(extra_pages_of_a_repository, clickhouse)
     spent = ranking.requests + records.requests
-    work = Work(len(ranking), records.finished, left, spent, extra_pages * left)
+    work = Work(len(ranking), records.finished, left, spent, extra_pages * left, ranking.points)
     batch = commits_by(api, client).batch
     cost = graphql_cost(work, batch, options.verify) if api == "graphql" else rest_cost(work)
     windows = await _windows(client, api) if left else []

@@ -35,25 +35,30 @@ log = logging.getLogger(__name__)
 class RankingHeader(BaseModel):
     """The first line of a ranking.
 
-    Attributes: request it answers; fetched_at, when stars were read; requests it took; count of repositories.
+    Attributes: request it answers; fetched_at, when stars were read; requests it took, points of GraphQL and
+    answers that were unchanged; count of repositories.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     request: TopRepositoriesRequest
     fetched_at: AwareDatetime
     requests: NonNegativeInt
+    points: NonNegativeInt = 0
+    unchanged: NonNegativeInt = 0
     count: NonNegativeInt
 
 
 class Ranking:
     """The ranked repositories, best first: the first has position 1. Each `for` reads the file anew.
 
-    Attributes: path of the file; request it answers; fetched_at, when stars were read; requests it took.
+    Attributes: path of the file; request it answers; fetched_at, when stars were read; requests it took,
+    points of GraphQL, and answers that were unchanged.
     """
 
     def __init__(self, path: StagingPath, header: RankingHeader) -> None:
         self.path, self._header = path, header
         self.request, self.fetched_at, self.requests = header.request, header.fetched_at, header.requests
+        self.points, self.unchanged = header.points, header.unchanged
 
     def __len__(self) -> int:
         return self._header.count
@@ -124,7 +129,14 @@ def _save(
         raise NothingRanked(request.query)
     if count < request.top:
         log.warning("only %d repositories match %r, asked for %d", count, request.query, request.top)
-    header = RankingHeader(request=request, fetched_at=now, requests=tally.requests, count=count)
+    header = RankingHeader(
+        request=request,
+        fetched_at=now,
+        requests=tally.requests,
+        points=tally.points,
+        unchanged=tally.unchanged,
+        count=count,
+    )
     return save_ranking(path, header, order.best(request.top))
 
 

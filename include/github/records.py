@@ -38,7 +38,8 @@ class FetchedRepository(BaseModel):
 
     Attributes: position, id, repo ("owner/name" as ranked), day; outcome; commits of the day; outside,
     commits GitHub sent that were not of the day; cleaned, commits whose author is not written as it was
-    sent; requests and retries it took; authors, commits of each.
+    sent; requests and retries it took, points of GraphQL, and answers that were unchanged; authors, commits
+    of each.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -52,6 +53,8 @@ class FetchedRepository(BaseModel):
     cleaned: NonNegativeInt = 0
     requests: NonNegativeInt = 0
     retries: NonNegativeInt = 0
+    points: NonNegativeInt = 0
+    unchanged: NonNegativeInt = 0
     authors: dict[str, PositiveInt] = {}
 
     @model_validator(mode="after")
