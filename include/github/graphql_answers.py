@@ -106,7 +106,7 @@ class _Commit(_Node):
 class _History(_Node):
     total_count: NonNegativeInt
     page_info: _PageInfo
-    nodes: tuple[_Commit, ...]
+    nodes: tuple[_Commit | None, ...]
 
 
 class _Target(_Node):
@@ -141,7 +141,7 @@ class _Result(_Node):
 class _Results(_Node):
     repository_count: NonNegativeInt
     page_info: _PageInfo
-    nodes: tuple[_Result, ...]
+    nodes: tuple[_Result | None, ...]
 
 
 class Refusal(NamedTuple):
@@ -199,7 +199,9 @@ def _commit_page(answer: QueryAnswer, alias: str) -> CommitPage | Refusal:
     history = branch.target.history
     if not history.nodes and history.page_info.next:
         raise ValueError(f"{alias}: an empty page that is not the last")
-    commits = [_commit_of(commit) for commit in history.nodes]
+    commits = [_commit_of(commit) for commit in history.nodes if commit]
+    if len(commits) < len(history.nodes):
+        return Refusal("refused", "a commit is null, without an error")
     return CommitPage(node.name_with_owner, commits, history.total_count, history.page_info.next)
 
 
@@ -207,7 +209,9 @@ def _result_page(answer: QueryAnswer, alias: str) -> Found | Refusal:
     if refusal := answer.refusal(alias):
         return refusal
     results = _checked(_Results, answer.node(alias), alias)
-    repositories = tuple(_repository_of(node) for node in results.nodes)
+    repositories = tuple(_repository_of(node) for node in results.nodes if node)
+    if len(repositories) < len(results.nodes):
+        return Refusal("refused", "a repository is null, without an error")
     return Found(results.repository_count, repositories, results.page_info.next)
 
 

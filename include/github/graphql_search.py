@@ -8,6 +8,7 @@ Source: https://docs.github.com/en/graphql/reference/queries#search
 from __future__ import annotations
 
 import logging
+from base64 import b64decode
 from collections.abc import Sequence
 
 from pydantic import JsonValue
@@ -18,7 +19,7 @@ from include.github.errors import RequestFailed
 from include.github.graphql_answers import Refusal, read_result_pages
 from include.github.graphql_queries import most_aliases, search_query
 from include.github.graphql_together import Question, Together
-from include.github.search import CAPACITY, Asked, Found, Search
+from include.github.search import CAPACITY, Asked, Found, Search, search_url
 
 log = logging.getLogger(__name__)
 
@@ -31,7 +32,7 @@ class GraphQLSearch:
     width = 10
 
     def __init__(self, client: GitHubClient, rest: Search) -> None:
-        self._rest = rest
+        self._client, self._rest = client, rest
         question = Question(search_query, _variables, read_result_pages)
         self._together = Together(client, question, min(self.width, most_aliases()))
 
@@ -49,11 +50,20 @@ class GraphQLSearch:
         return found
 
     async def _read_by_rest(self, page: Asked, refusal: Refusal, tally: Tally) -> Found:
-        if page.after and not _is_rest(page):
-            raise RequestFailed(f"GraphQL search {page.query!r}", 1, refusal.reason, 0)
         if refusal.reason:
             log.warning("asking REST for %r, GraphQL refuses it: %s", page.query, refusal.reason)
+        if page.after and not _is_rest(page):
+            page = page._replace(after=self._address(page, refusal))
         return (await self._rest.read([page], tally))[0]
+
+    def _address(self, page: Asked, refusal: Refusal) -> str:
+        """Return where REST has the page after a cursor, which says how many results are before it."""
+        try:
+            before = int(b64decode(page.after, validate=True).removeprefix(b"cursor:"))
+        except ValueError:
+            raise RequestFailed(f"GraphQL search {page.query!r}", 1, refusal.reason, 0) from None
+        number = before // page.first + 1
+        return str(search_url(self._client, page.query, page.first, number))
 
 
 def _is_rest(page: Asked) -> bool:

@@ -77,19 +77,21 @@ class RestSearch:
         return [await self._read_page(page, tally) for page in pages]
 
     async def _read_page(self, asked: Asked, tally: Tally) -> Found:
-        url = self._page_after(asked) if asked.after else self._first_page(asked)
+        url = self._page_after(asked) if asked.after else search_url(self._client, asked.query, asked.first)
         page = await self._client.get(
             url, read_divisible_page if asked.divisible else read_search_page, tally
         )
         next_url = str(page.next_url or "")
         return Found(page.value.total_count, tuple(page.value.items), next_url, page.value.incomplete_results)
 
-    def _first_page(self, asked: Asked) -> URL:
-        query: dict[str, str | int] = {"q": asked.query, "sort": "stars", "order": "desc"}
-        return self._client.url("search", "repositories", **query, per_page=asked.first, page=1)
-
     def _page_after(self, asked: Asked) -> URL:
         url, origin = URL(asked.after), self._client.base_url.origin()
-        if url.origin() != origin:  # kept from a try with another host: it gets no token
+        if not url.absolute or url.origin() != origin:  # kept from a try with another host or API
             raise ForeignOrigin(asked.query, asked.after[:200], str(origin))
         return url
+
+
+def search_url(client: GitHubClient, query: str, per_page: int, page: int = 1) -> URL:
+    """Return the address of a page of a search by stars downwards. page: from 1."""
+    parts: dict[str, str | int] = {"q": query, "sort": "stars", "order": "desc"}
+    return client.url("search", "repositories", **parts, per_page=per_page, page=page)

@@ -135,6 +135,17 @@ def without_alias(kind, message):
     return rewritten(change)
 
 
+def null_commit(answer):
+    """Lose a commit of the first repository in an answer."""
+    alias = next(alias for alias in answer["data"] if alias != "rateLimit" and answer["data"][alias])
+    answer["data"][alias]["defaultBranchRef"]["target"]["history"]["nodes"][0] = None
+
+
+def null_repository(answer):
+    """Lose a result of a search."""
+    answer["data"]["s0"]["nodes"][0] = None
+
+
 def cut_history(answer):
     """End a list in the middle, as if it were its end."""
     alias = next(alias for alias in answer["data"] if alias != "rateLimit" and answer["data"][alias])
@@ -156,6 +167,8 @@ FAULTS_OF_A_DAY = {  # the first query is the ranking
     "forbidden": Fault("/graphql", after=1, body=without_alias("FORBIDDEN", "SAML")),
     "not found in passing": Fault("/graphql", after=1, body=without_alias("NOT_FOUND", "Could not resolve")),
     "cut history": Fault("/graphql", after=1, body=rewritten(cut_history)),
+    "null commit": Fault("/graphql", after=1, body=rewritten(null_commit)),
+    "null repository": Fault("/graphql", body=rewritten(null_repository)),
     "cut body": Fault("/graphql", after=1, cut_to=2000),
     "rate limit": Fault("/graphql", after=1, headers={"X-RateLimit-Remaining": None}, body=EXCEEDED),
     "unknown field": Fault("/graphql", times=None, body=UNKNOWN_FIELD),
@@ -268,6 +281,19 @@ async def test_many_searches_are_one_request(github, make_client):
     assert more
     first_ids = {repository.id for page in found for repository in page.repositories}
     assert first_ids.isdisjoint(repository.id for page in second for repository in page.repositories)
+
+
+async def test_a_later_page_that_graphql_refuses_is_that_of_rest(github, make_client):
+    """The cursor says how many results were before it."""
+    app, url = await github()
+    async with make_client(url, tokens=TOKENS) as client:
+        search, rest = search_by("graphql", client), search_by("rest", client)
+        (first,) = await search.read([Asked("stars:>1", 20)], Tally())
+        app[FAULTS].add(Fault("/graphql", body=rewritten(null_repository)))
+        (second,) = await search.read([Asked("stars:>1", 20, first.next)], Tally())
+        (third,) = await search.read([Asked("stars:>1", 20, second.next)], Tally())
+        (all_three,) = await rest.read([Asked("stars:>1", 60)], Tally())
+    assert (*first.repositories, *second.repositories, *third.repositories) == all_three.repositories
 
 
 async def test_what_graphql_does_not_search_for_is_asked_of_rest(github, make_client):
