@@ -112,14 +112,15 @@ async def test_retry_after_stops_every_worker(serve, make_client):
         return web.json_response([])
 
     server = await serve(handle)
-    async with make_client(server.url, rps=100) as client:
-        await _ask_all(client, 30)
+    # Slower than what a late wake-up makes good: else several requests may be on their way at once.
+    async with make_client(server.url, rps=20) as client:
+        await _ask_all(client, 14)
     gaps = [later - earlier for earlier, later in pairwise(times)]
     # What was on its way within a round trip of the refusal cannot be called back.
     stopped = next(n for n, gap in enumerate(gaps) if gap > 0.5)
     assert stopped - (refuse_after - 1) <= 2
     assert gaps[stopped] > 0.9
-    assert len(times) == 31
+    assert len(times) == 15
     assert client.waited_s == pytest.approx(1, abs=0.1)
 
 
