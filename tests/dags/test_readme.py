@@ -45,7 +45,8 @@ def test_every_command_of_the_readme_is_a_target_of_the_makefile():
 
 
 @pytest.mark.parametrize(
-    "name", ["requests_per_second", "max_concurrent_requests", "timeout_s", "secure", "path"]
+    "name",
+    ["requests_per_second", "max_concurrent_requests", "timeout_s", "reserve", "processes", "secure", "path"],
 )
 def test_the_options_of_connections_are_written_down(name):
     """The names are those of the models that read them."""
