@@ -206,6 +206,54 @@ async def test_mostly_gone_fails_and_is_not_believed_later(stand_in, make_client
     assert "gone" not in manifest.facts["outcomes"]
 
 
+class Together(RestCommits):
+    """Asks for seven repositories in a batch."""
+
+    batch = 7
+
+
+async def together(client, request, directory):
+    """Rank and fetch in batches."""
+    async with client:
+        ranking = await rank(client, RestSearch(client), request, directory, now())
+        return await fetch(client, Together(client), ranking, request, directory, **RUN)
+
+
+async def test_batches_give_the_same_rows_in_the_same_order(stand_in, make_client, tmp_path, yesterday):
+    """One file each; what another source finished, one by one, is taken over."""
+    _, url = await stand_in()
+    request = TopRepositoriesRequest(top=100, query="stars:>1", day=yesterday)
+    single = await run(make_client(url), request, tmp_path / "single")
+    files = len(list((tmp_path / "single" / "fetched").iterdir()))
+    batched = await together(make_client(url), request, tmp_path / "batched")
+    assert len(list((tmp_path / "batched" / "fetched").iterdir())) == -(-files // 7)
+    for each in list((tmp_path / "single" / "fetched").iterdir())[::3]:
+        each.unlink()
+    (tmp_path / "single" / "manifest.json").unlink()
+    mixed = await together(make_client(url), request, tmp_path / "single")
+    for table in ("repositories_authors_commits", "repositories_positions"):
+        expected = rows(tmp_path / "single", single, table)
+        assert rows(tmp_path / "batched", batched, table) == expected
+        assert rows(tmp_path / "single", mixed, table) == expected
+
+
+async def test_of_mostly_gone_batches_the_rest_is_kept(stand_in, make_client, tmp_path, top20):
+    """Only those that were not found are asked for again."""
+    app, url = await stand_in()
+    fault = Fault("/repos/.*/commits", times=None, after=4, status=404, body=b'{"message": "Not Found"}')
+    app[FAULTS].add(fault)
+    with pytest.raises(MostlyGone):
+        await together(make_client(url, concurrent=1), top20, tmp_path)
+    kept = [json.loads(line) for path in (tmp_path / "fetched").iterdir() for line in path.open()]
+    assert len(kept) == 4
+    assert "gone" not in {record["outcome"] for record in kept}
+    app[FAULTS].clear()
+    app[REQUEST_LOG].clear()
+    manifest = await together(make_client(url), top20, tmp_path)
+    assert "gone" not in manifest.facts["outcomes"]
+    assert not {f"/repos/{record['repo']}/commits" for record in kept} & set(asked(app))
+
+
 async def test_a_passing_404_is_no_loss(stand_in, make_client, tmp_path, top20):
     """A replica that lags answers 404 once; the second look finds the repository."""
     app, url = await stand_in()

@@ -117,6 +117,16 @@ async def test_a_torn_list_is_read_again(stand_in, make_client, tmp_path, top20,
     assert len(app[REQUEST_LOG].requests) == 2
 
 
+async def test_a_list_of_an_older_version_is_read_again(stand_in, make_client, tmp_path, top20, caplog):
+    """It was one JSON document; a run that began with it goes on."""
+    app, url = await stand_in()
+    (tmp_path / "ranking.json").write_text('{"repositories": []}')
+    async with make_client(url) as client:
+        assert len(await rank(client, RestSearch(client), top20, tmp_path, now())) == 20
+    assert "is of an older version, asking GitHub again" in caplog.text
+    assert len(app[REQUEST_LOG].requests) == 1
+
+
 async def test_equal_stars_are_ordered_by_id(serve, make_client, tmp_path, yesterday):
     """No ties: of equal stars the smaller id comes first, whatever order GitHub gives."""
     server = await serve(Search([[item(3, 5), item(1, 5), item(2, 9)]]))

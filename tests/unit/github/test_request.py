@@ -83,10 +83,10 @@ def test_an_empty_day_is_the_run_s_day(empty):
     assert read(day=empty).day == RUN_DAY
 
 
-@pytest.mark.parametrize("top", [1, 1000])
+@pytest.mark.parametrize("top", [1, 100_000])
 @pytest.mark.parametrize("day", ["1970-01-01", "2026-08-21", "2024-02-29"])
 def test_bounds_are_included(top, day):
-    """1 and 1000, the first day and today are taken."""
+    """1 and 100,000, the first day and today are taken."""
     assert (read(top=top, day=day).top, read(day=day).day) == (top, date.fromisoformat(day))
 
 
@@ -94,7 +94,7 @@ def test_bounds_are_included(top, day):
     ("param", "value", "told"),
     [
         ("top", 0, "0"),
-        ("top", 1001, "1000"),
+        ("top", 100_001, "1 to 100000"),
         ("top", True, "True"),
         ("top", "100", "'100'"),
         ("top", 10.0, "10.0"),
@@ -130,6 +130,23 @@ def test_refusals_name_param_value_and_what_is_allowed(param, value, told):
     assert text.isprintable()
     assert len(text) < 400
     assert str(pickle.loads(pickle.dumps(refusal.value))) == text  # noqa: S301 - our own bytes
+
+
+@pytest.mark.parametrize(
+    ("query", "told"),
+    [
+        ("stars:>1 stars:<9", "one qualifier stars: at most"),
+        ("-stars:>1", "not negated"),
+        ("x" * 177 + " stars:>1", "at most 176 characters beside its stars:"),
+    ],
+)
+def test_a_query_that_no_slices_can_be_made_of(query, told):
+    """Is refused for more than search shows, before anything is asked; below, GitHub judges."""
+    assert read(top=1000, query=query).query == query
+    assert read(top=1001, query="x" * 176 + " stars:>1").top == 1001
+    with pytest.raises(BadParam, match="for a top above 1000: ") as refusal:
+        read(top=1001, query=query)
+    assert told in str(refusal.value)
 
 
 def test_a_run_day_in_the_future_is_refused_too():

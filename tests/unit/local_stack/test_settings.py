@@ -48,7 +48,7 @@ def test_only_given_params_reach_the_run(tmp_path):
     ("name", "value"),
     [
         ("TOP", "0"),
-        ("TOP", "1001"),
+        ("TOP", "100001"),
         ("TOP", "-5"),
         ("TOP", "ten"),
         ("TOP", "\u0663"),
