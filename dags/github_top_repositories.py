@@ -174,7 +174,7 @@ def github_top_repositories() -> None:
                 **this_run(),
                 now=partial(datetime.now, UTC),
                 still_allowed=allowed,
-                after_asking=verified_by_rest(client, source, ranking, verified),
+                verify=verified_by_rest(client, source, ranking, verified, allowed),
             )
         get_current_context()["ti"].xcom_push("host", manifest.host)
         return [

@@ -7,12 +7,14 @@ import logging
 import socket
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import asdict
 from datetime import UTC, date, datetime
 from itertools import islice
 from typing import Protocol
 
 from pydantic import JsonValue
 
+from include.github.budget import Tally
 from include.github.client import GitHubClient
 from include.github.errors import GitHubError, MostlyGone, RateLimitedUntil
 from include.github.models import Repository
@@ -29,7 +31,9 @@ TASK = "fetch"  # of the DAG: what an error of its files says to clear
 TICK_S = 5.0
 # One or two of the top repositories may vanish between ranking and fetch; three, and most of all, do not.
 FEWEST_GONE = 3
-READ_AHEAD = 500  # ranked repositories in memory: 100,000 take 1.35 times as much as 1,000 (bench rank_memory)
+READ_AHEAD = (
+    500  # ranked repositories in memory: 100,000 take 1.35 times what 1,000 do (bench rank_memory)
+)
 
 log = logging.getLogger(__name__)
 
@@ -46,8 +50,9 @@ class CommitSource(Protocol):
         """
 
 
-async def _go_on(records: Records) -> None:
-    """Do nothing."""
+async def _unverified(records: Records) -> Tally:  # noqa: ARG001
+    """Believe the records."""
+    return Tally()
 
 
 async def fetch(
@@ -61,8 +66,7 @@ async def fetch(
     run_id: str,
     now: Callable[[], datetime],
     still_allowed: Callable[[], None] = lambda: None,
-    before_asking: Callable[[Records], Awaitable[None]] = _go_on,
-    after_asking: Callable[[Records], Awaitable[None]] = _go_on,
+    verify: Callable[[Records], Awaitable[Tally]] = _unverified,
     tick_s: float = TICK_S,
 ) -> Manifest:
     """Stage a run's day and return its manifest; where that is there already, without a request.
@@ -70,9 +74,9 @@ async def fetch(
     Each finished batch is kept at once: a new try, also after a kill, asks only for the others.
 
     Args: directory: of the run, the same in every try. still_allowed: called at the start and every
-        `tick_s` seconds; what it raises (a lost lease) ends the fetch. before_asking: called before the first
-        request, with what is known; after_asking: called before anything is staged, with the records of all
-        repositories. What they raise ends the fetch too.
+        `tick_s` seconds; what it raises (a lost lease) ends the fetch. verify: called
+        before anything is staged, with the records of all repositories; returns what it cost. What it raises
+        ends the fetch too.
     Raises: WrongRanking; RateLimitedUntil; MostlyGone; whatever the source raises; BadRow; OSError.
     """
     require_request(ranking, request)
@@ -81,9 +85,8 @@ async def fetch(
         log.info("all of %s is staged already: nothing to ask", request)
         return manifest
     records = await asyncio.to_thread(Records, directory, ranking)
-    await before_asking(records)
     await _Fetching(client, source, ranking, records).run(still_allowed, tick_s)
-    await after_asking(records)
+    verifying = await verify(records)
     manifest = Manifest(
         dag_id=dag_id,
         run_id=run_id,
@@ -92,7 +95,7 @@ async def fetch(
         host=socket.gethostname(),
         written_at=now(),
         tables=write_tables(directory, ranking, records),
-        facts=_facts(client, ranking, records),
+        facts=_facts(client, ranking, records, verifying),
     )
     save_manifest(directory, manifest)
     return manifest
@@ -189,10 +192,12 @@ def _named(batch: Sequence[tuple[int, Repository]]) -> str:
     return f"repositories {first.full_name} to {last.full_name}, positions {position} to {end}"
 
 
-def _facts(client: GitHubClient, ranking: Ranking, records: Records) -> dict[str, JsonValue]:
+def _facts(
+    client: GitHubClient, ranking: Ranking, records: Records, verifying: Tally
+) -> dict[str, JsonValue]:
     read_on = ranking.fetched_at.astimezone(UTC)
     outcomes: Counter[str] = Counter()
-    totals: Counter[str] = Counter()
+    totals = Counter(asdict(verifying))
     for record in records:
         outcomes[record.outcome] += 1
         for name in ("commits", "outside", "cleaned", "requests", "retries", "points", "unchanged"):

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import heapq
 import logging
 from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import asdict
 from datetime import date
 from functools import partial
 from hashlib import blake2b
 
+from include.github.budget import Tally
 from include.github.client import GitHubClient
 from include.github.commits import RestCommits
 from include.github.errors import ApisDiffer
@@ -21,10 +24,17 @@ log = logging.getLogger(__name__)
 
 
 def verified_by_rest(
-    client: GitHubClient, graphql: CommitSource, ranking: Ranking, count: int
-) -> Callable[[Iterable[FetchedRepository]], Awaitable[None]]:
+    client: GitHubClient,
+    graphql: CommitSource,
+    ranking: Ranking,
+    count: int,
+    still_allowed: Callable[[], None],
+) -> Callable[[Iterable[FetchedRepository]], Awaitable[Tally]]:
     """Return what a fetch calls before it stages anything: see verify()."""
-    return partial(verify, ranking=ranking, count=count, graphql=graphql, rest=RestCommits(client))
+    rest = RestCommits(client)
+    return partial(
+        verify, ranking=ranking, count=count, graphql=graphql, rest=rest, still_allowed=still_allowed
+    )
 
 
 async def verify(
@@ -34,29 +44,34 @@ async def verify(
     *,
     graphql: CommitSource,
     rest: CommitSource,
-) -> None:
+    still_allowed: Callable[[], None] = lambda: None,
+) -> Tally:
     """Read `count` of the repositories with commits by REST too, the same ones in every try of a day.
 
     A repository may be pushed to between two readings, so a difference is believed when it is there after
-    both have read once more.
+    both have read once more. Returns what it cost.
 
+    Args: still_allowed: called before each repository; what it raises ends the verification.
     Raises: ApisDiffer; and as CommitSource.fetch.
     """
+    cost = Tally()
     if not count:
-        return
+        return cost
     day = ranking.request.day
     sample = sample_of(records, count, day)
     positions = {record.position for record in sample}
     ranked = {n: repository for n, repository in enumerate(ranking, start=1) if n in positions}
     for record in sample:
-        repository = record.position, ranked[record.position]
-        if record.authors == (await _read(rest, repository, day)).authors:
+        await asyncio.to_thread(still_allowed)
+        read = partial(_read, repository=(record.position, ranked[record.position]), day=day, cost=cost)
+        if record.authors == await read(rest):
             continue
         log.warning("%s: GraphQL and REST differ, reading both again", record.repo)
-        again, by_rest = await _read(graphql, repository, day), await _read(rest, repository, day)
-        if again.authors != by_rest.authors:
-            raise ApisDiffer(record.repo, *_largest_difference(again.authors, by_rest.authors))
+        again, by_rest = await read(graphql), await read(rest)
+        if again != by_rest:
+            raise ApisDiffer(record.repo, *_largest_difference(again, by_rest))
     log.info("verified by REST: the authors of %d repositories are those of GraphQL", len(sample))
+    return cost
 
 
 def sample_of(records: Iterable[FetchedRepository], count: int, day: date) -> list[FetchedRepository]:
@@ -67,9 +82,13 @@ def sample_of(records: Iterable[FetchedRepository], count: int, day: date) -> li
     )
 
 
-async def _read(source: CommitSource, repository: tuple[int, Repository], day: date) -> FetchedRepository:
+async def _read(
+    source: CommitSource, repository: tuple[int, Repository], day: date, cost: Tally
+) -> dict[str, int]:
     (record,) = await source.fetch([repository], day)
-    return record
+    for name in asdict(cost):
+        setattr(cost, name, getattr(cost, name) + getattr(record, name))
+    return dict(record.authors)
 
 
 def _largest_difference(one: dict[str, int], other: dict[str, int]) -> tuple[str, int, int]:

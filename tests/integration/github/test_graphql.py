@@ -251,9 +251,9 @@ async def test_verify(github, make_client, tmp_path, top25):
         await fetch(client, graphql, ranking, top25, tmp_path, **RUN)
         records = Records(tmp_path, ranking)
         app[REQUEST_LOG].clear()
-        await verify(records, ranking, 3, graphql=graphql, rest=rest)
+        cost = await verify(records, ranking, 3, graphql=graphql, rest=rest)
         asked = [request.path_qs for request in sent(app)]
-        assert 3 <= len(asked) <= 5
+        assert 3 <= cost.requests == len(asked) <= 5
         assert not sent(app, "/graphql")
         # One reading that differs is a push; each one is an error.
         other = Fault("/commits?", times=1, body=lambda body: body.replace(b'"login":"', b'"login":"x-'))
