@@ -31,9 +31,8 @@ TASK = "fetch"  # of the DAG: what an error of its files says to clear
 TICK_S = 5.0
 # One or two of the top repositories may vanish between ranking and fetch; three, and most of all, do not.
 FEWEST_GONE = 3
-READ_AHEAD = (
-    500  # ranked repositories in memory: 100,000 take 1.35 times what 1,000 do (bench rank_memory)
-)
+ENOUGH_TO_JUDGE = 100  # repositories: a token that sees nothing is not to be tried on the rest of a long list
+READ_AHEAD = 500  # ranked repositories in memory: 100,000 take 1.35 times what 1,000 do (bench rank_memory)
 
 log = logging.getLogger(__name__)
 
@@ -167,15 +166,19 @@ class _Fetching:
         await asyncio.shield(saving)
 
     @property
+    def _compared(self) -> int:
+        """How many repositories those not found are compared with."""
+        return max(self._records.finished, min(self._records.asked, ENOUGH_TO_JUDGE))
+
+    @property
     def _mostly_gone(self) -> bool:
-        """Tell whether most of those asked for are not found: that is not their fault."""
+        """Tell whether most are not found: that is not their fault."""
         gone = self._records.gone
-        return gone >= FEWEST_GONE and gone * 2 > self._records.asked
+        return gone >= FEWEST_GONE and gone * 2 > self._compared
 
     def _refuse_mostly_gone(self) -> None:
         if self._mostly_gone:
-            example = self._records.first_gone().repo
-            raise MostlyGone(self._records.gone, self._records.asked, example)
+            raise MostlyGone(self._records.gone, self._compared, self._records.first_gone().repo)
 
     async def _end(self) -> None:
         if self._saves:

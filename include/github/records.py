@@ -91,6 +91,8 @@ class Records:
         """Yield a record for each ranked repository, by position: all have to be finished."""
         for position, repository in enumerate(self._ranking, start=1):
             if self._marks[position]:
+                if not self._places[position]:
+                    raise RuntimeError(f"{repository.full_name}, position {position}, was not finished")
                 yield self._record(position)
             else:
                 yield FetchedRepository(

@@ -206,6 +206,16 @@ async def test_mostly_gone_fails_and_is_not_believed_later(stand_in, make_client
     assert "gone" not in manifest.facts["outcomes"]
 
 
+async def test_a_token_that_sees_nothing_is_found_out_early(stand_in, make_client, tmp_path, yesterday):
+    """By the first hundred, of however many."""
+    app, url = await stand_in()
+    app[FAULTS].add(Fault("/commits", times=None, status=404, body=b'{"message": "Not Found"}'))
+    request = TopRepositoriesRequest(top=300, query="stars:>1", day=yesterday)
+    with pytest.raises(MostlyGone, match="51 of 100 repositories"):
+        await run(make_client(url, concurrent=1), request, tmp_path)
+    assert len(asked(app)) == 51
+
+
 class Together(RestCommits):
     """Asks for seven repositories in a batch."""
 
