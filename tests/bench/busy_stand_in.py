@@ -1,4 +1,4 @@
-"""The stand-in with a hundred repositories, every one of them pushed to: none may be skipped.
+"""The stand-in with 250 repositories, every one of them pushed to: none may be skipped.
 
 `python -m tests.bench.busy_stand_in` takes the options of `python -m include.github_stand_in`.
 """
@@ -14,12 +14,12 @@ from include.github_stand_in.__main__ import _line_writer, read_arguments, serve
 from include.github_stand_in.dataset import Repository, Standing
 from include.github_stand_in.sample import Sample
 
-REPOSITORIES = 100
+REPOSITORIES = 250
 PER_PAGE = 100
 
 
 class BusySample(Sample):
-    """The first hundred of the sample, all of them present and pushed to a moment ago."""
+    """The first of the sample, all of them present and pushed to a moment ago."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -40,8 +40,8 @@ class BusySample(Sample):
 
 
 def fewest_requests(commits: Sequence[int]) -> int:
-    """Return the requests that nobody can do without: the search, and a page for each 100 commits begun."""
-    return 1 + sum(max(1, -(-count // PER_PAGE)) for count in commits)
+    """Return the requests that nobody can do without: a page for each 100 repositories, and 100 commits begun."""
+    return -(-len(commits) // PER_PAGE) + sum(max(1, -(-count // PER_PAGE)) for count in commits)
 
 
 def main(arguments: list[str]) -> None:

@@ -18,12 +18,16 @@ from include.github_stand_in.dataset import Commit, Repository
 from include.github_stand_in.site import Call, Site
 from tests.bench.busy_stand_in import BusySample
 
-PUSHED = 58
+REPOSITORIES, PUSHED = 100, 58
 LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
 
 
 class PushedSample(BusySample):
     """The first 58 were pushed to a moment ago, and have commits; the others have none since 2020."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.repositories = self.repositories[:REPOSITORIES]
 
     def pushed_at(self, repository: Repository, as_of: datetime) -> datetime:
         """Return when a repository was pushed to."""
