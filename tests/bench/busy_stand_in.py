@@ -40,7 +40,7 @@ class BusySample(Sample):
 
 
 def fewest_requests(commits: Sequence[int]) -> int:
-    """Return the requests that nobody can do without: a page for each 100 repositories, and 100 commits begun."""
+    """Return the requests nobody can do without: pages of 100 repositories, and of 100 commits of each."""
     return -(-len(commits) // PER_PAGE) + sum(max(1, -(-count // PER_PAGE)) for count in commits)
 
 
