@@ -107,7 +107,8 @@ async def rank(
     tally, kept = Tally(), None
     with closing(Order()) as order:
         if request.top > search.capacity:
-            api, spend = str(client.base_url), client.retries.spend
+            # Where a page ends is told in another way by REST than by GraphQL.
+            api, spend = f"{client.base_url} by {type(search).__name__}", client.retries.spend
             kept = KeptSearch(search, directory, api, still_allowed=allowed, spend=spend)
             await LongList(kept, request.query, request.top, request.day, order, tally).read()
         else:
