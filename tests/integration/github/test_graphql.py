@@ -26,6 +26,7 @@ from include.staging.tables import read_batches
 from tests.conftest import ROOT
 from tests.e2e.invented_recording import write_recording
 from tests.integration.github.server import now
+from tests.integration.github.test_long_ranking import crowd, expected, like_github, ranked
 from tests.servers.github_schema import SCHEMA, needs_schema
 
 pytestmark = needs_schema
@@ -281,6 +282,17 @@ async def test_many_searches_are_one_request(github, make_client):
     assert more
     first_ids = {repository.id for page in found for repository in page.repositories}
     assert first_ids.isdisjoint(repository.id for page in second for repository in page.repositories)
+
+
+async def test_a_list_longer_than_search_shows(github, make_client, tmp_path, yesterday):
+    """Slices of a page, ten in a request: 3,000 in order, many with the same stars, for a few points."""
+    dataset = crowd(like_github(3500))
+    app, url = await github(dataset)
+    request = TopRepositoriesRequest(top=3000, query="stars:>1", day=yesterday)
+    async with make_client(url, tokens=TOKENS) as client:
+        ranking = await rank(client, search_by("graphql", client), request, tmp_path, now())
+    assert ranked(ranking) == expected(dataset.repositories, 3000)
+    assert len(sent(app)) == len(sent(app, "/graphql")) == ranking.requests == ranking.points <= 12
 
 
 async def test_a_later_page_that_graphql_refuses_is_that_of_rest(github, make_client):
