@@ -68,7 +68,7 @@ class KeptSearch:
         self.capacity, self.wanted, self.width = search.capacity, search.wanted, search.width
         self._search, self._folder, self._api = search, directory / FOLDER, api
         self._still_allowed, self._spend = still_allowed, spend
-        self._number = 0
+        self._number = self._others = 0
         self._kept: Iterator[tuple[StagingPath, bytes]] | None = None
         self._ahead: tuple[StagingPath, bytes] | None = None
 
@@ -119,7 +119,9 @@ class KeptSearch:
             log.warning("%s is not readable, asking GitHub again: %s", path, reason)
             return None
         if (answer.api, answer.asked, answer.lines) != (self._api, tuple(pages), len(lines)):
-            log.warning("%s is the answer to something else, asking GitHub: %s", path, pages[0].query)
+            if not self._others:
+                log.warning("%s is the answer to something else, asking GitHub: %s", path, pages[0].query)
+            self._others += 1
             return None
         return answer, [_found(page, repositories) for page in answer.found]
 

@@ -118,6 +118,24 @@ async def test_any_distribution(serve_crowd, rank_top, stars):
     assert len(asked(app)) == len(set(asked(app))) <= 100
 
 
+class Wide(RestSearch):
+    """Asks for small slices, ten of them together, as GraphQL does."""
+
+    wanted = 80
+    width = 10
+
+
+async def test_many_slices_together(serve_crowd, make_client, tmp_path, yesterday):
+    """The same list; those that turn out too large, or longer than a page, are gone on with beside others."""
+    dataset = crowd([900_000 - number for number in range(300)] + [5000] * 1300 + [*range(10, 1010)] * 2)
+    app, url = await serve_crowd(dataset)
+    request = TopRepositoriesRequest(top=3000, query="stars:>1", day=yesterday)
+    async with make_client(url, rps=2000) as client:
+        ranking = await rank(client, Wide(client), request, tmp_path, now())
+    assert ranked(ranking) == expected(dataset.repositories, 3000)
+    assert len(asked(app)) == len(set(asked(app))) <= 200
+
+
 async def test_slices_stay_within_the_query(serve_crowd, rank_top, caplog):
     """Its own range of stars bounds them, its other words stay; where the list ends, that is told."""
     dataset = crowd(range(1, 4001))
