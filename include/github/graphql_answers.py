@@ -218,13 +218,8 @@ def _result_page(answer: QueryAnswer, alias: str) -> Found | Refusal:
 def _commit_of(node: _Commit) -> Commit:
     """Return the commit that REST would send."""
     author = node.author or _Actor()
-    signature = {"name": author.name, "email": author.email}
-    committer = {"date": node.committed_date}
-    item = {
-        "sha": node.oid,
-        "commit": {"author": signature, "committer": committer},
-        "author": author.user,
-    }
+    git = {"author": {"name": author.name, "email": author.email}, "committer": {"date": node.committed_date}}
+    item = {"sha": node.oid, "commit": git, "author": author.user}
     return _checked(Commit, item, f"commit {shown(node.oid)}")
 
 
