@@ -17,6 +17,7 @@ from airflow.sdk.execution_time.context import set_current_context
 from airflow.serialization.encoders import coerce_to_core_timetable
 from airflow.timetables.base import TimeRestriction
 
+from hooks.top_repositories_run import tasks_at_once
 from include.clickhouse.embedded import EmbeddedClient
 from include.run_day import run_day
 from tests.dags.sample_github import SampleGitHub, sample_github
@@ -108,6 +109,18 @@ def test_tasks_follow_each_other_as_documented(dagbag):
     assert {task.task_id for task in dag.tasks if task.is_mapped} == {"load"}
     asking = {task.task_id for task in dag.tasks if task.max_active_tis_per_dag == 1}
     assert asking == {"rank", "plan", "fetch"}
+
+
+def test_more_tasks_may_ask_at_once_where_the_environment_says_so(root: Path, monkeypatch):
+    """As many as `processes` of the connection lets through; what is no such number is named."""
+    monkeypatch.setenv("STAGEHOUSE_GITHUB_PROCESSES", "3")
+    dag = DagBag(dag_folder=root / "dags" / f"{DAG_ID}.py").dags[DAG_ID]
+    asking = {task.task_id for task in dag.tasks if task.max_active_tis_per_dag == 3}
+    assert asking == {"rank", "plan", "fetch"}
+    for text in ("0", "21", "two", "", "-1", "²"):
+        monkeypatch.setenv("STAGEHOUSE_GITHUB_PROCESSES", text)
+        with pytest.raises(ValueError, match="STAGEHOUSE_GITHUB_PROCESSES is no number from 1 to 20"):
+            tasks_at_once()
 
 
 def test_the_form_says_what_is_allowed(dagbag):
