@@ -154,8 +154,25 @@ def test_a_backfilled_day_gets_its_commits_and_no_stars_of_today(running_stack, 
     assert stored(running_stack, yesterday) == before
 
 
+def test_a_plan_alone_is_green_and_publishes_nothing(running_stack, recorded_github):
+    """Nothing after it runs; cleared and planned again, the run has one row and its list is read once."""
+    run_id = running_stack.run(top=30, plan_only=True, **BY_REST)
+    for again in (False, True):
+        if again:
+            running_stack.clear(run_id, "plan", with_all_after=True)
+            assert running_stack.wait(run_id) == "success", running_stack.states(run_id)
+        states = running_stack.states(run_id)
+        skipped = [task for task, state in states.items() if state == "skipped"]
+        assert sorted(skipped) == ["check", "fetch", "load", "publish", "render"]
+        assert set(states.values()) == {"success", "skipped"}
+        row = f"SELECT `top`, plan_only, requests FROM runs FINAL WHERE run_id = '{run_id}'"
+        assert running_stack.rows(row) == [(30, 1, 0)]
+    assert sum("per_page=30&" in request.path_qs for request in recorded_github.requests()) == 1
+    assert running_stack.rows(f"SELECT count() FROM loads WHERE run_id = '{run_id}'") == [(0,)]
+
+
 @pytest.mark.parametrize(
-    ("params", "word"), [({"top": 1001}, "1000"), ({"top": 0}, "1"), ({"query": "x" * 257}, "query")]
+    ("params", "word"), [({"top": 100_001}, "100000"), ({"top": 0}, "1"), ({"query": "x" * 257}, "query")]
 )
 def test_params_out_of_range_are_refused_at_the_trigger(running_stack, recorded_github, params, word):
     """Airflow answers 400 with the limit in it; nothing starts."""
