@@ -154,6 +154,7 @@ def test_a_backfilled_day_gets_its_commits_and_no_stars_of_today(running_stack, 
     assert stored(running_stack, yesterday) == before
 
 
+@pytest.mark.slow
 def test_a_plan_alone_is_green_and_publishes_nothing(running_stack, recorded_github):
     """Nothing after it runs; cleared and planned again, the run has one row and its list is read once."""
     run_id = running_stack.run(top=30, plan_only=True, **BY_REST)
