@@ -86,6 +86,8 @@ def test_the_dags(root: Path, metadb: None, database: ClusterDatabase, sample: S
     """The main job; an import and the report of what it brought; and the watch, which finds both."""
     green(root, MAIN, top=TOP)
     require_main_job(database, sample, YESTERDAY)
+    row = "dag_id, `top`, fits, finished_at > planned_at FROM runs FINAL"
+    require_everywhere(database, row, [(MAIN, TOP, 1, 1)])
     counters = tmp_path / "inbox" / "counters.csv"
     counters.write_bytes(sample_csv(YESTERDAY))
     green(root, IMPORT, path=counters.name)
