@@ -160,7 +160,11 @@ class Budget:
         """Ask no more with a token that was rejected; return False, and keep it, where it is the last one."""
         if token in self._tokens and len(self._tokens) > 1:
             self._tokens.remove(token)
-            log.warning("%s was rejected (401): going on without it", token)
+            log.warning(
+                "%s was rejected (401): going on without it; take it out of the password of the GitHub "
+                "connection",
+                token,
+            )
             self._wake_all()
         return token not in self._tokens
 

@@ -106,6 +106,7 @@ async def test_a_revoked_token_is_set_aside(stand_in, make_client, caplog):
     assert sum(request.status == 401 for request in app[REQUEST_LOG].requests) == 1
     warnings = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
     assert [warning for warning in warnings if "token 1 of 2 (sha256 " in warning] == warnings
+    assert warnings[0].endswith("take it out of the password of the GitHub connection")
     assert not [token for token in (MINE, YOURS) if token in caplog.text]
 
 
