@@ -135,8 +135,9 @@ def _status_error(answer: Answer) -> AnswerError:
         return error_of(Empty, answer, message)
     if answer.status == 403 and json_object(answer.body).get("block"):  # noqa: PLR2004 - terms of service
         return error_of(Blocked, answer, message)
-    # 204 and its kin carry no page, 408 is a slow network, any other 409 passes by itself.
-    passing = answer.status in (408, 409) or answer.status >= 500 or 200 < answer.status < 300  # noqa: PLR2004
+    # 204 and its kin carry no page, 408 is a slow network, any other 409 passes by itself, and so may a cache
+    # on the way that answers 304 to a request without a condition.
+    passing = answer.status in (304, 408, 409) or answer.status >= 500 or 200 < answer.status < 300  # noqa: PLR2004
     return error_of(Transient if passing else _KINDS.get(answer.status, Unexpected), answer, message)
 
 

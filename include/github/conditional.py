@@ -20,6 +20,7 @@ from include.github.transport import Received, Request, Transport
 
 MOST_WAITING = 20  # pages that wait to be written; beyond that a page is not kept
 NOT_MODIFIED = 304
+CACHED_ON_THE_WAY = "no condition was sent; a cache on the way may answer so"
 
 log = logging.getLogger(__name__)
 
@@ -64,7 +65,7 @@ class ConditionalRequests:
         if received.answer.status != NOT_MODIFIED:
             return received
         if received.token not in kept:
-            raise error_of(Transient, received.answer, "304, and no condition was sent")
+            raise error_of(Transient, received.answer, CACHED_ON_THE_WAY)
         tally.unchanged += 1
         old = kept[received.token]
         answer = replace(received.answer, status=200, body=old.body)

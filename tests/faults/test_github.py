@@ -249,7 +249,11 @@ LASTING = {
         errors.Unexpected,
         "not a supported version.*Check that the host",
     ),
-    "304 without being asked": ({"status": 304, "body": b""}, errors.Unexpected, "304.*Check that the host"),
+    "304 without being asked": (
+        {"status": 304, "body": b""},
+        errors.RequestFailed,
+        r"3 times.*/commits.*304.*no condition was sent; a cache on the way.*Run the task again later",
+    ),
     "limit that never lifts": (
         limited(403, SECONDARY),
         errors.LimitNeverLifts,

@@ -116,7 +116,7 @@ def test_429_alone_is_a_limit_and_403_alone_is_not():
         (204, b"", errors.Transient),
         (408, b"", errors.Transient),
         (301, b"", errors.Transient),
-        (304, b"", errors.Unexpected),
+        (304, b"", errors.Transient),
         (400, {"message": "unknown version"}, errors.Unexpected),
         (200, b"", errors.Transient),
         (200, b"null", errors.Transient),
