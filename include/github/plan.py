@@ -14,7 +14,7 @@ from include.github.request import Api
 
 COMMITS_PER_PAGE = 100
 WINDOW = timedelta(hours=1)  # of the quotas of core and graphql
-RUN_TIME = timedelta(hours=23)  # what a run has: the next day's begins an hour later
+RUN_TIME = timedelta(hours=22)  # of the 23 that a run has; the rest is for ranking, loading, publishing
 
 
 class PlanNeverFits(GitHubError):
@@ -25,7 +25,7 @@ class PlanNeverFits(GitHubError):
         self.plan, self.hours, self.next_step = plan, hours, next_step
 
     def __str__(self) -> str:
-        return f"{self.plan}. A run has {self.hours} h, so nothing is asked: {self.next_step}"
+        return f"{self.plan}. A run has {self.hours} h for it, so nothing is asked: {self.next_step}"
 
 
 class Work(NamedTuple):
@@ -45,10 +45,11 @@ class Work(NamedTuple):
 
 
 class Cost(NamedTuple):
-    """What that takes. Attributes: requests; points of GraphQL, 0 by REST."""
+    """What that takes. Attributes: requests; points of GraphQL, 0 by REST; by_rest, the requests to REST."""
 
     requests: int
     points: int
+    by_rest: int
 
 
 class Window(NamedTuple):
@@ -64,8 +65,8 @@ class Plan:
     """What the rest of a run will cost.
 
     Attributes: api; work; cost, of the rest; interval_s, between two requests; quota_left, of all tokens,
-    None where the server tells none; ends_at, when the last answer may be there, waits for resets included;
-    None: never.
+    and rest_left, of that what REST may take; None where the server tells none; ends_at, when the last answer
+    may be there, waits for resets of the api's quota included; None: never.
     """
 
     api: Api
@@ -73,6 +74,7 @@ class Plan:
     cost: Cost
     interval_s: float
     quota_left: int | None
+    rest_left: int | None
     planned_at: datetime
     ends_at: datetime | None
 
@@ -93,8 +95,9 @@ class Plan:
 
     @property
     def fits(self) -> bool:
-        """Tell whether the quota has it now."""
-        return self.quota_left is None or _charged(self.cost, self.api) <= self.quota_left
+        """Tell whether the quotas have it now."""
+        needed = ((_charged(self.cost, self.api), self.quota_left), (self.cost.by_rest, self.rest_left))
+        return all(left is None or units <= left for units, left in needed)
 
     def require_time(self) -> None:
         """Raise PlanNeverFits where a whole run is too short for the rest: then none of it is asked."""
@@ -111,6 +114,8 @@ class Plan:
             return f"nothing is left to be asked of {self.work.ranked:,} repositories"
         points = f", {self.cost.points:,} points" if self.cost.points else ""
         quota = "the server tells no quota" if self.quota_left is None else f"quota left {self.quota_left:,}"
+        if self.api == "graphql" and self.cost.by_rest and self.rest_left is not None:
+            quota += f", and {self.rest_left:,} requests for the {self.cost.by_rest:,} by rest"
         ends = f"ends about {self.ends_at:%Y-%m-%d %H:%M} UTC" if self.ends_at else "never ends"
         fits = "fits" if self.fits else f"does not fit: with waits for resets it {ends}"
         return (
@@ -121,28 +126,38 @@ class Plan:
 
 
 def make_plan(
-    api: Api, work: Work, cost: Cost, windows: Sequence[Window], interval_s: float, now: datetime
+    api: Api,
+    work: Work,
+    cost: Cost,
+    windows: Sequence[Window],
+    interval_s: float,
+    now: datetime,
+    *,
+    rest_left: int | None = None,
 ) -> Plan:
     """Return the plan of `work`. Args: windows: of the tokens, for `api`; empty where nobody counts."""
     per_second = _charged(cost, api) / max(cost.requests, 1) / interval_s
     ends_at = end_of(_charged(cost, api), per_second, windows, now)
     left = sum(window.now for window in windows) if windows else None
-    return Plan(api, work, cost, interval_s, left, now, ends_at)
+    return Plan(api, work, cost, interval_s, left, left if api == "rest" else rest_left, now, ends_at)
 
 
 def rest_cost(work: Work) -> Cost:
     """One request for each repository, and one for each further page."""
-    return Cost(work.left + math.ceil(work.extra_pages), 0)
+    requests = work.left + math.ceil(work.extra_pages)
+    return Cost(requests, 0, requests)
 
 
 def graphql_cost(work: Work, batch: int, verified: int) -> Cost:
     """One request of a point for each `batch` repositories, as often again where lists go on; REST to verify.
 
-    The lists of a batch go on together. What REST is asked of bots is not known beforehand.
+    The lists of a batch go on together: one of many pages takes more, and so do bots, whom REST is asked for.
+    Neither is known beforehand.
     """
     batches = math.ceil(work.left / batch)
     queries = batches + min(batches, math.ceil(work.extra_pages))
-    return Cost(queries + min(verified, work.left), queries)
+    by_rest = min(verified, work.left)
+    return Cost(queries + by_rest, queries, by_rest)
 
 
 def end_of(units: float, per_second: float, windows: Sequence[Window], now: datetime) -> datetime | None:

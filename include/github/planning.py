@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 
 from include.clickhouse.client import ClickHouse
@@ -12,6 +12,7 @@ from include.github.apis import commits_by
 from include.github.client import GitHubClient
 from include.github.pacing import GUARD
 from include.github.plan import Plan, Window, Work, graphql_cost, make_plan, rest_cost
+from include.github.quotas import TokenQuota
 from include.github.ranking import Ranking
 from include.github.records import Records
 from include.github.request import Api, RunOptions
@@ -36,8 +37,8 @@ async def plan_commits(
 ) -> Plan:
     """Return the plan of what this run (dag_id, run_id) has still to ask, having written it down.
 
-    Raises: PlanNeverFits, then too; BadParam, of an API that cannot be asked; as GitHubClient.get;
-        ClickHouseError; what `still_allowed` raises.
+    Raises: PlanNeverFits, then too, unless only the plan is wanted; BadParam, of an API that cannot be asked;
+        as GitHubClient.get; ClickHouseError; what `still_allowed` raises.
     """
     api = options.chosen_api(has_token=client.has_token)
     records = await asyncio.to_thread(Records, directory, ranking)
@@ -47,8 +48,10 @@ async def plan_commits(
     work = Work(len(ranking), records.finished, left, spent, extra_pages * left, ranking.points)
     batch = commits_by(api, client).batch
     cost = graphql_cost(work, batch, options.verify) if api == "graphql" else rest_cost(work)
-    windows = await _windows(client, api) if left else []
-    plan = make_plan(api, work, cost, windows, GUARD / client.requests_per_second, now)
+    quotas = await client.quotas() if left else ()
+    windows, core = _windows(quotas, api), _windows(quotas, "rest")
+    rest_left = sum(window.now for window in core) if core else None
+    plan = make_plan(api, work, cost, windows, GUARD / client.requests_per_second, now, rest_left=rest_left)
     (log.info if plan.fits else log.warning)("plan: %s", plan)
     await asyncio.to_thread(
         record_plan,
@@ -60,13 +63,14 @@ async def plan_commits(
         plan_only=options.plan_only,
         still_allowed=still_allowed,
     )
-    plan.require_time()
+    if not options.plan_only:
+        plan.require_time()
     return plan
 
 
-async def _windows(client: GitHubClient, api: Api) -> list[Window]:
+def _windows(quotas: Sequence[TokenQuota], api: Api) -> list[Window]:
     """Return what each token may spend; nothing where the server counts nothing."""
-    told = [token.resources.get(RESOURCES[api]) for token in await client.quotas()]
+    told = [token.resources.get(RESOURCES[api]) for token in quotas]
     return [
         Window(quota.available, quota.limit - quota.reserved, quota.reset_at)
         for quota in told

@@ -95,9 +95,10 @@ def record_cost(
 ) -> None:
     """Write what a published run has cost beside its plan: the manifest's facts, by whatever try."""
     facts = manifest.facts
-    begun_at = datetime.fromisoformat(str(facts.get("ranked_at", manifest.written_at.isoformat())))
-    run = {"dag_id": manifest.dag_id, "run_id": manifest.run_id}
-    row = _row_of(clickhouse, run, manifest.day)._replace(
+    before = _row_of(clickhouse, {"dag_id": manifest.dag_id, "run_id": manifest.run_id}, manifest.day)
+    ranked_at = datetime.fromisoformat(str(facts.get("ranked_at", manifest.written_at.isoformat())))
+    begun_at = before.planned_at if before.is_planned else ranked_at
+    row = before._replace(
         top=_number(facts.get("top")),
         finished_at=finished_at,
         requests=_number(facts.get("requests")),

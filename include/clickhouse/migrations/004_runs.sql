@@ -1,6 +1,6 @@
 -- What a run was expected to cost, and what it did. One row a run: of two the one inserted last counts. Read
--- with FINAL. Requests, points and seconds are of the whole run, by all its tries. quota_left is -1 where the
--- server tells no quota. A run that has published nothing has finished_at 1970-01-01 and zeros after it.
+-- with FINAL. Requests and points are of the whole run, as far as its tries have kept what they asked; seconds
+-- are those of the commits, from the plan on. quota_left is -1 where the server tells no quota. A run that has published nothing has finished_at 1970-01-01 and zeros after it.
 CREATE TABLE IF NOT EXISTS runs (
     dag_id String,
     run_id String,

@@ -49,8 +49,9 @@ def plan(work: Work = WORK, quota: int = 50) -> Plan:
 
 
 def manifest() -> Manifest:
-    """What the run staged ten minutes after its list was read."""
-    facts = {"top": 100, "ranked_at": NOW.isoformat(), "requests": 64, "points": 3, "retries": 2}
+    """What the run staged ten minutes after its plan, eleven after its list was read."""
+    ranked_at = (NOW - timedelta(minutes=1)).isoformat()
+    facts = {"top": 100, "ranked_at": ranked_at, "requests": 64, "points": 3, "retries": 2}
     facts |= {"unchanged": 1, "waited_s": 589.9}
     written_at = NOW + timedelta(minutes=10)
     return Manifest(**RUN, day=DAY, host="host", written_at=written_at, tables={}, facts=facts)

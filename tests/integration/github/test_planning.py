@@ -155,6 +155,15 @@ async def test_a_run_that_has_no_time_is_refused_before_the_first_commit(stand_i
     assert (day.row.fits, day.row.quota_left, day.row.is_finished) == (0, 2, False)
 
 
+async def test_only_the_plan_of_a_run_that_has_no_time_is_no_error(stand_in, make_day):
+    """It is what was asked for; the row is there all the same."""
+    _, url = await stand_in(anonymous=Quota(core_per_hour=2, search_per_minute=10))
+    day = make_day(url)
+    async with day.client:
+        assert not (await day.plan(plan_only=True)).fits
+    assert (day.row.fits, day.row.plan_only) == (0, 1)
+
+
 async def test_a_server_without_limits(stand_in, make_day):
     """A GitHub Enterprise answers 404 to the question: everything fits."""
     app, url = await stand_in()

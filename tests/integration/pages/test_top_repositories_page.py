@@ -186,7 +186,7 @@ def test_what_the_run_cost_is_beside_what_was_planned(browser: Chrome, site: Sit
         "Points of GraphQL 4 5",
         "Unchanged answers, free 1",
         "Retries 2",
-        "Time 1 h 2 min 2 h 2 min",
+        "Time of the commits 1 h 2 min 2 h 2 min",
         "of it, waiting for limits 59 min",
         f"{PLANNED_AT} with a quota of 4,441 left, which was not enough: the run had to wait.",
     ]
@@ -198,7 +198,7 @@ def test_what_the_run_cost_is_beside_what_was_planned(browser: Chrome, site: Sit
         (
             RUN._replace(api="rest", points_planned=0, points=0, retries=0, unchanged=0, seconds_waited=0,
                          quota_left=-1, fits=1),
-            ["Requests 1,234,567 1,234,570", "Time 1 h 2 min 2 h 2 min",
+            ["Requests 1,234,567 1,234,570", "Time of the commits 1 h 2 min 2 h 2 min",
              f"{PLANNED_AT}; the server tells no quota."],
         ),
         (

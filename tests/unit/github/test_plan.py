@@ -40,15 +40,15 @@ def plan(*windows: Window, work: Work = WORK, interval_s: float = 0.1):
 
 def test_rest_asks_once_for_each_repository_and_each_further_page():
     """A part of a page is a page; nothing left is nothing."""
-    assert rest_cost(WORK) == Cost(requests=61, points=0)
-    assert rest_cost(WORK._replace(left=0, extra_pages=0)) == Cost(0, 0)
+    assert rest_cost(WORK) == Cost(requests=61, points=0, by_rest=61)
+    assert rest_cost(WORK._replace(left=0, extra_pages=0)) == Cost(0, 0, 0)
 
 
 def test_graphql_asks_by_batches_and_by_rest_for_what_is_verified():
     """One point a query, lists go on together; no more is verified than is asked."""
-    assert graphql_cost(WORK, batch=10, verified=0) == Cost(requests=6 + 3, points=6 + 3)
-    assert graphql_cost(WORK, batch=50, verified=5) == Cost(requests=2 + 2 + 5, points=2 + 2)
-    assert graphql_cost(WORK._replace(left=3, extra_pages=0), batch=25, verified=100) == Cost(1 + 3, 1)
+    assert graphql_cost(WORK, batch=10, verified=0) == Cost(requests=6 + 3, points=6 + 3, by_rest=0)
+    assert graphql_cost(WORK, batch=50, verified=5) == Cost(requests=2 + 2 + 5, points=2 + 2, by_rest=5)
+    assert graphql_cost(WORK._replace(left=3, extra_pages=0), batch=25, verified=100) == Cost(1 + 3, 1, 3)
 
 
 def test_a_plan_that_fits_is_one_line():
@@ -71,10 +71,20 @@ def test_a_server_that_counts_nothing_has_enough():
 
 def test_points_are_what_the_quota_of_graphql_is_compared_with():
     """Not requests."""
-    planned = make_plan("graphql", WORK, Cost(requests=500, points=10), [window(10)], 0.1, NOW)
+    planned = make_plan("graphql", WORK, Cost(requests=500, points=10, by_rest=0), [window(10)], 0.1, NOW)
     assert planned.fits
     assert "500 requests, 10 points" in str(planned)
-    assert not make_plan("graphql", WORK, Cost(requests=5, points=11), [window(10)], 0.1, NOW).fits
+    assert not make_plan("graphql", WORK, Cost(requests=5, points=11, by_rest=0), [window(10)], 0.1, NOW).fits
+
+
+def test_what_is_verified_is_compared_with_the_quota_of_rest():
+    """A sample that REST cannot read now does not fit, whatever GraphQL has left."""
+    cost = graphql_cost(WORK, batch=50, verified=58)
+    short, enough = (
+        make_plan("graphql", WORK, cost, [window(4500)], 0.1, NOW, rest_left=left) for left in (57, 58)
+    )
+    assert (short.fits, enough.fits) == (False, True)
+    assert "quota left 4,500, and 57 requests for the 58 by rest: does not fit" in str(short)
 
 
 def test_a_plan_that_has_to_wait_says_until_when():
@@ -128,7 +138,7 @@ def test_more_to_do_ends_no_sooner(units, windows):
             plan(window(54, full=54), work=WORK._replace(left=2000)),
             "put a token, or one more, into the password",
         ),
-        (plan(window(0, full=0)), "never ends. A run has 23 h"),
+        (plan(window(0, full=0)), "never ends. A run has 22 h for it"),
         (plan(interval_s=2000), "raise requests_per_second of the GitHub connection"),
         (plan(interval_s=2000), "set the param api to graphql (with a token), or lower the param top"),
     ],
@@ -144,7 +154,7 @@ def test_a_plan_that_no_run_has_time_for_is_an_error_that_says_what_to_change(pl
 
 
 def test_a_run_s_time_is_enough_to_its_last_second():
-    """23 hours are allowed, more are not."""
+    """22 hours are allowed, more are not."""
     for too_long, seconds in ((False, 0), (True, 1)):
         planned = plan(window(0, minutes=RUN_TIME / timedelta(minutes=1) + (seconds - 6.1) / 60))
         if too_long:
