@@ -46,7 +46,7 @@ CHECKSUMS = {
     1: "89c4e2f35d41ae8691cc8cb5cfc70010",
     2: "52ea85cf24d07d802183f805003a0808",
     3: "355610efdfb43860fed501319d95fc21",
-    4: "35202233ce91bcd4e1db9d81d67445ea",
+    4: "3e6e0bae537a4201ffd91531e6d52fd8",
 }
 NEXT_VERSION = len(CHECKSUMS) + 1
 ADDITIVE = (

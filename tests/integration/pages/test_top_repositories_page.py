@@ -203,7 +203,7 @@ def test_what_the_run_cost_is_beside_what_was_planned(browser: Chrome, site: Sit
         ),
         (
             RecordedRun("a", "b", DAY, finished_at=PUBLISHED.published_at, requests=60, seconds=7),
-            ["Requests \u2013 60", "Time \u2013 7 s"],
+            ["Requests \u2013 60", "Time of the commits \u2013 7 s"],
         ),
         (None, []),
     ],
