@@ -16,18 +16,19 @@ from tests.servers.chromium import WAITS_S, choose, chromium, enter_frame, see, 
 
 RUN_ID = "ranked__2026-11-19T00:30:00+00:00"
 RUN_PATH = f"/dags/github_top_repositories/runs/{RUN_ID}"
+PLAN_ONLY, TO_COME = "manual__plan", "manual__all"
 
 
 @pytest.fixture(scope="module")
-def run(server: ApiServer) -> str:
-    """A run of the main DAG whose page is rendered."""
+def runs(server: ApiServer) -> None:
+    """Runs of the main DAG: of one the page is rendered, two have none."""
     airflow = Path(sys.executable).with_name("airflow")
     subprocess.run([airflow, "dags", "reserialize"], check=True, capture_output=True)
     with server.client("admin") as client:
-        url = "/api/v2/dags/github_top_repositories/dagRuns"
-        made = client.post(url, json={"logical_date": None, "dag_run_id": RUN_ID})
-        assert made.status_code == 200, made.text
-    return RUN_ID
+        for run_id, conf in {RUN_ID: {}, PLAN_ONLY: {"plan_only": True}, TO_COME: {"top": 3}}.items():
+            url = "/api/v2/dags/github_top_repositories/dagRuns"
+            made = client.post(url, json={"logical_date": None, "dag_run_id": run_id, "conf": conf})
+            assert made.status_code == 200, made.text
 
 
 @pytest.fixture(scope="module")
@@ -98,12 +99,29 @@ def test_top_repositories_from_the_navigation(browser: Chrome):
 
 
 @pytest.mark.parametrize("path", [RUN_PATH, f"{RUN_PATH}/tasks/check"])
-def test_a_run_leads_to_its_page(browser: Chrome, server: ApiServer, run: str, path: str):
+@pytest.mark.usefixtures("runs")
+def test_a_run_leads_to_its_page(browser: Chrome, server: ApiServer, path: str):
     """Shows, in a tab of the run and of each of its tasks, the page that the run rendered."""
     browser.get(server.url + path)
     see(browser, 'a[href$="-page"]').click()
     enter_frame(browser, "Page")
     assert report(browser, "Top repositories") == "Ranking of 2026-11-19"
+
+
+@pytest.mark.parametrize(
+    ("run_id", "why"),
+    [
+        (PLAN_ONLY, "was asked for its plan only: see the log of its task plan, and the table runs."),
+        (TO_COME, "has not rendered its page: its task render is still to come, or it failed."),
+    ],
+)
+@pytest.mark.usefixtures("runs")
+def test_a_run_without_page_says_why(browser: Chrome, server: ApiServer, run_id: str, why: str):
+    """In the same tab: it was not meant to have one, or has none yet."""
+    browser.get(f"{server.url}/dags/github_top_repositories/runs/{run_id}")
+    see(browser, 'a[href$="-page"]').click()
+    enter_frame(browser, "Page")
+    assert see(browser, "main p").text == f"The run {run_id} {why}"
 
 
 def test_a_report_cannot_act_as_its_reader(browser: Chrome, server: ApiServer):
