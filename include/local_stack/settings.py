@@ -89,6 +89,7 @@ def _api(value: str) -> str | None:
     try:
         parts = urlsplit(value)
         usable = parts.scheme in {"http", "https"} and parts.hostname and value.isascii() and parts.port != 0
+        usable = usable and not parts.netloc.endswith(":")  # an empty port, which would be the scheme's own
     except ValueError:  # half an IPv6 address, a port that is none
         usable = False
     if not usable:

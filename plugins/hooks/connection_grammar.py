@@ -46,6 +46,6 @@ def is_url(text: str) -> bool:
     try:
         url = urlsplit(text)
         name = (url.hostname or "").encode("idna")  # an empty part, or one of more than 63 characters
-        return bool(name) and url.port != 0
+        return bool(name) and url.port != 0 and not url.netloc.endswith(":")
     except ValueError:
         return False

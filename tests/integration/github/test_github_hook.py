@@ -92,6 +92,7 @@ def test_null_and_absent_options_are_the_defaults(connect):
         ({"host": "https://"}, "host"),
         ({"host": "https://a b"}, "host"),
         ({"host": "https://x:99999"}, "host"),
+        ({"host": "http://127.0.0.1:"}, "host"),
         ({"host": "https://api..github.com"}, "host"),
         ({"host": f"https://{'a' * 64}.com"}, "host"),
         ({"host": f"https://me:{TOKEN}@api.github.com"}, "host"),

@@ -62,6 +62,8 @@ def test_only_given_params_reach_the_run(tmp_path):
         ("GITHUB_API", "api.github.com"),
         ("GITHUB_API", "ftp://api.github.com"),
         ("GITHUB_API", "https://"),
+        ("GITHUB_API", "http://127.0.0.1:"),
+        ("GITHUB_API", "http://[::1]:/api/v3"),
         ("GITHUB_DATA", "/no/such/directory"),
         ("RPS", "0"),
         ("RPS", "nan"),
