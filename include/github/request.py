@@ -9,12 +9,12 @@ from typing import Annotated, Literal, TypeVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
-from include.github.star_range import take_stars_out
+from include.github.star_range import is_sorted, take_stars_out
 from include.params import BadParam, read_day, refuse_unknown_params
 from include.shown import shown
 
 SEARCH_SHOWS = 1000  # https://docs.github.com/en/rest/search/search: "up to 1,000 results for each search"
-MAX_TOP = 100_000  # beyond SEARCH_SHOWS a list is read in slices; so many take 35 minutes at 30 searches each
+MAX_TOP = 100_000  # beyond SEARCH_SHOWS a list is read in slices; so many take 40 minutes at 27 searches each
 MAX_QUERY = 256  # the same page: "You cannot use queries that are longer than 256 characters"
 SLICE_CHARACTERS = 80  # what the longest slice adds to a query
 DEFAULT_TOP = 100
@@ -98,6 +98,8 @@ def read_request(params: Mapping[str, object], *, run_day: date, today: date) ->
     day = read_day(params.get("day"), run_day, FIRST_DAY, today)
     values = {"top": params.get("top", DEFAULT_TOP), "query": params.get("query", DEFAULT_QUERY), "day": day}
     request = _checked(TopRepositoriesRequest, values)
+    if is_sorted(request.query):
+        raise BadParam("query", shown(request.query), "a query without sort:, for the list is by stars")
     if request.top > SEARCH_SHOWS:
         _require_slices(request.query)
     return request
@@ -109,9 +111,11 @@ def _require_slices(query: str) -> None:
     try:
         rest, _ = take_stars_out(query)
     except ValueError as error:
-        raise BadParam("query", shown(query), f"for a top above {SEARCH_SHOWS}: {error}") from None
+        raise BadParam("query", shown(query), f"a query {error}, where top is above {SEARCH_SHOWS}") from None
     if len(rest) > longest:
-        allowed = f"for a top above {SEARCH_SHOWS}: at most {longest} characters beside its stars:"
+        allowed = (
+            f"a query of at most {longest} characters beside its stars:, where top is above {SEARCH_SHOWS}"
+        )
         raise BadParam("query", shown(query), allowed)
 
 
