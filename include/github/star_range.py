@@ -7,7 +7,8 @@ from typing import NamedTuple
 
 _TERM = re.compile(r'(?P<minus>-?)(?:(?P<key>[A-Za-z-]+):)?(?:"(?P<quoted>[^"]*)"|(?P<plain>\S+))')
 _NUMBERS = re.compile(r"(?P<sign>>=|<=|>|<)?(?P<low>\d{1,10}|\*)(?:\.\.(?P<high>\d{1,10}|\*))?", re.ASCII)
-_OPERATORS = ("AND", "OR", "NOT")
+_OPERATOR = re.compile(r"[()]|(?<!\S)(?:AND|OR|NOT)(?!\S)")
+_SORT = re.compile(r"(?<!\w)sort:", re.IGNORECASE)
 
 
 class StarRange(NamedTuple):
@@ -20,30 +21,35 @@ class StarRange(NamedTuple):
 def take_stars_out(query: str) -> tuple[str, StarRange]:
     """Return the rest of a query, and its range of stars; all stars where it has none.
 
-    GitHub does not define what two qualifiers `stars:` mean, so a slice has to take the place of the query's.
+    GitHub does not define what two qualifiers `stars:` mean, so a slice has to take the place of the query's;
+    nor what a slice bounds that stands beside an expression.
 
-    Raises: ValueError, in words, for more than one, or one that is negated or joined by an operator.
+    Raises: ValueError, what the query has to be, for more than one, a negated one, an operator or a bracket.
     """
-    terms = list(_TERM.finditer(query))
-    places = [place for place, term in enumerate(terms) if (term["key"] or "").lower() == "stars"]
-    if not places:
-        place, rest, stars = -1, query.strip(), StarRange()
-    else:
-        place = places[0]
-        begin, end = terms[place].span()
-        rest, stars = f"{query[:begin].rstrip()} {query[end:].lstrip()}".strip(), _read(terms[place])
-    beside = [terms[at].group() for at in (place - 1, place + 1) if place >= 0 and 0 <= at < len(terms)]
-    unquoted = re.sub(r'"[^"]*"', "", rest).lower()
-    if "stars:" in unquoted or any(text in _OPERATORS for text in beside):
-        raise ValueError("one qualifier stars: at most, without AND, OR, NOT or brackets around it")
+    terms = [term for term in _TERM.finditer(query) if (term["key"] or "").lower() == "stars"]
+    rest, stars = query.strip(), StarRange()
+    if terms:
+        begin, end = terms[0].span()
+        rest, stars = f"{query[:begin].rstrip()} {query[end:].lstrip()}".strip(), _read(terms[0])
+    if "stars:" in _unquoted(rest).lower() or _OPERATOR.search(_unquoted(rest)):
+        raise ValueError("with one qualifier stars: at most, and without AND, OR, NOT and brackets")
     return rest, stars
+
+
+def is_sorted(query: str) -> bool:
+    """Tell whether a query has a qualifier `sort:`."""
+    return bool(_SORT.search(_unquoted(query)))
+
+
+def _unquoted(query: str) -> str:
+    return re.sub(r'"[^"]*"', " ", query)
 
 
 def _read(term: re.Match[str]) -> StarRange:
     """Read N, >N, >=N, <N, <=N, a..b, a..* or *..b."""
     parts = _NUMBERS.fullmatch(term["quoted"] if term["quoted"] is not None else term["plain"])
     if term["minus"] or parts is None or (parts["sign"] and (parts["high"] or parts["low"] == "*")):
-        raise ValueError("a qualifier stars: with a number or a range of numbers, not negated")
+        raise ValueError("whose stars: is a number or a range of numbers, not negated")
     low, high = parts["low"], parts["high"] or parts["low"]
     first, last = 0 if low == "*" else int(low), None if high == "*" else int(high)
     match parts["sign"]:
@@ -56,5 +62,5 @@ def _read(term: re.Match[str]) -> StarRange:
         case "<=":
             first, last = 0, first
     if last is not None and last < first:
-        raise ValueError("a qualifier stars: whose range is not empty")
+        raise ValueError("whose range of stars: is not empty")
     return StarRange(first, last)

@@ -135,18 +135,31 @@ def test_refusals_name_param_value_and_what_is_allowed(param, value, told):
 @pytest.mark.parametrize(
     ("query", "told"),
     [
-        ("stars:>1 stars:<9", "one qualifier stars: at most"),
-        ("-stars:>1", "not negated"),
-        ("x" * 177 + " stars:>1", "at most 176 characters beside its stars:"),
+        ("stars:>1 stars:<9", "with one qualifier stars: at most, and without AND, OR, NOT and brackets"),
+        ("stars:*..9 x OR y", "with one qualifier stars: at most, and without AND, OR, NOT and brackets"),
+        ("-stars:>1", "whose stars: is a number or a range of numbers, not negated"),
+        ("x" * 177 + " stars:>1", "of at most 176 characters beside stars:"),
     ],
 )
 def test_a_query_that_no_slices_can_be_made_of(query, told):
     """Is refused for more than search shows, before anything is asked; below, GitHub judges."""
     assert read(top=1000, query=query).query == query
     assert read(top=1001, query="x" * 176 + " stars:>1").top == 1001
-    with pytest.raises(BadParam, match="for a top above 1000: ") as refusal:
+    with pytest.raises(BadParam) as refusal:
         read(top=1001, query=query)
-    assert told in str(refusal.value)
+    assert str(refusal.value).endswith(f": allowed is a query {told}, where top is above 1000")
+
+
+@pytest.mark.parametrize(
+    "query", ["stars:>1 sort:forks", "SORT:stars-asc", '"a" -sort:updated', "(sort:forks x)"]
+)
+def test_a_query_that_sorts_is_refused(query):
+    """Whatever the top: the list is by stars. In quotes it is a word like any other."""
+    assert read(query=f'"{query.replace(chr(34), "")}" resort:x').top == 100
+    with pytest.raises(
+        BadParam, match="'query'.*: allowed is a query without sort:, for the list is by stars"
+    ):
+        read(query=query)
 
 
 def test_a_run_day_in_the_future_is_refused_too():

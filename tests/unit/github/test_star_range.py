@@ -20,6 +20,7 @@ from include.github.star_range import StarRange, take_stars_out
         ("language:go", "language:go", (0, None)),
         ("web stars:>10 language:c++", "web language:c++", (11, None)),
         ('"about stars:5" stars:>10', '"about stars:5"', (11, None)),
+        ('"this OR (that)" stars:>10 or-mapper OR-x', '"this OR (that)" or-mapper OR-x', (11, None)),
     ],
 )
 def test_stars_are_taken_out(query, rest, stars):
@@ -36,6 +37,13 @@ def test_stars_are_taken_out(query, rest, stars):
         "kit OR stars:>1",
         "stars:>1 AND kit",
         "(stars:>1 kit)",
+        "stars:*..9 x OR y",
+        "x AND y stars:>1",
+        "x stars:>1 y NOT z",
+        'x OR"y"',
+        '"x" OR',
+        "kit (x y)",
+        '"x OR y',
         "stars:many",
         "stars:>1..5",
         "stars:>*",
