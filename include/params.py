@@ -10,7 +10,10 @@ from include.shown import SHOWN, shown
 
 
 class BadParam(ValueError):
-    """A parameter of the run is not usable. Attributes: param; value, its repr, cut; allowed."""
+    """A parameter of the run is not usable.
+
+    Attributes: param; value, its repr, cut, or "not known" of a param that no DAG asks for; allowed.
+    """
 
     def __init__(self, param: str, value: str, allowed: str) -> None:
         super().__init__(param, value, allowed)
@@ -24,9 +27,7 @@ def refuse_unknown_params(params: Mapping[str, object], known: Collection[str]) 
     """Raise BadParam for a param that no DAG asks for: a typing error would go unseen."""
     for name in params:
         if name not in known:
-            raise BadParam(
-                ascii(name)[:SHOWN], shown(params[name]), f"not known, only {', '.join(known)} are"
-            )
+            raise BadParam(ascii(name)[1:-1][:SHOWN], "not known", f"one of {', '.join(known)}")
 
 
 def read_day(value: object, run_day: date, first: date, today: date) -> date:

@@ -68,8 +68,9 @@ def test_a_run_s_own_day_is_held_to_the_same_bounds():
 def test_an_unknown_param_is_refused_with_the_known_ones():
     """A typing error would go unseen."""
     refuse_unknown_params({"day": 1}, ("day", "top"))
-    with pytest.raises(BadParam, match=r"'Day'.*not known, only day, top are"):
+    with pytest.raises(BadParam) as refusal:
         refuse_unknown_params({"Day": 1}, ("day", "top"))
+    assert str(refusal.value) == "param 'Day' is not known: allowed is one of day, top"
 
 
 def test_an_error_survives_the_way_between_processes():
