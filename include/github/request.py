@@ -113,9 +113,7 @@ def _require_slices(query: str) -> None:
     except ValueError as error:
         raise BadParam("query", shown(query), f"a query {error}, where top is above {SEARCH_SHOWS}") from None
     if len(rest) > longest:
-        allowed = (
-            f"a query of at most {longest} characters beside its stars:, where top is above {SEARCH_SHOWS}"
-        )
+        allowed = f"a query of at most {longest} characters beside stars:, where top is above {SEARCH_SHOWS}"
         raise BadParam("query", shown(query), allowed)
 
 
