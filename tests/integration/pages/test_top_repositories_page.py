@@ -178,8 +178,9 @@ def cost(browser: Chrome) -> list[str]:
 
 
 def test_what_the_run_cost_is_beside_what_was_planned(browser: Chrome, site: Site, tmp_path: Path):
-    """All that is known; a run of GraphQL that had to wait."""
+    """All that is known, above the ranking, however long that is; a run of GraphQL that had to wait."""
     show(browser, site, tmp_path)
+    assert see(browser, "#cost").location["y"] < see(browser, "#ranking").location["y"]
     assert see(browser, "#cost thead").text == "By GraphQL Planned Actual"
     assert cost(browser) == [
         "Requests 1,234,567 1,234,570",
