@@ -102,6 +102,17 @@ def test_commits_and_outcomes(tmp_path: Path, outcome: str | None):
     assert not OUTCOMES[outcome].note or OUTCOMES[outcome].meaning in text_of(html)
 
 
+def test_thousands_are_set_apart(tmp_path: Path):
+    """In whatever number of the page; years are none."""
+    moved, busy = Movement("up", 1100, 5000), {"commits": 2000, "authors": 3000, "busiest": (("ann", 2000),)}
+    changes = {"day_before": moved, "week_before": moved, "outcome": "moved", **busy}
+    rows = [repository("a/a", n, **changes) for n in range(1, 1201)]
+    more = {"authors": (ActiveAuthor("ann", 2000, 1500, "a/a"),), "left": ("b/b",) * 1200}
+    text = text_of(html_of(render_top_repositories(tmp_path, page_of(*rows, **more))))
+    assert re.findall(r"(?<![\d,])\d{4,}(?!-)", text) == []
+    assert "1,200 shown." in text
+
+
 def test_a_day_before_that_is_not_stored(tmp_path: Path):
     """Says that movement is unknown, naming the day."""
     days = (DAY - timedelta(days=7), DAY)
