@@ -12,7 +12,7 @@ from include.github.search import RestSearch, Search
 
 
 def search_by(api: Api, client: GitHubClient) -> Search:
-    """Return the way to search. A ranking that the other API began is gone on with all the same."""
+    """Return the way to search a long list. What the other API answered in an earlier try is asked anew."""
     rest = RestSearch(client)
     return GraphQLSearch(client, rest) if api == "graphql" else rest
 

@@ -1,7 +1,9 @@
 """Searches for repositories by GraphQL: several searches in one request, at a point for a hundred of them.
 
 What GraphQL does not tell is `incomplete_results`: a search that runs out of GitHub's time shows here as one
-with fewer results, or as an error of its alias, which is then asked of REST.
+with fewer results, or as an error of its alias, which is then asked of REST. So only lists are read here that
+are longer than search shows: a count of all of them tells where something is missing, as long as
+that count itself is whole.
 Source: https://docs.github.com/en/graphql/reference/queries#search
 """
 

@@ -18,7 +18,7 @@ from include.github.long_list import LongList
 from include.github.models import Repository
 from include.github.order import Order
 from include.github.request import TopRepositoriesRequest
-from include.github.search import Search
+from include.github.search import RestSearch, Search
 from include.github.short_list import ShortList
 from include.shown import first_problem
 from include.staging.errors import StagingFileDamaged
@@ -92,6 +92,8 @@ async def rank(
     `still_allowed` is called before each page; what it raises (a lost lease) ends the reading. Of a list that
     is longer than search shows, what was read is kept, and a new try goes on after it.
 
+    Args: search: reads such a list. A shorter one is REST's by whatever API the run asks: it says where its
+        results are incomplete, GraphQL does not.
     Raises: WrongRanking where the saved one is of another request; NothingRanked; DayNotOver; SliceTooLarge;
         and as GitHubClient.get.
     """
@@ -113,7 +115,8 @@ async def rank(
             await LongList(kept, request.query, request.top, request.day, order, tally).read()
         else:
             pages = client.bounds.pages
-            await ShortList(search, request.query, request.top, tally, allowed, pages).read(order)
+            short = ShortList(RestSearch(client), request.query, request.top, tally, allowed, pages)
+            await short.read(order)
         _require_over(client, request, now)
         ranking = await asyncio.to_thread(_save, directory / RANKING, request, now, tally, order)
     if kept:

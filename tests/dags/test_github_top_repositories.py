@@ -192,9 +192,9 @@ def test_a_day_gets_in_whole_and_again_the_same(dag, place: Place, monkeypatch: 
     before = len(place.github.requests)
     again = dag.test(run_conf={"top": TOP, "day": day.isoformat(), "verify": 2})
     asked = [request.path_qs for request in place.github.requests[before:]]
-    if SCHEMA_IF_THERE:  # auto means GraphQL then; a bot and what is verified are asked of REST
-        assert asked.count("/graphql") in range(3, 6)
-        assert 3 <= len(asked) - asked.count("/graphql") <= 8
+    if SCHEMA_IF_THERE:  # auto means GraphQL then; the list, a bot and what is verified are asked of REST
+        assert asked.count("/graphql") in range(2, 5)
+        assert 4 <= len(asked) - asked.count("/graphql") <= 9
     assert place.page(day)[0]["run_id"] == again.run_id
     assert (again.run_id != run.run_id, again.state) == (True, "success")
     assert stored_commits(place, day) == commits

@@ -111,7 +111,7 @@ def dataset(request, tmp_path, yesterday):
 
 
 async def test_same_rows_as_rest(github, make_client, tmp_path, yesterday, dataset):
-    """Every table is the same; at most 8 requests by GraphQL, by REST one each and further pages."""
+    """Every table is the same; at most 8 requests by GraphQL and one search, by REST one each."""
     app, url = await github(dataset)
     request = TopRepositoriesRequest(top=100, query="stars:>1", day=yesterday)
     rest, _ = await run(make_client(url, tokens=TOKENS), request, tmp_path / "rest", "rest")
@@ -123,6 +123,18 @@ async def test_same_rows_as_rest(github, make_client, tmp_path, yesterday, datas
     assert graphql == rest
     assert rest["repositories_authors_commits"]
     assert len(sent(app)) - by_rest == manifest.facts["requests"] <= 8
+    assert len(sent(app, "/search/")) == 2
+
+
+async def test_an_incomplete_list_is_never_believed(github, make_client, tmp_path, top25):
+    """GraphQL does not tell that results are missing: what search shows is read by REST, which does."""
+    app, url = await github()
+    incomplete = rewritten(lambda answer: answer.update(incomplete_results=True, items=answer["items"][1:]))
+    app[FAULTS].add(Fault("/search/", times=2, body=incomplete))
+    async with make_client(url, tokens=TOKENS) as client:
+        ranking = await rank(client, search_by("graphql", client), top25, tmp_path, now())
+    assert [repository.id for repository in ranking] == [item.id for item in SAMPLE.repositories[:25]]
+    assert ranking.requests == len(sent(app, "/search/")) == 3
 
 
 def without_alias(kind, message):
@@ -142,11 +154,6 @@ def null_commit(answer):
     answer["data"][alias]["defaultBranchRef"]["target"]["history"]["nodes"][0] = None
 
 
-def null_repository(answer):
-    """Lose a result of a search."""
-    answer["data"]["s0"]["nodes"][0] = None
-
-
 def cut_history(answer):
     """End a list in the middle, as if it were its end."""
     alias = next(alias for alias in answer["data"] if alias != "rateLimit" and answer["data"][alias])
@@ -160,18 +167,17 @@ TIMED_OUT = json.dumps({"data": None, "errors": [TIMEOUT]}).encode()
 EXCEEDED = b'{"errors": [{"type": "RATE_LIMIT", "message": "API rate limit already exceeded"}]}'
 UNKNOWN_FIELD = b'{"errors": [{"message": "Field does not exist on type Repository"}]}'
 RESOURCES = without_alias("RESOURCE_LIMITS_EXCEEDED", "Resource limits for this query exceeded.")
-FAULTS_OF_A_DAY = {  # the first query is the ranking
-    "bad gateway": Fault("/graphql", after=1, status=502, body=b"<html>Unicorn!</html>"),
-    "timeout": Fault("/graphql", after=1, body=TIMED_OUT),
-    "timeout of one": Fault("/graphql", after=1, body=without_alias(None, "timedout")),
-    "too much for some": Fault("/graphql", after=1, times=2, body=RESOURCES),
-    "forbidden": Fault("/graphql", after=1, body=without_alias("FORBIDDEN", "SAML")),
-    "not found in passing": Fault("/graphql", after=1, body=without_alias("NOT_FOUND", "Could not resolve")),
-    "cut history": Fault("/graphql", after=1, body=rewritten(cut_history)),
-    "null commit": Fault("/graphql", after=1, body=rewritten(null_commit)),
-    "null repository": Fault("/graphql", body=rewritten(null_repository)),
-    "cut body": Fault("/graphql", after=1, cut_to=2000),
-    "rate limit": Fault("/graphql", after=1, headers={"X-RateLimit-Remaining": None}, body=EXCEEDED),
+FAULTS_OF_A_DAY = {
+    "bad gateway": Fault("/graphql", status=502, body=b"<html>Unicorn!</html>"),
+    "timeout": Fault("/graphql", body=TIMED_OUT),
+    "timeout of one": Fault("/graphql", body=without_alias(None, "timedout")),
+    "too much for some": Fault("/graphql", times=2, body=RESOURCES),
+    "forbidden": Fault("/graphql", body=without_alias("FORBIDDEN", "SAML")),
+    "not found in passing": Fault("/graphql", body=without_alias("NOT_FOUND", "Could not resolve")),
+    "cut history": Fault("/graphql", body=rewritten(cut_history)),
+    "null commit": Fault("/graphql", body=rewritten(null_commit)),
+    "cut body": Fault("/graphql", cut_to=2000),
+    "rate limit": Fault("/graphql", headers={"X-RateLimit-Remaining": None}, body=EXCEEDED),
     "unknown field": Fault("/graphql", times=None, body=UNKNOWN_FIELD),
     "no such api": Fault("/graphql", times=None, status=404, body=b'{"message": "Not Found"}'),
     "always too much": Fault("/graphql", times=None, body=TIMED_OUT),
@@ -210,18 +216,18 @@ async def test_a_batch_that_is_too_much_is_halved(github, make_client, tmp_path,
     assert not sent(app, "/commits?")
 
 
-async def test_the_points_of_an_hour_are_spent(github, make_client, tmp_path, top25):
-    """Three points buy the ranking and a part of the day; the next try goes on after the reset."""
-    ahead = timedelta()
+async def test_the_points_of_an_hour_are_spent(github, make_client, tmp_path, yesterday):
+    """Three points buy the first fifty of the day; the next try goes on after the reset."""
+    ahead, request = timedelta(), TopRepositoriesRequest(top=100, query="stars:>1", day=yesterday)
     app, url = await github(now=lambda: MOMENT + ahead, with_token=Quota(5000, 30, graphql_per_hour=3))
     with pytest.raises(RateLimitedUntil) as limit:
-        await run(make_client(url, tokens=TOKENS), top25, tmp_path)
+        await run(make_client(url, tokens=TOKENS, concurrent=1), request, tmp_path)
     assert len(sent(app, "/graphql")) == 3
     ahead = limit.value.until - MOMENT + timedelta(seconds=1)
     later = lambda: now() + timedelta(hours=2)  # noqa: E731
-    rows, _ = await run(make_client(url, tokens=TOKENS, clock=later), top25, tmp_path)
-    assert len(rows["repositories_outcomes"]) == 25
-    assert len(sent(app, "/graphql")) == 6
+    rows, _ = await run(make_client(url, tokens=TOKENS, clock=later), request, tmp_path)
+    assert len(rows["repositories_outcomes"]) == 100
+    assert len(sent(app, "/graphql")) <= 6
 
 
 class ByOneBot(Sample):
@@ -293,6 +299,11 @@ async def test_a_list_longer_than_search_shows(github, make_client, tmp_path, ye
         ranking = await rank(client, search_by("graphql", client), request, tmp_path, now())
     assert ranked(ranking) == expected(dataset.repositories, 3000)
     assert len(sent(app)) == len(sent(app, "/graphql")) == ranking.requests == ranking.points <= 12
+
+
+def null_repository(answer):
+    """Lose a result of a search."""
+    answer["data"]["s0"]["nodes"][0] = None
 
 
 async def test_a_later_page_that_graphql_refuses_is_that_of_rest(github, make_client):
