@@ -36,6 +36,7 @@ RETURNING extract(epoch FROM next_at - %(distance)s)::float8, extract(epoch FROM
 """
 LOOK = "SELECT 0::float8, extract(epoch FROM clock_timestamp())::float8"
 LOOKS = 5  # at the clock, before the first turn
+ROUNDING_S = 1e-6  # of differences of times since 1970: no contradiction
 
 
 class Clock(NamedTuple):
@@ -51,7 +52,7 @@ class Clock(NamedTuple):
         """
         seen = Clock(theirs - received, theirs - sent)
         both = Clock(max(self.least, seen.least), min(self.most, seen.most))
-        return both if both.least <= both.most else seen
+        return both if both.least <= both.most + ROUNDING_S else seen
 
     @property
     def ahead_s(self) -> float:

@@ -139,6 +139,12 @@ def test_the_difference_of_two_clocks_is_narrowed_down(ahead_s, travelled):
     assert clock.round_trip_s <= min(there + back for there, back in travelled) + 1e-6
 
 
+def test_rounding_is_no_contradiction():
+    """What the quickest answer told is kept."""
+    clock = Clock(0.1, 0.1).narrowed(1, 1.1 - 1e-9, 1.05)
+    assert clock.round_trip_s < 1e-6
+
+
 def test_a_clock_that_was_set_is_believed_at_once():
     """What was known of it before contradicts the answer."""
     before = Clock(9.99, 10.01)
