@@ -86,6 +86,10 @@ class Budget:
         """The tokens that were not rejected."""
         return tuple(self._tokens)
 
+    def left_of(self, tokens: Collection[Token]) -> tuple[Token, ...]:
+        """Return which of these were not rejected; of all where empty."""
+        return tuple(token for token in self._tokens if not tokens or token in tokens)
+
     @asynccontextmanager
     async def slot(
         self, resource: str, tally: Tally, tokens: Collection[Token] = (), best: Collection[Token] = ()
@@ -175,7 +179,7 @@ class Budget:
 
     async def _choose(self, resource: str, tokens: Collection[Token], best: Collection[Token]) -> Token:
         while True:
-            allowed = [token for token in self._tokens if token in tokens] or self._tokens
+            allowed = self.left_of(tokens) or self.tokens
             closures = {token: self._closures.of(token, resource) for token in allowed}
             ready = [token for token in allowed if not closures[token] and self._merit(token, resource)]
             if ready:

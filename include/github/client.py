@@ -15,7 +15,7 @@ from include.github.answers import Redirect
 from include.github.budget import Budget, Tally
 from include.github.closures import Closures
 from include.github.conditional import ConditionalRequests
-from include.github.errors import NotFound, TooManyRedirects, Transient
+from include.github.errors import NotFound, TooManyRedirects, Transient, Unauthorized
 from include.github.kept_answers import KeptAnswers
 from include.github.limits import Bounds, LimitMemory
 from include.github.pacing import Pace, Pacer
@@ -166,6 +166,9 @@ class GitHubClient:
                 found.append(await ask_again(once, request.url, tally, self.retries, self.bounds))
             except NotFound:
                 return ()
+            except Unauthorized:
+                if token in self._budget.tokens:  # the last one, which is not set aside
+                    raise
         return tuple(found)
 
     async def _query_once(self, request: Request, read: Callable[[JsonValue], T], tally: Tally) -> T:

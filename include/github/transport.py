@@ -105,7 +105,7 @@ class Transport:
     async def ask(self, request: Request, tally: Tally) -> Received:
         """Send one request as soon as the limits allow; return any answer that is not a refusal by them.
 
-        A token that is rejected is set aside, unless it is the last one.
+        A token that is rejected is set aside, unless it is the last one; the others that may ask go on.
         """
         while True:
             slot_of = self._budget.slot(request.resource, tally, request.tokens, best=request.etags.keys())
@@ -115,7 +115,8 @@ class Transport:
                 except NotNow:
                     continue
                 answer = received.answer
-                if answer.status == 401 and self._budget.set_aside(slot.token):  # noqa: PLR2004
+                rejected = answer.status == 401 and self._budget.set_aside(slot.token)  # noqa: PLR2004
+                if rejected and self._budget.left_of(request.tokens):
                     continue
                 limit = read_limit(answer, request.resource, self._now())
                 if limit is None:
