@@ -20,7 +20,7 @@ from include.github.allowance import SAME_RESET, UNCOUNTED, Allowance
 from include.github.closures import Closures
 from include.github.errors import LimitNeverLifts, RateLimitedUntil
 from include.github.limits import Bounds, Closure
-from include.github.rate_limits import EVERYTHING, Limited, Quota
+from include.github.rate_limits import EVERYTHING, RESOURCES, Limited, Quota
 from include.github.tokens import Token
 
 log = logging.getLogger(__name__)
@@ -128,7 +128,8 @@ class Budget:
         Args: quota: None where the answer has no such headers. whole: it is an answer of the API itself (200)
             and not of some proxy before it: then no headers mean that limits are switched off.
         """
-        self._closures.forget_lifted(slot.token, slot.since)
+        if slot.resource in RESOURCES:  # /rate_limit is answered whatever is closed
+            self._closures.forget_lifted(slot.token, slot.resource, slot.since)
         if quota is None:
             if whole and slot.allowance.remaining is None:
                 slot.allowance.remaining = UNCOUNTED

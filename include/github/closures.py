@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from datetime import datetime
+from functools import partial
 
-from include.github.limits import Closure, LimitMemory, longest
+from include.github.limits import Closure, LimitMemory, longest, merged
 from include.github.rate_limits import EVERYTHING
 from include.github.tokens import Token
 
@@ -31,8 +32,8 @@ class Closures:
         """Return what closes a resource of a token now."""
         now, mine = self._now(), self._closures[token]
         righted = {name: closure.by(now) for name, closure in mine.items()}
-        if righted != mine:
-            self._remember(token, righted)  # or every later process would begin to wait anew
+        if righted != mine:  # or every later process would begin to wait anew
+            self._change(token, lambda known: {name: closure.by(now) for name, closure in known.items()})
         named = [righted[name] for name in (resource, EVERYTHING) if name in righted]
         return longest(named, now)
 
@@ -43,20 +44,22 @@ class Closures:
     def close(self, token: Token, resource: str, closure: Closure) -> None:
         """Put a closure in the place of the one before."""
         for closed in self._closures if resource == EVERYTHING else (token,):
-            self._remember(closed, self._closures[closed] | {resource: closure})
+            self._change(closed, lambda known: merged(known, {resource: closure}))
 
-    def forget_lifted(self, token: Token, since: datetime) -> None:
-        """Drop what was over when an answered request set out: it is proven lifted, its strikes end."""
+    def forget_lifted(self, token: Token, resource: str, since: datetime) -> None:
+        """Drop what was over when a request of a resource set out that was answered: its strikes end."""
         for lifted in self._closures:
-            mine = self._closures[lifted]
-            kept = {
-                name: closure
-                for name, closure in mine.items()
-                if since < closure.until or (lifted != token and name != EVERYTHING)
-            }
-            if len(kept) < len(mine):
-                self._remember(lifted, kept)
+            proven = (resource, EVERYTHING) if lifted == token else (EVERYTHING,)
+            over = [name for name in proven if (c := self._closures[lifted].get(name)) and c.until <= since]
+            if over:
+                self._change(lifted, partial(_without, over, since))
 
-    def _remember(self, token: Token, closures: dict[str, Closure]) -> None:
-        self._closures[token] = closures
-        self._memory.write(self._accounts[token], closures)
+    def _change(self, token: Token, change: Callable[[dict[str, Closure]], dict[str, Closure]]) -> None:
+        """Change what is known now: other processes may have met limits of the account too."""
+        known = merged(self._closures[token], self._memory.read(self._accounts[token]))
+        self._closures[token] = change(known)
+        self._memory.write(self._accounts[token], self._closures[token])
+
+
+def _without(names: Collection[str], since: datetime, known: Mapping[str, Closure]) -> dict[str, Closure]:
+    return {name: c for name, c in known.items() if name not in names or since < c.until}

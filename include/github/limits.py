@@ -65,7 +65,9 @@ _CLOSURES = TypeAdapter(dict[str, Closure])
 class LimitMemory:
     """Which resources are closed, a small JSON file an account: the next try or run does not ask either.
 
-    An account is a token on one API, and only the holder of its lease writes its file.
+    An account is a token on one API. Several processes may hold its lease at a time: whoever writes has
+    merged it with what the others wrote. Of two that write at the same moment one may lose what it met, and
+    the next process meets it again.
     """
 
     def __init__(self, folder: StagingPath) -> None:
@@ -88,6 +90,12 @@ class LimitMemory:
 
     def _path(self, account: str) -> StagingPath:
         return self._folder / f"github-{hashlib.sha256(account.encode()).hexdigest()[:16]}.json"
+
+
+def merged(one: dict[str, Closure], other: dict[str, Closure]) -> dict[str, Closure]:
+    """Return the closures of both; of one resource that which ends later."""
+    later = {name: c for name, c in other.items() if name not in one or c.until > one[name].until}
+    return one | later
 
 
 def longest(closures: list[Closure], now: datetime) -> Closure | None:

@@ -87,6 +87,20 @@ async def test_the_next_process_does_not_ask_either(stand_in, make_client):
     assert [request.resource for request in app[REQUEST_LOG].requests] == ["core", "search"]
 
 
+async def test_limits_of_processes_beside_each_other_add_up(stand_in, make_client):
+    """Each meets another limit; who comes later asks for neither, nor does who meets his after the other."""
+    app, url = await stand_in(with_token=Quota(core_per_hour=1, search_per_minute=1))
+    async with make_client(url, tokens=["t"]) as one, make_client(url, tokens=["t"]) as two:
+        await one.get(one.base_url, bool, Tally())
+        search = two.url("search", "repositories", q="stars:>1")
+        await two.get(search, bool, Tally())
+        async with make_client(url, tokens=["t"]) as later:
+            for client, asked in ((later, later.base_url), (later, search), (two, two.base_url)):
+                with pytest.raises(RateLimitedUntil):
+                    await client.get(asked, bool, Tally())
+    assert [request.resource for request in app[REQUEST_LOG].requests] == ["core", "search"]
+
+
 async def test_a_limit_that_is_over_is_asked_for_again(serve, make_client, tmp_path):
     """A remembered limit in the past closes nothing, nor does a torn file."""
     server = await serve()
@@ -142,6 +156,29 @@ async def test_a_limit_that_never_lifts_fails_the_run(serve, make_client):
         with pytest.raises(LimitNeverLifts, match=r"4 times in a row.*requests_per_second"):
             await client.get(client.base_url, len, Tally())
     assert server.seen.count == 4
+
+
+async def test_answers_of_another_resource_end_no_series(serve, make_client):
+    """Where GraphQL is always refused, REST and /rate_limit may answer as they like."""
+    limits = json.dumps({"resources": {}})
+
+    async def handle(request):
+        if request.path == "/graphql":
+            return web.json_response({"errors": [{"type": "RATE_LIMITED", "message": "no"}]})
+        return web.Response(text=limits, content_type="application/json")
+
+    server = await serve(handle)
+    async with make_client(
+        server.url, tokens=["t"], secondary_wait_s=0.03, patience_s=0, strikes=3
+    ) as client:
+        for _ in range(3):
+            with pytest.raises(RateLimitedUntil):
+                await client.query("{x}", {}, bool, Tally())
+            await asyncio.sleep(0.3)
+            await client.get(client.base_url, bool, Tally())
+            await client.quotas()
+        with pytest.raises(LimitNeverLifts, match="4 times in a row"):
+            await client.query("{x}", {}, bool, Tally())
 
 
 async def test_strikes_are_counted_across_processes(serve, make_client):
