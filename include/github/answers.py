@@ -52,9 +52,9 @@ class Answer:
 
     def without_secrets(self, text: str) -> str:
         """Return `text` fit for a log."""
-        forms = [
-            form for secret in self.secrets if len(secret) >= SHORTEST_SECRET for form in secret_forms(secret)
-        ]
+        secrets = [secret for secret in self.secrets if len(secret) >= SHORTEST_SECRET]
+        # In lower case too: so it stands in the host of a URL that was read.
+        forms = {each for secret in secrets for form in secret_forms(secret) for each in (form, form.lower())}
         for form in sorted(forms, key=len, reverse=True):
             text = text.replace(form, "***")
         return text

@@ -198,7 +198,7 @@ class GitHubClient:
             if not isinstance(value, Redirect):
                 self._pages.keep(target, received)
                 return Page(value, received.next_url, moved=hop > 0)
-            target = redirect_target(target, value)
+            target = redirect_target(target, value, received.answer)
             self._transport.require_own_origin(url, target)
         raise TooManyRedirects(str(url), self.bounds.redirects)
 

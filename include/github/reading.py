@@ -25,12 +25,13 @@ class Page(Generic[T]):
     moved: bool
 
 
-def redirect_target(url: URL, redirect: Redirect) -> URL:
-    """Return where a redirect leads. Raises: ForeignOrigin where that is no address."""
+def redirect_target(url: URL, redirect: Redirect, answer: Answer) -> URL:
+    """Return where a redirect of `url` leads. Raises: ForeignOrigin where that is no address."""
     try:
         target = url.join(URL(redirect.location))
     except ValueError:
-        raise ForeignOrigin(str(url), ascii(redirect.location[:200]), str(url.origin())) from None
+        shown = ascii(answer.without_secrets(redirect.location)[:200])
+        raise ForeignOrigin(answer.without_secrets(str(url)), shown, str(url.origin())) from None
     # Without since and until the target would be another list.
     return target if target.query_string else target.with_query(url.query)
 
@@ -50,12 +51,14 @@ def read_with(read: Callable[[JsonValue], T], value: JsonValue, answer: Answer) 
     try:
         return read(value)
     except ValueError as error:
-        raise error_of(Transient, answer, str(error)[:500]) from error
+        raise error_of(Transient, answer, answer.without_secrets(str(error))[:500]) from error
 
 
 def value_here(answer: Answer) -> JsonValue:
     """Return the value of an answer that is never a redirect. Raises: Unexpected for one; an AnswerError."""
     value = read_value(answer)
     if isinstance(value, Redirect):
-        raise error_of(Unexpected, answer, f"a redirect to {ascii(value.location)[:200]}")
+        raise error_of(
+            Unexpected, answer, f"a redirect to {ascii(answer.without_secrets(value.location))[:200]}"
+        )
     return value

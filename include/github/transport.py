@@ -12,7 +12,7 @@ import aiohttp
 from pydantic import JsonValue
 from yarl import URL
 
-from include.github.answers import Answer
+from include.github.answers import Answer, error_of
 from include.github.budget import Budget, NotNow, Slot, Tally
 from include.github.errors import ForeignOrigin, Transient
 from include.github.pacing import Pace, PacedConnector
@@ -135,7 +135,8 @@ class Transport:
         except ValueError:  # no host, or no http
             own = False
         if not own:
-            raise ForeignOrigin(str(url), str(target)[:200], str(self._base_url.origin()))
+            shown = self.without_secrets(str(target))[:200]
+            raise ForeignOrigin(self.without_secrets(str(url)), shown, str(self._base_url.origin()))
 
     def _learn(self, slot: Slot, answer: Answer) -> None:
         # A figure for another resource says nothing about the one this request was sent under.
@@ -163,7 +164,7 @@ class Transport:
             link = response.links.get("next")
             target = URL(str(link["url"])) if link else None
         except ValueError as error:
-            raise Transient(answer.url, answer.status, f"Link header not readable: {error}") from error
+            raise error_of(Transient, answer, f"Link header not readable: {error}") from None
         if target is not None:
             self.require_own_origin(response.url, target)
         return target

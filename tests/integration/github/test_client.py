@@ -1,6 +1,7 @@
 """One request: what is asked again, what is followed, what is refused, and what stays secret."""
 
 import logging
+from base64 import b64encode
 
 import pytest
 from aiohttp import web
@@ -207,6 +208,25 @@ async def test_strange_redirects_are_refused(serve, make_client, target):
         with pytest.raises(ForeignOrigin):
             await client.get(client.url("x"), len, Tally())
     assert server.seen.count == 1
+
+
+@pytest.mark.parametrize(
+    "form", [str, str.lower, lambda token: b64encode(token.encode()).decode().rstrip("=")]
+)
+@pytest.mark.parametrize(
+    "place", ["http://{}.example/", "http://a.example/{:x>190}", "http://u:{}@a.example", "http://[{}"]
+)
+@pytest.mark.parametrize("how", ["redirect", "link"])
+async def test_a_foreign_address_shows_no_token(serve, make_client, how, place, form):
+    """Whoever sends us there may know our token: it is hidden wherever it stands, and not cut in two."""
+    token = "ghp_" + "ABCDefgh" * 4
+    target = place.format(form(token))
+    link = {"Link": f'<{target}>; rel="next"'}
+    server = await serve(lambda _: _moved(target) if how == "redirect" else answers(ok([1], **link))(_))
+    async with make_client(server.url, tokens=[token], attempts=1) as client:
+        with pytest.raises((ForeignOrigin, RequestFailed)) as failure:
+            await client.get(client.url("x"), len, Tally())
+    assert form("ghp_ABCDef")[:10].lower() not in f"{failure.value!r} {failure.value}".lower()
 
 
 async def test_what_every_request_carries(serve, make_client):
