@@ -54,7 +54,8 @@ class KeptAnswers:
         self, folder: StagingPath, now: Callable[[], datetime], most_bytes: int = MOST_BYTES
     ) -> None:
         self._folder, self._now, self._most_bytes = folder, now, most_bytes
-        self._days: dict[bytes, str] = {}  # hash -> day: asking the store for each page would cost more
+        # hash -> day and bytes of the file: asking the store for each page would cost more
+        self._files: dict[bytes, tuple[str, int]] = {}
         self._bytes = 0
 
     def open(self) -> None:
@@ -74,14 +75,14 @@ class KeptAnswers:
 
     def knows(self, account: str, url: str) -> bool:
         """Tell whether there is a file of a page; asks nobody."""
-        return _hash(account, url) in self._days
+        return _hash(account, url) in self._files
 
     def find(self, account: str, url: str) -> KeptAnswer | None:
         """Return what is kept of a page; a file that is damaged, or of another page, is not."""
-        day = self._days.get(_hash(account, url))
-        if day is None:
+        key = _hash(account, url)
+        if key not in self._files:
             return None
-        path = self._path(day, _hash(account, url))
+        path = self._path(self._files[key][0], key)
         try:
             with path.open("rb") as file, gzip.GzipFile(fileobj=file) as unpacked:
                 facts, _, body = unpacked.read(MOST_PAGE_BYTES).partition(b"\n")
@@ -94,36 +95,39 @@ class KeptAnswers:
             )
             kept = None
         if kept is None or (kept.account, kept.url) != (account, url):
-            del self._days[_hash(account, url)]
+            del self._files[key]
             return None
         return kept
 
     def keep(self, answer: KeptAnswer) -> None:
         """Keep a page, in the place of an older one, as long as there is room."""
         data = gzip.compress(answer.model_dump_json().encode() + b"\n" + answer.body, compresslevel=1)
-        full = self._bytes + len(data) > self._most_bytes or len(self._days) >= MOST_PAGES
+        key, today = _hash(answer.account, answer.url), self._kept_days()[0]
+        day, size = self._files.get(key, ("", 0))
+        more = len(data) - (size if day == today else 0)  # yesterday's file stays beside it
+        full = self._bytes + more > self._most_bytes or len(self._files) >= MOST_PAGES
         if full or len(answer.body) > MOST_PAGE_BYTES - 2**16:
             return
-        key, today = _hash(answer.account, answer.url), self._kept_days()[0]
         try:
             write_atomically(self._path(today, key), data)
         except OSError as error:
             log.warning("no more answers are kept: %s", error)
             self._most_bytes = 0
             return
-        self._days[key] = today
-        self._bytes += len(data)
+        self._files[key] = (today, len(data))
+        self._bytes += more
 
     def drop(self, account: str, url: str) -> None:
         """Forget a page that is of no use."""
-        self._days.pop(_hash(account, url), None)
+        self._files.pop(_hash(account, url), None)
 
     def _list(self, found: list[dict[str, object]], day: str) -> None:
         for facts in found:
             name = _name(str(facts["name"]))
             if re.fullmatch("[0-9a-f]{32}", name):
-                self._days[bytes.fromhex(name)] = day
-                self._bytes += int(str(facts.get("size") or 0))
+                size = int(str(facts.get("size") or 0))
+                self._files[bytes.fromhex(name)] = (day, size)
+                self._bytes += size
 
     def _path(self, day: str, key: bytes) -> StagingPath:
         return self._folder / day / key.hex()

@@ -194,6 +194,16 @@ def test_no_more_is_kept_than_there_is_room_for(tmp_path):
     assert all(kept.find("a", f"u{number}").body == noise[number:] for number in range(len(sizes)))
 
 
+def test_a_page_that_is_kept_anew_takes_no_more_room(tmp_path):
+    """The file before it is gone."""
+    kept = KeptAnswers(tmp_path, now, most_bytes=1500)
+    for number in range(50):
+        kept.keep(KeptAnswer(account="a", url="u", etag=f"e{number}"))
+    kept.keep(KeptAnswer(account="a", url="v", etag="e"))
+    assert kept.find("a", "u").etag == "e49"
+    assert kept.find("a", "v").etag == "e"
+
+
 def test_a_folder_that_cannot_be_written_keeps_nothing(tmp_path, caplog):
     """And stops nobody."""
     (tmp_path / "file").write_text("")
