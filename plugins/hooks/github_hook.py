@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import tempfile
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from include.postgres.lease import Lease
     from include.staging.files import StagingPath
 
+_TOKEN = re.compile(r"[A-Za-z0-9_.-]+")
 MOST_TOKENS = 20  # more is hardly a list of tokens: a key, a text that was pasted
 LIMITS = ".limits"  # the folder of the staging root that remembers closed rate limits
 ANSWERS = ".answers"  # and that of pages, which GitHub says for nothing to be the same still
@@ -193,8 +195,9 @@ def _tokens(connection: Connection) -> tuple[str, ...]:
     from include.github.tokens import split_tokens
 
     tokens = split_tokens(connection.password or "")
-    if not all(token.isascii() and token.isprintable() for token in tokens):
-        raise BadConnection(connection.conn_id, "password", "holds what is no printable ASCII: no token does")
+    if not all(_TOKEN.fullmatch(token) for token in tokens):
+        reason = "tokens are separated by whitespace or commas, and have letters, digits and _ . - only"
+        raise BadConnection(connection.conn_id, "password", reason)
     if len(tokens) > MOST_TOKENS:
         reason = f"holds more than {MOST_TOKENS} words, which whitespace and commas separate"
         raise BadConnection(connection.conn_id, "password", reason)

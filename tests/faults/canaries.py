@@ -1,6 +1,7 @@
 """Secrets that can be found again, in whatever form they leak."""
 
 import json
+import re
 from base64 import b64encode, urlsafe_b64encode
 from collections.abc import Iterable
 from contextlib import suppress
@@ -10,18 +11,18 @@ from typing import Self
 
 
 class Canary(str):
-    """A secret with characters that need escaping in URLs, JSON, HTML, SQL and shells."""
+    """A secret with signs that need escaping in URLs, JSON, HTML, SQL and shells, or with others."""
 
     __slots__ = ()
 
-    def __new__(cls, name: str) -> Self:
-        """Make one of a name of letters."""
-        return super().__new__(cls, f"{name}1first/+$%\"'{name}2last")
+    def __new__(cls, name: str, middle: str = "/+$%\"'") -> Self:
+        """Make one of a name of letters and signs."""
+        return super().__new__(cls, f"{name}1first{middle}{name}2last")
 
     @property
     def traces(self) -> set[bytes]:
         """Texts one of which is in every form: each half raw, which is URL-encoded too, and in base64."""
-        halves = [half.encode() for half in (self[: self.index("/")], self[self.index("'") + 1 :])]
+        halves = [half.encode() for half in re.split("[^A-Za-z0-9]+", self)]
         return {
             *halves,
             *(_inner(*form) for form in product(halves, range(3), (b64encode, urlsafe_b64encode))),

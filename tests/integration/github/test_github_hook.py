@@ -2,6 +2,8 @@
 
 import asyncio
 import json
+import re
+from base64 import b64encode
 
 import pytest
 from airflow.sdk import Connection
@@ -48,14 +50,14 @@ def test_a_connection_as_uri_carries_numbers_as_text(monkeypatch, tmp_path):
         conn_id="x",
         conn_type="github",
         host="http://127.0.0.1:81/api/v3",
-        password="p/w@d",
+        password="p.w-d",
         extra='{"timeout_s": "7.5"}',
     )
     monkeypatch.setenv("AIRFLOW_CONN_OTHER", connection.get_uri())
     client = GitHubHook("other", staging_root=tmp_path).get_conn()
     assert (str(client.base_url), client._budget.tokens[0].text, client._transport._timeout_s) == (
         "http://127.0.0.1:81/api/v3",
-        "p/w@d",
+        "p.w-d",
         7.5,
     )
 
@@ -141,6 +143,22 @@ def test_a_mistake_is_one_line_with_connection_and_field(connect, fields, named)
     assert TOKEN not in text
 
 
+@pytest.mark.parametrize(
+    "password",
+    [
+        f"{TOKEN};{TOKEN}",
+        json.dumps([TOKEN, TOKEN]),
+        f"Bearer:{TOKEN}",
+        f"-----BEGIN EC PRIVATE KEY-----\n{TOKEN}+/\n-----END EC PRIVATE KEY-----",
+    ],
+)
+def test_what_stands_between_tokens_is_named(connect, password):
+    """Where it is something else, or a word is no token; no part of the text is shown."""
+    with pytest.raises(BadConnection, match="tokens are separated by whitespace or commas") as mistake:
+        connect(host="https://api.github.com", password=password).get_conn()
+    assert not [word for word in re.split(r"\W+", password) if word and word in str(mistake.value)]
+
+
 def test_a_missing_connection_is_named(monkeypatch):
     """Without a connection the error says how to make one."""
     monkeypatch.delenv("AIRFLOW_CONN_GITHUB_DEFAULT", raising=False)
@@ -177,11 +195,11 @@ def test_without_a_staging_root_there_is_no_client(connect):
 
 
 def test_the_token_is_masked_in_the_log(connect):
-    """Also in the form it has in a URI."""
+    """Each of several; also in base64."""
     from airflow.sdk._shared.secrets_masker import redact
 
-    connect(host="https://api.github.com", password="an0ther/with+signs, s3cret/with+signs").get_conn()
-    assert redact("a s3cret/with+signs b s3cret%2Fwith%2Bsigns c") == "a *** b *** c"
+    connect(host="https://api.github.com", password="an0ther-with.signs, s3cret-with.signs_").get_conn()
+    assert redact(f"a s3cret-with.signs_ b {b64encode(b's3cret-with.signs_').decode()} c") == "a *** b *** c"
 
 
 async def test_the_client_works(connect, stand_in):
