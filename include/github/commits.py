@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 
@@ -116,12 +116,15 @@ class RestCommits:
     def __init__(self, client: GitHubClient) -> None:
         self._client = client
 
-    async def fetch(self, ranked: Sequence[tuple[int, Repository]], day: date) -> list[FetchedRepository]:
-        """Return what is known of each repository; 404, 409 empty and 451 are outcomes.
+    async def fetch(
+        self, ranked: Sequence[tuple[int, Repository]], day: date
+    ) -> AsyncIterator[list[FetchedRepository]]:
+        """Yield what is known of each repository; 404, 409 empty and 451 are outcomes.
 
         Raises: whatever else GitHubClient.get raises.
         """
-        return [await _fetch_repository(self._client, *positioned, day) for positioned in ranked]
+        for positioned in ranked:
+            yield [await _fetch_repository(self._client, *positioned, day)]
 
 
 async def _fetch_repository(

@@ -6,7 +6,7 @@ import asyncio
 import logging
 import socket
 from collections import Counter
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import asdict
 from datetime import UTC, date, datetime
 from itertools import islice
@@ -42,10 +42,12 @@ class CommitSource(Protocol):
 
     batch: int
 
-    async def fetch(self, ranked: Sequence[tuple[int, Repository]], day: date) -> list[FetchedRepository]:
-        """Return a record for each of these repositories, given with their positions.
+    def fetch(
+        self, ranked: Sequence[tuple[int, Repository]], day: date
+    ) -> AsyncIterator[list[FetchedRepository]]:
+        """Yield a record for each of these repositories, given with their positions: several as they come.
 
-        Raises: as GitHubClient.get; nothing is kept of the batch then.
+        Raises: as GitHubClient.get, after what was finished until then.
         """
 
 
@@ -70,7 +72,7 @@ async def fetch(
 ) -> Manifest:
     """Stage a run's day and return its manifest; where that is there already, without a request.
 
-    Each finished batch is kept at once: a new try, also after a kill, asks only for the others.
+    What is finished is kept at once: a new try, also after a kill, asks only for the others.
 
     Args: directory: of the run, the same in every try. still_allowed: called at the start and every
         `tick_s` seconds; what it raises (a lost lease) ends the fetch. verify: called
@@ -137,19 +139,24 @@ class _Fetching:
         # A worker that meets a long limit ends; the others finish what GitHub still answers, and keep it.
         while not self._limited and (batch := await self._next_batch()):
             try:
-                records = await self._source.fetch(batch, self._day)
+                async for records in self._source.fetch(batch, self._day):
+                    await self._keep(records)
             except RateLimitedUntil as limit:
                 self._limited = max(limit, self._limited or limit, key=lambda limited: limited.until)
                 return
+            except MostlyGone:
+                raise
             except GitHubError as error:
                 log.error("%s failed, the fetch stops: %s", batch[0][1].full_name, error)  # noqa: TRY400
                 error.add_note(_named(batch))
                 raise
-            await self._save(records)
-            self._records.take(records)
-            self._progress.done += len(records)
-            if any(record.outcome == "gone" for record in records):  # no other can make them most
-                self._refuse_mostly_gone()
+
+    async def _keep(self, records: list[FetchedRepository]) -> None:
+        await self._save(records)
+        self._records.take(records)
+        self._progress.done += len(records)
+        if any(record.outcome == "gone" for record in records):  # no other can make them most
+            self._refuse_mostly_gone()
 
     async def _next_batch(self) -> list[tuple[int, Repository]]:
         async with self._queueing:

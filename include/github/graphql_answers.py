@@ -34,7 +34,9 @@ class QueryError(BaseModel):
     @property
     def alias(self) -> str:
         """The field of the query's root that it is about; '' where it is about the query."""
-        return str(self.path[0]) if self.path else ""
+        first = str(self.path[0]) if self.path else ""
+        # "query Commits", "fragment CommitPage": what is not valid.
+        return "" if " " in first else first
 
     @property
     def not_found(self) -> bool:
@@ -70,6 +72,8 @@ class QueryAnswer(BaseModel):
             return Refusal("overload", reason)
         if errors and all(error.not_found for error in errors):
             return Refusal("not_found", reason)
+        if self.data is None and any(not error.alias for error in errors):
+            return Refusal("useless", reason)
         if errors or self.node(alias) is None:
             return Refusal("refused", reason or "null, without an error")
         return None
@@ -148,10 +152,10 @@ class Refusal(NamedTuple):
     """What came instead of a page.
 
     Attributes: kind: not_found; empty, there are no commits; overload, a smaller query may be answered;
-    refused, by GraphQL, for whatever reason. reason, in GitHub's words.
+    refused, by GraphQL, for whatever reason; useless, so is every such query. reason, in GitHub's words.
     """
 
-    kind: Literal["not_found", "empty", "overload", "refused"]
+    kind: Literal["not_found", "empty", "overload", "refused", "useless"]
     reason: str
 
 

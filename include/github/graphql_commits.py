@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 
@@ -19,7 +19,7 @@ from pydantic import JsonValue
 from include.github.budget import Tally
 from include.github.client import GitHubClient
 from include.github.commits import CommitCount, record_of
-from include.github.errors import TooManyPages
+from include.github.errors import GitHubError, TooManyPages
 from include.github.fetch import CommitSource
 from include.github.graphql_accounts import Accounts
 from include.github.graphql_answers import CommitPage, Refusal, read_commit_pages
@@ -64,17 +64,33 @@ class GraphQLCommits:
         question = Question(commits_query, _variables, read_commit_pages)
         self._together = Together(client, question, min(self.batch, most_aliases()))
 
-    async def fetch(self, ranked: Sequence[tuple[int, Repository]], day: date) -> list[FetchedRepository]:
-        """Return a record of each repository. Unfinished lists go on together, in one request a page.
+    async def fetch(
+        self, ranked: Sequence[tuple[int, Repository]], day: date
+    ) -> AsyncIterator[list[FetchedRepository]]:
+        """Yield records of all repositories that GraphQL answers for together, then of each other by itself.
 
-        Raises: whatever GitHubClient.query and .get raise but for what is an outcome; TooManyPages.
+        Raises: whatever GitHubClient.query and .get raise but for what is an outcome; TooManyPages. What
+        was finished until then is yielded before.
         """
         readings = [_Reading(position, repository, CommitCount(day)) for position, repository in ranked]
+        try:
+            await self._read(readings)
+        except GitHubError:
+            if answered := _answered(readings):
+                yield answered
+            raise
+        if answered := _answered(readings):
+            yield answered
+        for reading in readings:
+            if reading.refusal:
+                yield [await self._by_rest(reading)]
+
+    async def _read(self, readings: Sequence[_Reading]) -> None:
+        """Read until each is answered or refused. Unfinished lists go on together, in one request a page."""
         while unfinished := [reading for reading in readings if reading.open]:
             if any(reading.looks for reading in unfinished):  # replicas of GitHub lag for a moment
                 await asyncio.sleep(self._client.bounds.gone_delay_s)
             await self._read_pages(unfinished)
-        return [await self._record(reading, day) for reading in readings]
 
     async def _read_pages(self, readings: Sequence[_Reading]) -> None:
         answers = await self._together.ask(readings, readings[0].tally)
@@ -97,17 +113,24 @@ class GraphQLCommits:
             raise TooManyPages(f"GraphQL: commits of {repository.full_name}", reading.pages)
         reading.after = page.next
 
-    async def _record(self, reading: _Reading, day: date) -> FetchedRepository:
+    async def _by_rest(self, reading: _Reading) -> FetchedRepository:
         repository, tally = reading.repository, reading.tally
-        if reading.outcome and not reading.refusal:
-            return record_of(reading.position, repository, reading.outcome, tally, reading.count)
         log.info("asking REST for %s, GraphQL refuses it: %s", repository.full_name, reading.refusal)
-        (record,) = await self._rest.fetch([(reading.position, repository)], day)
+        asked = self._rest.fetch([(reading.position, repository)], reading.count.day)
+        (record,) = [record async for records in asked for record in records]
         spent = {
             name: getattr(record, name) + getattr(tally, name)
             for name in ("requests", "retries", "points", "unchanged")
         }
         return record.model_copy(update=spent)
+
+
+def _answered(readings: Sequence[_Reading]) -> list[FetchedRepository]:
+    return [
+        record_of(reading.position, reading.repository, reading.outcome, reading.tally, reading.count)
+        for reading in readings
+        if reading.outcome and not reading.refusal
+    ]
 
 
 def _take_refusal(reading: _Reading, refusal: Refusal) -> None:

@@ -37,12 +37,15 @@ class Question(Generic[Item, Page]):
 class Together(Generic[Item, Page]):
     """Asks one question, of as many items in a request as GitHub was seen to answer in its 10 s.
 
+    Where GraphQL is not there, or takes no such query, it is not asked again.
+
     Args: limit, items in a request at most.
     """
 
     def __init__(self, client: GitHubClient, question: Question[Item, Page], limit: int) -> None:
         self._client, self._question, self._limit = client, question, limit
         self._fits = limit
+        self._useless: Refusal | None = None
 
     async def ask(self, items: Sequence[Item], tally: Tally) -> list[Page | Refusal]:
         """Return a page or a refusal of each, `overload` only where an item is too much by itself.
@@ -55,7 +58,12 @@ class Together(Generic[Item, Page]):
         return answers
 
     async def _ask_some(self, items: Sequence[Item], tally: Tally) -> list[Page | Refusal]:
+        if self._useless:
+            return [self._useless] * len(items)
         answers = await self._ask_once(items, tally)
+        if isinstance(first := answers[0], Refusal) and first.kind == "useless" and not self._useless:
+            self._useless = first
+            log.warning("GraphQL takes no such query, so REST is asked until this try ends: %s", first.reason)
         overloaded = [n for n, answer in enumerate(answers) if _is_overload(answer)]
         if not overloaded:
             self._fits = min(self._limit, self._fits + (len(items) == self._fits))
@@ -92,7 +100,7 @@ class Together(Generic[Item, Page]):
             return [Refusal("overload", str(error))] * count
         except (Forbidden, Invalid, NotFound, Unexpected) as error:
             # A GitHub Enterprise without it, or a token without the right: REST says what is wrong.
-            return [Refusal("refused", str(error))] * count
+            return [Refusal("useless", str(error))] * count
 
 
 def _is_overload(answer: object) -> bool:

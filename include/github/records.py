@@ -1,4 +1,4 @@
-"""What is known of finished repositories: a small file for each batch, so that no second request is spent."""
+"""What is known of finished repositories: a small file of each few, so that no second request is spent."""
 
 from __future__ import annotations
 

@@ -85,7 +85,7 @@ def sample_of(records: Iterable[FetchedRepository], count: int, day: date) -> li
 async def _read(
     source: CommitSource, repository: tuple[int, Repository], day: date, cost: Tally
 ) -> dict[str, int]:
-    (record,) = await source.fetch([repository], day)
+    (record,) = [record async for records in source.fetch([repository], day) for record in records]
     for name in asdict(cost):
         setattr(cost, name, getattr(cost, name) + getattr(record, name))
     return dict(record.authors)

@@ -221,6 +221,10 @@ class Together(RestCommits):
 
     batch = 7
 
+    async def fetch(self, ranked, day):
+        """Yield all of them at once."""
+        yield [record async for records in super().fetch(ranked, day) for record in records]
+
 
 async def together(client, request, directory):
     """Rank and fetch in batches."""

@@ -1,6 +1,7 @@
 """A day by GraphQL: the rows of REST, for a tenth of the requests, whatever goes wrong on the way."""
 
 import json
+from collections import Counter
 from dataclasses import replace
 from datetime import timedelta
 
@@ -9,7 +10,7 @@ from aiohttp.test_utils import TestServer
 
 from include.github.apis import commits_by, search_by
 from include.github.budget import Tally
-from include.github.errors import ApisDiffer, Invalid, RateLimitedUntil
+from include.github.errors import ApisDiffer, Invalid, RateLimitedUntil, RequestFailed
 from include.github.fetch import fetch
 from include.github.ranking import rank
 from include.github.records import Records
@@ -201,6 +202,50 @@ async def test_faults_change_no_row(github, make_client, tmp_path, top25, calm, 
     rows, manifest = await run(make_client(url, tokens=TOKENS), top25, tmp_path / "run")
     assert rows == calm["rows"]
     assert manifest.facts["requests"] == len(sent(app)) - before
+
+
+def kept(directory):
+    """Return the records of finished repositories, file by file."""
+    return [[json.loads(line) for line in path.open()] for path in (directory / "fetched").iterdir()]
+
+
+async def test_without_graphql_what_each_hour_of_rest_gives_is_kept(github, make_client, tmp_path, yesterday):
+    """A batch takes more requests than an hour has: it is finished all the same, each page asked once."""
+    ahead = timedelta()
+    app, url = await github(now=lambda: MOMENT + ahead, with_token=Quota(40, 30))
+    app[FAULTS].add(Fault("/graphql", times=None, status=404, body=b'{"message": "Not Found"}'))
+    request = TopRepositoriesRequest(top=100, query="stars:>1", day=yesterday)
+    for tries in range(1, 5):
+        try:
+            client = make_client(url, tokens=TOKENS, clock=lambda: now() + ahead, concurrent=1)  # noqa: B023
+            await run(client, request, tmp_path)
+            break
+        except RateLimitedUntil:
+            assert sum(map(len, kept(tmp_path))) >= 30 * tries
+            ahead += timedelta(hours=2)
+    assert len(sent(app, "/graphql")) == tries <= 3  # once in each
+    pages = Counter(request.path_qs for request in sent(app, "/commits?"))
+    assert len(pages) > 58
+    assert sum(pages.values()) - len(pages) <= 1  # the second look at one that is gone
+
+
+@pytest.mark.parametrize("failing", ["/commits[?]", "/commits/"])
+async def test_what_fails_costs_no_other_repository(github, make_client, tmp_path, top25, failing):
+    """One that is asked of REST, or a bot's account: what is finished of the batch is kept, in one file."""
+    app, url = await github()
+    refused = without_alias("FORBIDDEN", "SAML")
+    app[FAULTS].add(Fault(failing, times=None, status=500), Fault("/graphql", body=refused))
+    with pytest.raises(RequestFailed):
+        await run(make_client(url, tokens=TOKENS, attempts=2), top25, tmp_path)
+    (finished,) = kept(tmp_path)
+    assert len(finished) > 3
+    app[FAULTS].clear()
+    app[REQUEST_LOG].clear()
+    rows, _ = await run(make_client(url, tokens=TOKENS), top25, tmp_path)
+    assert len(rows["repositories_outcomes"]) == 25
+    asked = {request.path_qs for request in sent(app, "/commits?")}
+    assert not [path for path in asked for record in finished if f"/{record['repo']}/" in path]
+    assert len(sent(app, "/graphql")) <= 3
 
 
 async def test_a_batch_that_is_too_much_is_halved(github, make_client, tmp_path, top25):
