@@ -8,10 +8,13 @@ from aiohttp.test_utils import TestServer
 from include.github.client import GitHubClient
 from include.github.kept_answers import KeptAnswers
 from include.github.limits import Bounds, LimitMemory
+from include.github.ranking import rank
 from include.github.request import TopRepositoriesRequest
+from include.github.search import RestSearch
 from include.github_stand_in.app import create_app
 from include.github_stand_in.quota import Quota
 from include.github_stand_in.sample import Sample
+from tests.integration.github.crowd import PLENTY
 from tests.integration.github.server import RecordingServer, answers, now, ok
 
 # Quick, but of the same shape as in production.
@@ -101,3 +104,32 @@ def yesterday() -> date:
 def top20(yesterday) -> TopRepositoriesRequest:
     """A small run."""
     return TopRepositoriesRequest(top=20, query="stars:>1", day=yesterday)
+
+
+@pytest.fixture
+async def serve_crowd():
+    """Serve a data set; returns its application and URL."""
+    servers = []
+
+    async def start(dataset, **options):
+        app = create_app(dataset, **{"now": now, "anonymous": PLENTY} | options)
+        servers.append(TestServer(app))
+        await servers[-1].start_server()
+        return app, servers[-1].make_url("/")
+
+    yield start
+    for server in servers:
+        await server.close()
+
+
+@pytest.fixture
+def rank_top(make_client, tmp_path, yesterday):
+    """Rank so many in this test's run, as the task does."""
+
+    async def run(url, top, query="stars:>1", still_allowed=lambda: None, **options):
+        request = TopRepositoriesRequest(top=top, query=query, day=yesterday)
+        async with make_client(url, rps=2000, **options) as client:
+            search, clock = RestSearch(client), options.get("clock", now)
+            return await rank(client, search, request, tmp_path / "run", clock(), still_allowed)
+
+    return run

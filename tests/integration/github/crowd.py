@@ -4,6 +4,7 @@ import random
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
+from include.github_stand_in.app import REQUEST_LOG
 from include.github_stand_in.quota import Quota
 from include.github_stand_in.recorded import Recorded
 from include.github_stand_in.sample import Sample
@@ -37,3 +38,8 @@ def expected(repositories, top):
 def ranked(ranking):
     """Read a ranking."""
     return [(repository.id, repository.stars) for repository in ranking]
+
+
+def asked(app):
+    """List what was asked, in order."""
+    return [request.path_qs for request in app[REQUEST_LOG].requests]

@@ -1,60 +1,24 @@
-"""Lists longer than search shows: exact, whole though they move, and no request sent twice."""
+"""Lists longer than search shows: exact, whole, and no request sent twice."""
 
 import asyncio
 import json
 import os
 import signal
 import sys
-from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from aiohttp.test_utils import TestServer
 
 from include.github.errors import ListCutShort, RateLimitedUntil, RetryBudgetSpent, SliceTooLarge
 from include.github.ranking import rank
 from include.github.request import TopRepositoriesRequest
 from include.github.search import RestSearch
-from include.github_stand_in.app import DESK, FAULTS, REQUEST_LOG, create_app
+from include.github_stand_in.app import FAULTS, REQUEST_LOG
 from include.github_stand_in.faults import Fault
 from include.github_stand_in.quota import Quota
 from include.postgres.errors import LeaseLost
-from tests.integration.github.crowd import EARLY, MODEL, PLENTY, crowd, expected, like_github, ranked
+from tests.integration.github.crowd import EARLY, MODEL, asked, crowd, expected, like_github, ranked
 from tests.integration.github.server import now
-
-
-@pytest.fixture
-async def serve_crowd():
-    """Serve a data set; returns its application and URL."""
-    servers = []
-
-    async def start(dataset, **options):
-        app = create_app(dataset, **{"now": now, "anonymous": PLENTY} | options)
-        servers.append(TestServer(app))
-        await servers[-1].start_server()
-        return app, servers[-1].make_url("/")
-
-    yield start
-    for server in servers:
-        await server.close()
-
-
-@pytest.fixture
-def rank_top(make_client, tmp_path, yesterday):
-    """Rank so many in this test's run, as the task does."""
-
-    async def run(url, top, query="stars:>1", still_allowed=lambda: None, **options):
-        request = TopRepositoriesRequest(top=top, query=query, day=yesterday)
-        async with make_client(url, rps=2000, **options) as client:
-            search, clock = RestSearch(client), options.get("clock", now)
-            return await rank(client, search, request, tmp_path / "run", clock(), still_allowed)
-
-    return run
-
-
-def asked(app):
-    """List what was asked, in order."""
-    return [request.path_qs for request in app[REQUEST_LOG].requests]
 
 
 async def test_a_hundred_thousand_are_ranked_exactly(serve_crowd, rank_top, tmp_path):
@@ -122,55 +86,6 @@ async def test_what_cannot_be_cut_is_an_error(serve_crowd, rank_top):
     _, url = await serve_crowd(crowd([5] * 1200))
     with pytest.raises(SliceTooLarge, match="take created: out of it"):
         await rank_top(url, 1100, "stars:>1 created:>2015-01-01")
-
-
-class Moves:
-    """Changes stars while a list is read: after so many requests, so and so."""
-
-    def __init__(self, moves):
-        self.moves, self.app, self.sent = moves, None, 0
-
-    def __call__(self, _request):
-        """Count an answer."""
-        self.sent += 1
-        if stars := self.moves.get(self.sent):
-            self.app[DESK]._site.index.move(stars)
-
-
-async def test_what_moves_while_it_is_read_is_neither_lost_nor_doubled(serve_crowd, rank_top, caplog):
-    """Upwards past the slice being read, unseen by all; downwards into one not yet read."""
-    dataset = crowd(range(1, 6001))
-    by_stars = {repository.stars: repository for repository in dataset.repositories}
-    risen, fallen = [2500, 2501, 3100], [5990, 5500]
-    moves = {
-        12: {by_stars[2500].id: 5700, by_stars[5990].id: 3000},
-        25: {by_stars[2501].id: 4444, by_stars[5500].id: 2700},
-        34: {by_stars[3100].id: 70_000},
-    }
-    moving = Moves(moves)
-    app, url = await serve_crowd(dataset, on_request=moving)
-    moving.app = app
-    ranking = ranked(await rank_top(url, 4000))
-    stars_now = {id_: stars for each in moves.values() for id_, stars in each.items()}
-    moved = [replace(r, stars=stars_now.get(r.id, r.stars)) for r in dataset.repositories]
-    assert ranking == expected(moved, 4000)
-    assert {by_stars[stars].id for stars in (*risen, *fallen)} <= {id_ for id_, _ in ranking}
-    assert "has more than was found" in caplog.text
-    assert moving.sent <= 100  # of 45 without a move
-
-
-async def test_what_never_stands_still_is_told(serve_crowd, rank_top, caplog):
-    """The index counts more than it ever shows: read again as often as it may help, told, no error."""
-
-    def one_more(body):
-        page = json.loads(body)
-        return json.dumps(page | {"total_count": page["total_count"] + 1}).encode()
-
-    dataset = crowd(range(1, 2601))
-    app, url = await serve_crowd(dataset)
-    app[FAULTS].add(Fault("/search/", times=None, body=one_more))
-    assert ranked(await rank_top(url, 2000)) == expected(dataset.repositories, 2000)
-    assert len(asked(app)) < 100
 
 
 async def test_an_incomplete_slice_is_halved(serve_crowd, rank_top):
