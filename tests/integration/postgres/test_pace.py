@@ -58,14 +58,14 @@ async def turns(pacer: SharedPacer, count: int) -> list[float]:
 
 
 async def test_several_share_one_pace(make_pacer):
-    """Equal distance over all of them, each as often as the others, and none at once."""
-    begin = time.monotonic()
-    each = await asyncio.gather(*(turns(make_pacer(3), 8) for _ in range(3)))
+    """Equal distance over all of them, but for what a busy machine makes late, and none at once."""
+    begin, distance_s = time.monotonic(), 4 * (LATE_S + JITTER_S)
+    each = await asyncio.gather(*(turns(make_pacer(3, distance_s), 4) for _ in range(3)))
     at = sorted(moment for moments in each for moment in moments)
-    assert at[0] - begin > DISTANCE_S
-    assert min(later - earlier for earlier, later in pairwise(at)) > DISTANCE_S - LATE_S - JITTER_S
-    assert at[-1] - at[0] > 23 * DISTANCE_S - LATE_S
-    assert make_pacer(3).interval_s == pytest.approx(3 * DISTANCE_S)
+    assert at[0] - begin > distance_s
+    assert min(later - earlier for earlier, later in pairwise(at)) > 0.75 * distance_s
+    assert at[-1] - at[0] > 11 * distance_s - LATE_S
+    assert make_pacer(3, distance_s).interval_s == pytest.approx(3 * distance_s)
 
 
 async def test_callers_of_one_process_go_one_by_one(make_pacer):
