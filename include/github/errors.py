@@ -279,15 +279,15 @@ class MostlyGone(GitHubError):
 
 
 class ApisDiffer(GitHubError):
-    """GraphQL and REST count an author's commits differently. Attributes: repo; author; graphql; rest."""
+    """GraphQL and REST tell different things. Attributes: repo; what differs; graphql; rest."""
 
-    def __init__(self, repo: str, author: str, graphql: int, rest: int) -> None:
-        super().__init__(repo, author, graphql, rest)
-        self.repo, self.author, self.graphql, self.rest = repo, author, graphql, rest
+    def __init__(self, repo: str, what: str, graphql: str, rest: str) -> None:
+        super().__init__(repo, what, graphql, rest)
+        self.repo, self.what, self.graphql, self.rest = repo, what, graphql, rest
 
     def __str__(self) -> str:
         return (
-            f"{self.repo}: GraphQL counts {self.graphql} commits of {self.author!a}, REST {self.rest}, "
+            f"{self.repo}: {self.what} by GraphQL: {self.graphql}, by REST: {self.rest}, "
             "also when read again. Nothing of the run is stored: start a new run with the param api: rest"
         )
 

@@ -18,7 +18,9 @@ from include.github.errors import ApisDiffer
 from include.github.fetch import CommitSource
 from include.github.models import Repository
 from include.github.ranking import Ranking
-from include.github.records import FetchedRepository
+from include.github.records import FetchedRepository, Outcome
+
+_Day = tuple[Outcome, dict[str, int]]  # of a repository
 
 log = logging.getLogger(__name__)
 
@@ -46,7 +48,9 @@ async def verify(
     rest: CommitSource,
     still_allowed: Callable[[], None] = lambda: None,
 ) -> Tally:
-    """Read `count` of the repositories with commits by REST too, the same ones in every try of a day.
+    """Read `count` of the repositories that were asked for by REST too, the same ones in every try of a day.
+
+    The authors and the outcome have to be the same: a repository without commits may have lost them all.
 
     A repository may be pushed to between two readings, so a difference is believed when it is there after
     both have read once more. Returns what it cost.
@@ -64,36 +68,37 @@ async def verify(
     for record in sample:
         await asyncio.to_thread(still_allowed)
         read = partial(_read, repository=(record.position, ranked[record.position]), day=day, cost=cost)
-        if record.authors == await read(rest):
+        if (record.outcome, record.authors) == await read(rest):
             continue
         log.warning("%s: GraphQL and REST differ, reading both again", record.repo)
         again, by_rest = await read(graphql), await read(rest)
         if again != by_rest:
-            raise ApisDiffer(record.repo, *_largest_difference(again, by_rest))
-    log.info("verified by REST: the authors of %d repositories are those of GraphQL", len(sample))
+            raise ApisDiffer(record.repo, *_difference(again, by_rest))
+    log.info("verified by REST: outcome and authors of %d repositories are those of GraphQL", len(sample))
     return cost
 
 
 def sample_of(records: Iterable[FetchedRepository], count: int, day: date) -> list[FetchedRepository]:
-    """Return so many of the repositories that have commits, chosen by day and id alone."""
-    found = (record for record in records if record.commits)
+    """Return so many of the repositories that were asked for, chosen by day and id alone."""
+    found = (record for record in records if record.outcome != "unpushed")
     return heapq.nsmallest(
         count, found, key=lambda record: (blake2b(f"{day} {record.id}".encode()).digest(), record.id)
     )
 
 
-async def _read(
-    source: CommitSource, repository: tuple[int, Repository], day: date, cost: Tally
-) -> dict[str, int]:
+async def _read(source: CommitSource, repository: tuple[int, Repository], day: date, cost: Tally) -> _Day:
     (record,) = [record async for records in source.fetch([repository], day) for record in records]
     for name in asdict(cost):
         setattr(cost, name, getattr(cost, name) + getattr(record, name))
-    return dict(record.authors)
+    return record.outcome, record.authors
 
 
-def _largest_difference(one: dict[str, int], other: dict[str, int]) -> tuple[str, int, int]:
-    """Return the author whose commits differ most, and both counts."""
-    return max(
-        ((author, one.get(author, 0), other.get(author, 0)) for author in sorted(one.keys() | other.keys())),
-        key=lambda counts: abs(counts[1] - counts[2]),
+def _difference(graphql: _Day, rest: _Day) -> tuple[str, str, str]:
+    """Return what differs and what both say: the outcome, else the author whose commits differ most."""
+    (outcome, one), (outcome_by_rest, other) = graphql, rest
+    if outcome != outcome_by_rest:
+        return "the outcome", outcome, outcome_by_rest
+    author = max(
+        sorted(one.keys() | other.keys()), key=lambda author: abs(one.get(author, 0) - other.get(author, 0))
     )
+    return f"commits of {author!a}", str(one.get(author, 0)), str(other.get(author, 0))

@@ -319,6 +319,30 @@ async def test_verify(github, make_client, tmp_path, top25):
     assert difference.value.graphql != difference.value.rest
 
 
+def no_commits(answer):
+    """Lose all commits of all repositories."""
+    for alias, node in answer["data"].items():
+        if alias != "rateLimit" and node and node["defaultBranchRef"]:
+            end = {"hasNextPage": False, "endCursor": None}
+            node["defaultBranchRef"]["target"]["history"] = {"totalCount": 0, "pageInfo": end, "nodes": []}
+
+
+@pytest.mark.parametrize(
+    ("status", "found"), [(None, "commits of '.*' by GraphQL: 0, "), (451, "outcome .*blocked")]
+)
+async def test_verify_finds_what_is_lost(github, make_client, tmp_path, top25, status, found):
+    """Repositories without commits are of the sample too, and their outcomes have to be the same."""
+    app, url = await github()
+    app[FAULTS].add(Fault("/graphql", times=None, body=rewritten(no_commits)))
+    async with make_client(url, tokens=TOKENS) as client:
+        ranking = await rank(client, search_by("graphql", client), top25, tmp_path, now())
+        graphql, rest = commits_by("graphql", client), commits_by("rest", client)
+        await fetch(client, graphql, ranking, top25, tmp_path, **RUN)
+        app[FAULTS].add(Fault("/commits[?]", times=None, status=status))
+        with pytest.raises(ApisDiffer, match=found):
+            await verify(Records(tmp_path, ranking), ranking, 25, graphql=graphql, rest=rest)
+
+
 async def test_many_searches_are_one_request(github, make_client):
     """Ten pages, each as REST gives it; those that come after go on by cursor."""
     app, url = await github()
