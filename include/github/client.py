@@ -21,7 +21,7 @@ from include.github.limits import Bounds, LimitMemory
 from include.github.pacing import Pace, Pacer
 from include.github.quotas import TokenQuota, read_quotas, token_quota
 from include.github.reading import Page, read_page, read_with, redirect_target, value_here
-from include.github.retries import RetryBudget, ask_again
+from include.github.retries import RETRYABLE, RetryBudget, ask_again
 from include.github.tokens import numbered
 from include.github.transport import Request, Transport
 
@@ -141,7 +141,8 @@ class GitHubClient:
         """Ask GraphQL, which needs a token.
 
         Args: read: turns the whole body, with `data` and `errors`, into a value, as in get(). tally: is given
-            the points too, where the query asks for `rateLimit {cost}`, else 1. attempts: as the bounds have
+            the points too, where the query asks for `rateLimit {cost}`, else 1, also where no answer can be used
+            (https://github.blog/changelog/2025-07-21-including-timeouts-in-primary-rate-limits). attempts: as the bounds have
             it unless given.
         Raises: as get(), but for what redirects are about.
         """
@@ -172,8 +173,13 @@ class GitHubClient:
         return tuple(found)
 
     async def _query_once(self, request: Request, read: Callable[[JsonValue], T], tally: Tally) -> T:
-        answer = (await self._transport.ask(request, tally)).answer
-        value = value_here(answer)
+        before = tally.requests
+        try:
+            answer = (await self._transport.ask(request, tally)).answer
+            value = value_here(answer)
+        except RETRYABLE:  # GitHub charges what runs out of its time too, and tells no cost
+            tally.points += tally.requests > before
+            raise
         tally.points += _points(value)
         return read_with(read, value, answer)
 

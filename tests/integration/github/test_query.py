@@ -52,16 +52,16 @@ async def test_errors_are_the_reader_s(serve, make_client):
 
 @pytest.mark.parametrize("attempts", [None, 2])
 async def test_what_is_not_usable_is_asked_again(serve, make_client, attempts):
-    """As often as told; then the last cause is named."""
+    """As often as told, a point each; then the last cause is named."""
 
     def refuse(_value):
         raise ValueError("neither data nor errors")
 
-    server = await serve(answers(json_answer(502, {}), ok({})))
+    server, tally = await serve(answers(json_answer(502, {}), ok({}))), Tally()
     async with make_client(server.url, tokens=[TOKEN], attempts=4) as client:
         with pytest.raises(RequestFailed, match="neither data nor errors"):
-            await client.query(QUERY, {}, refuse, Tally(), attempts=attempts)
-    assert server.seen.count == (attempts or 4)
+            await client.query(QUERY, {}, refuse, tally, attempts=attempts)
+    assert server.seen.count == tally.points == (attempts or 4)
 
 
 @pytest.mark.parametrize(("answer", "kind"), [(404, NotFound), (301, Unexpected)])
