@@ -149,6 +149,15 @@ def without_alias(kind, message):
     return rewritten(change)
 
 
+@rewritten
+def without_history(answer):
+    """Take the commits of one repository out of an answer, the repository itself stays."""
+    answer["data"]["r2"]["defaultBranchRef"]["target"]["history"] = None
+    path = ["r2", "defaultBranchRef", "target", "history"]
+    error = {"type": "RESOURCE_LIMITS_EXCEEDED", "path": path, "message": "Resource limits exceeded."}
+    answer.setdefault("errors", []).append(error)
+
+
 def null_commit(answer):
     """Lose a commit of the first repository in an answer."""
     alias = next(alias for alias in answer["data"] if alias != "rateLimit" and answer["data"][alias])
@@ -173,6 +182,7 @@ FAULTS_OF_A_DAY = {
     "timeout": Fault("/graphql", body=TIMED_OUT),
     "timeout of one": Fault("/graphql", body=without_alias(None, "timedout")),
     "too much for some": Fault("/graphql", times=2, body=RESOURCES),
+    "too much deep down": Fault("/graphql", body=without_history),
     "forbidden": Fault("/graphql", body=without_alias("FORBIDDEN", "SAML")),
     "not found in passing": Fault("/graphql", body=without_alias("NOT_FOUND", "Could not resolve")),
     "cut history": Fault("/graphql", body=rewritten(cut_history)),
