@@ -85,6 +85,8 @@ def read_options(connection: Connection, model: type[Options]) -> Options:
             reason = f"not known; known: {', '.join(model.model_fields)}"
         else:
             reason = f"{_without_texts(problem['input'])}: {problem['msg'].removeprefix('Value error, ')}"
+            if hint := model.model_fields[str(problem["loc"][0])].description:
+                reason += f" ({hint})"
         raise BadConnection(connection.conn_id, f"extra.{str(problem['loc'][0])[:80]}", reason) from None
 
 

@@ -50,7 +50,11 @@ def _github() -> dict[str, Any]:
                 "Seconds to wait for an answer", "number", default=60, minimum=0.1, maximum=3600
             ),
             "reserve": _field(
-                "Share of each token's limits left to others", "number", default=0.1, minimum=0, maximum=0.9
+                "Share of each token's limits left to others (0.1 is 10 %)",
+                "number",
+                default=0.1,
+                minimum=0,
+                maximum=0.9,
             ),
             "processes": _field(
                 "Processes that may ask at the same time", "integer", default=1, minimum=1, maximum=20

@@ -38,8 +38,8 @@ def _no_bool(value: object) -> object:
     return value
 
 
-def _option(default: float, at_least: float, at_most: float) -> Any:
-    return Field(default=default, ge=at_least, le=at_most, allow_inf_nan=False)
+def _option(default: float, at_least: float, at_most: float, hint: str | None = None) -> Any:
+    return Field(default=default, ge=at_least, le=at_most, allow_inf_nan=False, description=hint)
 
 
 class GitHubOptions(BaseModel):
@@ -47,14 +47,15 @@ class GitHubOptions(BaseModel):
 
     Attributes: requests_per_second, of all tokens, kept as the server sees them (GitHub itself allows 15);
     max_concurrent_requests of a process (GitHub: 100); timeout_s of one request; reserve, share of each
-    token's limits that is left to others who use it; processes, how many may ask at the same time.
+    token's limits that is left to others who use it; processes, how many may ask at the same time, at one pace
+    where their connections hold the same tokens.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     requests_per_second: Annotated[float, BeforeValidator(_no_bool)] = _option(10.0, 0.01, 1000)
     max_concurrent_requests: Annotated[int, BeforeValidator(_no_bool)] = Field(default=5, ge=1, le=100)
     timeout_s: Annotated[float, BeforeValidator(_no_bool)] = _option(60.0, 0.1, 3600)
-    reserve: Annotated[float, BeforeValidator(_no_bool)] = _option(0.1, 0, 0.9)
+    reserve: Annotated[float, BeforeValidator(_no_bool)] = _option(0.1, 0, 0.9, "a share: 0.1 is 10 %")
     processes: Annotated[int, BeforeValidator(_no_bool)] = Field(default=1, ge=1, le=20)
 
 
@@ -87,6 +88,11 @@ class GitHubHook(BaseHook):
                 "GitHubHook(staging_root=...) is needed: closed rate limits are remembered there"
             )
         return self._client(self._staging_root)
+
+    @property
+    def has_token(self) -> bool:
+        """Tell whether the connection has a token."""
+        return bool(_tokens(read_connection(self.github_conn_id)))
 
     def lease(self) -> AbstractContextManager[Lease]:
         """Return the leases that guard the budgets, one a token, to be held all together.

@@ -159,6 +159,13 @@ def test_what_stands_between_tokens_is_named(connect, password):
     assert not [word for word in re.split(r"\W+", password) if word and word in str(mistake.value)]
 
 
+@pytest.mark.parametrize("reserve", ["10%", 10, True])
+def test_a_reserve_that_is_no_share_is_told_what_one_is(connect, reserve):
+    """Whatever else pydantic says of it."""
+    with pytest.raises(BadConnection, match=r"extra\.reserve: .*\(a share: 0\.1 is 10 %\)$"):
+        connect(host="https://api.github.com", extra={"reserve": reserve}).get_conn()
+
+
 def test_a_missing_connection_is_named(monkeypatch):
     """Without a connection the error says how to make one."""
     monkeypatch.delenv("AIRFLOW_CONN_GITHUB_DEFAULT", raising=False)
