@@ -57,6 +57,7 @@ from hooks.top_repositories_params import run_params
 from hooks.top_repositories_run import (
     asking_github,
     plan_run,
+    require_token_where_asked_for,
     run_options,
     run_request,
     staged_manifest,
@@ -137,7 +138,7 @@ def github_top_repositories() -> None:
         from hooks.postgres_hook import StagehousePostgresHook
 
         run_request()
-        run_options()
+        require_token_where_asked_for()
         require_storage("staging_root", "reports_root")  # what is wrong there is told before the fetch
         return (await StagehousePostgresHook().check_health()).model_dump(mode="json")
 
@@ -166,7 +167,7 @@ def github_top_repositories() -> None:
         from include.github.verification import verified_by_rest
 
         async with asking_github() as (client, api, ranking, allowed):
-            source, verified = commits_by(api, client), run_options().verify if api == "graphql" else 0
+            source, verified = commits_by(api, client), run_options().verified(api)
             manifest = await fetch_commits(
                 client,
                 source,

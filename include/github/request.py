@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import unicodedata
 from collections.abc import Mapping
 from datetime import date, timedelta
@@ -33,6 +34,8 @@ _ALLOWED = {
 
 Api = Literal["rest", "graphql"]
 Model = TypeVar("Model", bound=BaseModel)
+
+log = logging.getLogger(__name__)
 
 
 def _plain_text(text: str) -> str:
@@ -82,10 +85,18 @@ class RunOptions(BaseModel):
         Raises: BadParam where that one cannot be asked.
         """
         if self.api == "graphql" and not has_token:
-            raise BadParam("api", shown(self.api), "rest or auto: GraphQL asks for a token, there is none")
+            missing = "connection 'github_default' has no token in its password"
+            raise BadParam("api", shown(self.api), f"rest or auto: GraphQL asks for a token, {missing}")
         if self.api == "auto":
             return "graphql" if has_token else "rest"
         return self.api
+
+    def verified(self, api: Api) -> int:
+        """Return how many repositories to verify: none by REST, which is what GraphQL is compared with."""
+        if api == "rest" and self.verify:
+            log.warning("param verify is %d, and is not used: this run asks by REST itself", self.verify)
+            return 0
+        return self.verify
 
 
 def read_request(params: Mapping[str, object], *, run_day: date, today: date) -> TopRepositoriesRequest:

@@ -16,6 +16,7 @@ from hooks.storage_roots import staging_root
 from include.github.request import read_options, read_request
 from include.params import BadParam
 from include.run_day import run_day
+from include.shown import shown
 from include.staging.files import run_directory
 
 if TYPE_CHECKING:
@@ -35,7 +36,10 @@ def tasks_at_once() -> int:
     """
     text = os.environ.get(TASKS_AT_ONCE, "1")
     if not (text.isascii() and text.isdigit() and 1 <= int(text) <= 20):  # noqa: PLR2004 - as of `processes`
-        raise ValueError(f"environment variable {TASKS_AT_ONCE} is no number from 1 to 20")
+        allowed = (
+            "a whole number from 1 to 20. Correct or unset it where Airflow is started, and start that anew"
+        )
+        raise ValueError(f"environment variable {TASKS_AT_ONCE} is {shown(text)}: allowed is {allowed}")
     return int(text)
 
 
@@ -53,6 +57,15 @@ def run_request() -> TopRepositoriesRequest:
 def run_options() -> RunOptions:
     """Return how the run asks. Raises: BadParam."""
     return read_options(get_current_context()["params"])
+
+
+def require_token_where_asked_for() -> None:
+    """Say before anything is asked that GraphQL would be without a token. Raises: BadParam, BadConnection."""
+    from hooks.github_hook import GitHubHook
+
+    options = run_options()
+    if options.api == "graphql":
+        options.chosen_api(has_token=GitHubHook().has_token)
 
 
 def this_run() -> dict[str, str]:

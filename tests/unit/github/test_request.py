@@ -48,8 +48,16 @@ def test_which_api_is_asked(api, has_token, chosen):
 
 def test_graphql_without_a_token_is_refused():
     """It answers nobody without one."""
-    with pytest.raises(BadParam, match="token"):
+    with pytest.raises(BadParam, match=r"'api'.*connection 'github_default' has no token in its password"):
         RunOptions(api="graphql").chosen_api(has_token=False)
+
+
+def test_a_run_by_rest_verifies_nothing_and_says_so(caplog):
+    """There is nothing to compare it with."""
+    options = RunOptions(verify=5)
+    assert (options.verified("graphql"), RunOptions().verified("rest"), caplog.text) == (5, 0, "")
+    assert options.verified("rest") == 0
+    assert "param verify is 5, and is not used" in caplog.text
 
 
 @pytest.mark.parametrize(
