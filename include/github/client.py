@@ -141,7 +141,7 @@ class GitHubClient:
         """Ask GraphQL, which needs a token.
 
         Args: read: turns the whole body, with `data` and `errors`, into a value, as in get(). tally: is given
-            the points too, where the query asks for `rateLimit {cost}`, else 1: also where it ran out of time.
+            the points too, where the query asks for `rateLimit {cost}`, else 1, also of what ran out of time.
             attempts: as the bounds have it unless given.
         Raises: as get(), but for what redirects are about.
         Source: https://github.blog/changelog/2025-07-21-including-timeouts-in-primary-rate-limits

@@ -45,7 +45,7 @@ class QueryError(BaseModel):
 
     @property
     def overload(self) -> bool:
-        """Tell whether a smaller query may be answered. What has a type may quote the name of a repository."""
+        """Tell whether a smaller query may be answered. A message with a type may quote a name."""
         message = self.message.lower() if self.type is None else ""
         return self.type in _OVERLOAD_TYPES or any(words in message for words in _OVERLOAD_WORDS)
 
