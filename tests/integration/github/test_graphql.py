@@ -1,6 +1,7 @@
 """A day by GraphQL: the rows of REST, for a tenth of the requests, whatever goes wrong on the way."""
 
 import json
+import re
 from collections import Counter
 from dataclasses import replace
 from datetime import timedelta
@@ -269,6 +270,21 @@ async def test_a_batch_that_is_too_much_is_halved(github, make_client, tmp_path,
     await run(client, top25, tmp_path)
     assert len(sent(app, "/graphql")) <= 9
     assert not sent(app, "/commits?")
+
+
+async def test_small_requests_grow_again(github, make_client, tmp_path, yesterday):
+    """Two were too much: a quarter is asked for, then one more each time that is answered."""
+    app, url = await github()
+    too_much, sizes = rewritten(lambda answer: answer.update(data=None, errors=[TIMEOUT])), []
+
+    def note(body):
+        sizes.append(len(re.findall(rb'"r[0-9]+":', body)))
+        return too_much(body) if len(sizes) <= 2 else body
+
+    app[FAULTS].add(Fault("/graphql", times=None, body=note))
+    request = TopRepositoriesRequest(top=100, query="stars:>1", day=yesterday)
+    await run(make_client(url, tokens=TOKENS, concurrent=1), request, tmp_path)
+    assert sizes[:6] == [50, 25, 12, 13, 14, 11]
 
 
 async def test_the_points_of_an_hour_are_spent(github, make_client, tmp_path, yesterday):
