@@ -23,7 +23,7 @@ from include.github.errors import GitHubError, TooManyPages
 from include.github.fetch import CommitSource
 from include.github.graphql_accounts import Accounts
 from include.github.graphql_answers import CommitPage, Refusal, read_commit_pages
-from include.github.graphql_queries import PAGE_SIZE, commits_query, most_aliases
+from include.github.graphql_queries import PAGE_SIZE, commits_query
 from include.github.graphql_together import Question, Together
 from include.github.models import Repository
 from include.github.records import FetchedRepository, Outcome
@@ -62,7 +62,7 @@ class GraphQLCommits:
     def __init__(self, client: GitHubClient, rest: CommitSource) -> None:
         self._client, self._rest, self._accounts = client, rest, Accounts(client)
         question = Question(commits_query, _variables, read_commit_pages)
-        self._together = Together(client, question, min(self.batch, most_aliases()))
+        self._together = Together(client, question, self.batch)
 
     async def fetch(
         self, ranked: Sequence[tuple[int, Repository]], day: date

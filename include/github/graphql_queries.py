@@ -1,7 +1,8 @@
 """The texts of our queries: many repositories, or many searches, in one request, each under its alias.
 
 What a request asks for is known beforehand: each alias is one list of at most 100 things. So a query of n
-aliases may return 100 n nodes, of the 500,000 allowed, and costs n / 100 points, rounded, at least one.
+aliases may return 100 n nodes, of the 500,000 allowed, and costs n / 100 points, rounded, at least one: ours,
+of 50 aliases at most, cost one.
 Source: https://docs.github.com/en/graphql/overview/rate-limits-and-query-limits-for-the-graphql-api
 """
 
@@ -10,8 +11,6 @@ from __future__ import annotations
 from functools import lru_cache
 
 PAGE_SIZE = 100  # the most GitHub gives
-MOST_NODES = 500_000
-LISTS_A_POINT = 100
 
 # `after` differs from alias to alias, so the list itself cannot be in the fragment.
 _COMMITS_OF = """\
@@ -64,16 +63,6 @@ def commits_query(aliases: int) -> str:
 def search_query(aliases: int) -> str:
     """Return the query for one page of each of so many searches: s0, s1, ..."""
     return _of_aliases(_SEARCHES, _SEARCH_VARIABLES, _SEARCH, aliases)
-
-
-def points(aliases: int) -> int:
-    """Return what a query of so many aliases costs."""
-    return max(1, round(aliases / LISTS_A_POINT))
-
-
-def most_aliases(page_size: int = PAGE_SIZE) -> int:
-    """Return how many lists one query may ask for."""
-    return MOST_NODES // page_size
 
 
 def _of_aliases(query: str, variables: str, field: str, aliases: int) -> str:

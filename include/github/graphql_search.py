@@ -19,7 +19,7 @@ from include.github.budget import Tally
 from include.github.client import GitHubClient
 from include.github.errors import RequestFailed
 from include.github.graphql_answers import Refusal, read_result_pages
-from include.github.graphql_queries import most_aliases, search_query
+from include.github.graphql_queries import search_query
 from include.github.graphql_together import Question, Together
 from include.github.search import CAPACITY, Asked, Found, Search, search_url
 
@@ -36,7 +36,7 @@ class GraphQLSearch:
     def __init__(self, client: GitHubClient, rest: Search) -> None:
         self._client, self._rest = client, rest
         question = Question(search_query, _variables, read_result_pages)
-        self._together = Together(client, question, min(self.width, most_aliases()))
+        self._together = Together(client, question, self.width)
 
     async def read(self, pages: Sequence[Asked], tally: Tally) -> list[Found]:
         """Read pages together. A list that REST began is REST's to its end: its `after` is an address."""
