@@ -59,6 +59,11 @@ class Site:
         self._search_page = lru_cache(maxsize=32)(self._write_search_page)
         self._commits_page = lru_cache(maxsize=256)(self._write_commits_page)
 
+    def move(self, stars: Mapping[int, int]) -> None:
+        """Give repositories other stars, by id, for all searches from now on."""
+        self.index.move(stars)
+        self._search_page.cache_clear()
+
     def answer(self, call: Call) -> Answer:
         """Return the answer to a call; refusals are answers too."""
         try:
