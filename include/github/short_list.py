@@ -1,4 +1,8 @@
-"""The best results of one query, as far as search shows them: as few pages as possible, though they drift."""
+"""The best results of one query, as far as search shows them: as few pages as possible, though they drift.
+
+Of repositories with equal stars at the end of the list those are in it that search lists first: all of them
+would be known one page later only, which would cost a request each day.
+"""
 
 from __future__ import annotations
 

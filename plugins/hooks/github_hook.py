@@ -47,8 +47,8 @@ class GitHubOptions(BaseModel):
 
     Attributes: requests_per_second, of all tokens, kept as the server sees them (GitHub itself allows 15);
     max_concurrent_requests of a process (GitHub: 100); timeout_s of one request; reserve, share of each
-    token's limits that is left to others who use it; processes, how many may ask at the same time, at one pace
-    where their connections hold the same tokens.
+    token's limits that is left to others who use it; processes, how many may ask at the same time, at
+    one pace where their connections hold the same list of tokens.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
