@@ -53,7 +53,8 @@ async def verify(
     The authors and the outcome have to be the same: a repository without commits may have lost them all.
 
     A repository may be pushed to between two readings, so a difference is believed when it is there after
-    both have read once more. Returns what it cost.
+    both have read once more. Returns what it cost. A verification that ends by an error or a long limit
+    begins anew in the next try, and what it cost until then is in no figure: those are of finished work.
 
     Args: still_allowed: called before each repository; what it raises ends the verification.
     Raises: ApisDiffer; and as CommitSource.fetch.
