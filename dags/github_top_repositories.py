@@ -66,18 +66,16 @@ from hooks.top_repositories_run import (
     this_attempt,
     this_run,
 )
+from include.github.answer_errors import Forbidden, Invalid, Unauthorized
 from include.github.errors import (
     ApisDiffer,
     DayNotPublished,
-    Forbidden,
     ForeignOrigin,
-    Invalid,
     MostlyGone,
     NothingRanked,
     SliceTooLarge,
     TooManyPages,
     TooManyRedirects,
-    Unauthorized,
     WrongRanking,
 )
 from include.github.plan import PlanNeverFits

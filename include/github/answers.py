@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from pydantic import JsonValue
 
-from include.github.errors import (
+from include.github.answer_errors import (
     AnswerError,
     Blocked,
     Empty,

@@ -11,11 +11,12 @@ from typing import Self, TypeVar
 from pydantic import JsonValue
 from yarl import URL
 
+from include.github.answer_errors import NotFound, Transient, Unauthorized
 from include.github.answers import Redirect
 from include.github.budget import Budget, Tally
 from include.github.closures import Closures
 from include.github.conditional import ConditionalRequests
-from include.github.errors import NotFound, TooManyRedirects, Transient, Unauthorized
+from include.github.errors import TooManyRedirects
 from include.github.kept_answers import KeptAnswers
 from include.github.limits import Bounds, LimitMemory
 from include.github.pacing import Pace, Pacer

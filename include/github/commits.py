@@ -11,9 +11,10 @@ from datetime import UTC, date, datetime, time, timedelta
 
 from yarl import URL
 
+from include.github.answer_errors import Blocked, Empty, NotFound
 from include.github.budget import Tally
 from include.github.client import GitHubClient
-from include.github.errors import Blocked, Empty, NotFound, RequestFailed, TooManyPages
+from include.github.errors import RequestFailed, TooManyPages
 from include.github.models import Commit, Repository, read_commits
 from include.github.reading import Page
 from include.github.records import FetchedRepository, Outcome

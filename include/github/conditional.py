@@ -11,9 +11,10 @@ from dataclasses import replace
 
 from yarl import URL
 
+from include.github.answer_errors import Transient
 from include.github.answers import error_of
 from include.github.budget import Tally
-from include.github.errors import ForeignOrigin, Transient
+from include.github.errors import ForeignOrigin
 from include.github.kept_answers import ETAG, KeptAnswer, KeptAnswers
 from include.github.tokens import Token
 from include.github.transport import Received, Request, Transport

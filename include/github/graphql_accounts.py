@@ -20,9 +20,9 @@ from collections.abc import Iterable
 
 from pydantic import JsonValue, ValidationError
 
+from include.github.answer_errors import Blocked, Empty, Invalid, NotFound
 from include.github.budget import Tally
 from include.github.client import GitHubClient
-from include.github.errors import Blocked, Empty, Invalid, NotFound
 from include.github.models import Account, Commit, Repository
 from include.shown import first_problem
 

@@ -10,10 +10,11 @@ from typing import Generic, TypeVar
 
 from pydantic import JsonValue
 
+from include.github.answer_errors import Forbidden, Invalid, NotFound, Unexpected
 from include.github.budget import Tally
 from include.github.client import GitHubClient
 from include.github.commits import overloaded
-from include.github.errors import Forbidden, Invalid, NotFound, RequestFailed, Unexpected
+from include.github.errors import RequestFailed
 from include.github.graphql_answers import Refusal
 
 Item = TypeVar("Item")

@@ -9,8 +9,9 @@ from typing import Generic, TypeVar
 from pydantic import JsonValue
 from yarl import URL
 
+from include.github.answer_errors import Transient, Unexpected
 from include.github.answers import Answer, Redirect, error_of, read_value
-from include.github.errors import ForeignOrigin, Transient, Unexpected
+from include.github.errors import ForeignOrigin
 from include.github.transport import Received
 
 T = TypeVar("T")

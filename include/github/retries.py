@@ -11,8 +11,9 @@ import aiohttp
 import stamina
 from yarl import URL
 
+from include.github.answer_errors import Transient
 from include.github.budget import Tally
-from include.github.errors import RequestFailed, RetryBudgetSpent, Transient
+from include.github.errors import RequestFailed, RetryBudgetSpent
 from include.github.limits import Bounds
 
 FEWEST_RETRIES = 20

@@ -12,9 +12,10 @@ import aiohttp
 from pydantic import JsonValue
 from yarl import URL
 
+from include.github.answer_errors import Transient
 from include.github.answers import Answer, error_of
 from include.github.budget import Budget, NotNow, Slot, Tally
-from include.github.errors import ForeignOrigin, Transient
+from include.github.errors import ForeignOrigin
 from include.github.pacing import Pace, PacedConnector
 from include.github.rate_limits import RESOURCES, named_resource, read_limit, read_quota, read_server_time
 from include.github.tokens import Token

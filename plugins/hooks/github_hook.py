@@ -134,8 +134,8 @@ class GitHubHook(BaseHook):
         return f"{_host(connection)} is a GitHub API; {accepted if tokens else 'asked without a token'}"
 
     async def _ask_root_with(self, tokens: tuple[str, ...], whose: str) -> None:
+        from include.github.answer_errors import Unauthorized
         from include.github.budget import Tally
-        from include.github.errors import Unauthorized
         from include.github.limits import Bounds
 
         bounds = Bounds(attempts=2, retry_first_s=0.2, retry_jitter_s=0.1, patience_s=2)

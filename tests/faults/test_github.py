@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 from aiohttp.test_utils import TestServer
 
-from include.github import errors
+from include.github import answer_errors, errors
 from include.github.client import GitHubClient
 from include.github.commits import RestCommits
 from include.github.fetch import fetch
@@ -231,22 +231,22 @@ OF_ALL = (errors.LimitNeverLifts, errors.RateLimitedUntil, errors.MostlyGone)  #
 LASTING = {
     "revoked token": (
         {"status": 401, "body": b'{"message": "Bad credentials"}'},
-        errors.Unauthorized,
+        answer_errors.Unauthorized,
         r"/commits.*Bad credentials.*password of the GitHub connection",
     ),
     "no rights": (
         {"status": 403, "body": b'{"message": "Resource not accessible by personal access token"}'},
-        errors.Forbidden,
+        answer_errors.Forbidden,
         r"/commits.*Resource not accessible.*check the rights of the token",
     ),
     "refused as invalid": (
         {"status": 422, "body": b'{"message": "Validation Failed", "errors": [{"code": "invalid"}]}'},
-        errors.Invalid,
+        answer_errors.Invalid,
         r"Validation Failed.*'code': 'invalid'.*Check the params",
     ),
     "unknown version": (
         {"status": 400, "body": b'{"message": "is not a supported version"}'},
-        errors.Unexpected,
+        answer_errors.Unexpected,
         "not a supported version.*Check that the host",
     ),
     "304 without being asked": (

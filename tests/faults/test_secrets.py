@@ -19,8 +19,8 @@ from hooks.clickhouse_hook import ClickHouseHook
 from hooks.failure_notice import LONGEST_REASON, failure_notice
 from hooks.github_hook import GitHubHook
 from hooks.postgres_hook import StagehousePostgresHook
+from include.github.answer_errors import AnswerError
 from include.github.answers import Answer, read_value
-from include.github.errors import AnswerError
 from include.github_stand_in.faults import Fault
 from tests.dags.sample_github import sample_github
 from tests.faults.canaries import command_lines, forms, leaks

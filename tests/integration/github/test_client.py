@@ -6,17 +6,9 @@ from base64 import b64encode
 import pytest
 from aiohttp import web
 
+from include.github.answer_errors import Forbidden, Invalid, NotFound, Unauthorized
 from include.github.budget import Tally
-from include.github.errors import (
-    Forbidden,
-    ForeignOrigin,
-    Invalid,
-    NotFound,
-    RequestFailed,
-    RetryBudgetSpent,
-    TooManyRedirects,
-    Unauthorized,
-)
+from include.github.errors import ForeignOrigin, RequestFailed, RetryBudgetSpent, TooManyRedirects
 from include.github.retries import RetryBudget
 from tests.integration.github.server import answers, json_answer, ok
 

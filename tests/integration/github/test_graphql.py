@@ -9,9 +9,10 @@ from datetime import timedelta
 import pytest
 from aiohttp.test_utils import TestServer
 
+from include.github.answer_errors import Invalid
 from include.github.apis import commits_by, search_by
 from include.github.budget import Tally
-from include.github.errors import ApisDiffer, Invalid, RateLimitedUntil, RequestFailed
+from include.github.errors import ApisDiffer, RateLimitedUntil, RequestFailed
 from include.github.fetch import fetch
 from include.github.ranking import rank
 from include.github.records import Records

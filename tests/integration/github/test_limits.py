@@ -10,8 +10,9 @@ from itertools import pairwise
 import pytest
 from aiohttp import web
 
+from include.github.answer_errors import Forbidden
 from include.github.budget import Tally
-from include.github.errors import Forbidden, LimitNeverLifts, RateLimitedUntil
+from include.github.errors import LimitNeverLifts, RateLimitedUntil
 from include.github.limits import LimitMemory
 from include.github.tokens import Token
 from include.github_stand_in.app import FAULTS, REQUEST_LOG

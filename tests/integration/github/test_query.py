@@ -6,8 +6,9 @@ import time
 import pytest
 from aiohttp import web
 
+from include.github.answer_errors import NotFound, Unexpected
 from include.github.budget import Tally
-from include.github.errors import NotFound, RateLimitedUntil, RequestFailed, Unexpected
+from include.github.errors import RateLimitedUntil, RequestFailed
 from tests.integration.github.server import answers, json_answer, ok
 
 TOKEN = "ghp_0123456789abcdef"

@@ -6,12 +6,12 @@ from datetime import UTC, date, datetime
 
 import pytest
 
-from include.github import errors
+from include.github import answer_errors, errors
 from include.github.errors import GitHubError
 
 KINDS = [
     kind
-    for kind in vars(errors).values()
+    for kind in (vars(errors) | vars(answer_errors)).values()
     if inspect.isclass(kind) and issubclass(kind, GitHubError) and kind is not GitHubError
 ]
 SAMPLES = {

@@ -8,9 +8,9 @@ from pathlib import Path
 from hypothesis import given
 from hypothesis import strategies as st
 
+from include.github.answer_errors import AnswerError
 from include.github.answers import Answer, Redirect, read_value
 from include.github.commits import CommitCount
-from include.github.errors import AnswerError
 from include.github.models import read_commits, read_search_page
 from include.github.ranking import RANKING, RankingHeader, save_ranking, saved_ranking
 from include.github.rate_limits import Limited, read_limit, read_quota
