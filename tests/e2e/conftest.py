@@ -34,7 +34,7 @@ ROOT = Path(__file__).resolve().parents[2]
 RECORDED = ROOT.parent / "shared" / "data" / "github"
 HEALTH, MAIN = "postgres_health", "github_top_repositories"
 RATE = 40
-TOKEN = Canary("Jackal")  # of GitHub
+TOKEN = Canary("Jackal", "_.-")  # of GitHub
 BY_REST = {"api": "rest"}  # where a test knows each request; with a token a run asks GraphQL
 
 
