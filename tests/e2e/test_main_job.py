@@ -83,7 +83,7 @@ def test_a_run_by_hand_stores_the_day_row_by_row(running_stack, recorded_github)
     ]
     requests = recorded_github.requests(before)
     assert len(requests) == truth.requests
-    assert {request.status for request in requests} == {200}
+    assert {request.status for request in requests} <= {200, 304}  # the run before searched by REST too
     # One more for the clock: here the server shares two cores with all of Airflow. tests/integration/github
     # and the bench hold the rate to the number.
     assert most_in_a_second(requests) <= RATE + 1
