@@ -28,6 +28,7 @@ SECRETS = {
 SETTINGS = {
     "GITHUB_API",
     "GITHUB_TOKEN",
+    "GITHUB_PROCESSES",
     "AIRFLOW_PORT",
     "AIRFLOW_URL",
     "INBOX",
