@@ -140,7 +140,7 @@ class NativeClient(Client):  # type: ignore[misc]
 def insert_rows(
     clickhouse: ClickHouse, table: str, columns: Sequence[str], batches: Iterable[Sequence[Sequence[object]]]
 ) -> int:
-    """Insert batches of rows, each as one block of columns; return the number of rows.
+    """Insert batches of rows, each as one block; return the number of rows.
 
     An error leaves the batches before it in the table: insert into a table that can be thrown away.
     """
@@ -148,7 +148,7 @@ def insert_rows(
     total = 0
     for rows in batches:
         if rows:  # the server would wait for data until the timeout
-            clickhouse.execute(statement, list(zip(*rows, strict=True)), columnar=True)
+            clickhouse.execute(statement, rows)
             total += len(rows)
     return total
 
