@@ -53,6 +53,7 @@ from hooks.connection_fields import BadConnection
 from hooks.failure_notice import tell_failed_run, tell_failed_task
 from hooks.publication import only_one_publishing
 from hooks.storage_roots import BadVariable, reports_root, require_storage, staging_root
+from hooks.this_run import this_attempt, this_run
 from hooks.top_repositories_params import run_params
 from hooks.top_repositories_run import (
     asking_github,
@@ -63,8 +64,6 @@ from hooks.top_repositories_run import (
     staged_manifest,
     staging,
     tasks_at_once,
-    this_attempt,
-    this_run,
 )
 from include.github.answer_errors import Forbidden, Invalid, Unauthorized
 from include.github.errors import (

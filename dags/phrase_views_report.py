@@ -40,7 +40,6 @@ from airflow.sdk import (
     RetryRule,
     chain,
     dag,
-    get_current_context,
     task,
 )
 
@@ -48,6 +47,7 @@ from hooks.connection_fields import BadConnection
 from hooks.failure_notice import tell_failed_run, tell_failed_task
 from hooks.publication import only_one_publishing
 from hooks.storage_roots import BadVariable, reports_root, require_storage
+from hooks.this_run import request_of_its_day, this_attempt, this_run
 from include.params import BadParam
 from include.phrase_views.request import (
     DEFAULT_HOUR_RULE,
@@ -55,7 +55,6 @@ from include.phrase_views.request import (
     MAX_CAMPAIGNS,
     read_request,
 )
-from include.run_day import run_day
 
 if TYPE_CHECKING:
     from airflow.sdk.execution_time.context import OutletEventAccessors
@@ -144,7 +143,7 @@ def phrase_views_report() -> None:
         from include.phrase_views.report import compute_report
 
         with ClickHouseHook().get_client() as clickhouse:
-            return compute_report(clickhouse, _request(), _run_id(), _attempt()).model_dump()
+            return compute_report(clickhouse, _request(), this_run()["run_id"], this_attempt()).model_dump()
 
     @task
     def publish(computed: dict[str, object]) -> dict[str, object]:
@@ -154,7 +153,13 @@ def phrase_views_report() -> None:
         with only_one_publishing(f"phrases_views_by_hour {request.day}") as (clickhouse, lease):
             now, allowed = partial(datetime.now, UTC), lease.check
             published = publish_report(
-                clickhouse, request, staged, _run_id(), _attempt(), now=now, still_allowed=allowed
+                clickhouse,
+                request,
+                staged,
+                this_run()["run_id"],
+                this_attempt(),
+                now=now,
+                still_allowed=allowed,
             )
         return published.model_dump()
 
@@ -176,7 +181,7 @@ def phrase_views_report() -> None:
                 published_at=published_at,
                 still_allowed=lease.check,
             )
-        write_run_note(root / PAGES, _run_id(), request.day)
+        write_run_note(root / PAGES, this_run()["run_id"], request.day)
         drop_unfinished_files(root / PAGES, datetime.now(UTC))
         return str(directory)
 
@@ -186,7 +191,7 @@ def phrase_views_report() -> None:
 
         request, expected = _request(), PublishedReport.model_validate(published)
         with only_one_publishing(f"phrases_views_by_hour {request.day}") as (clickhouse, _):
-            rows = check_report(clickhouse, request, expected, _run_id())
+            rows = check_report(clickhouse, request, expected, this_run()["run_id"])
         outlet_events[DAY_PUBLISHED].extra = {"day": request.day.isoformat(), "rows": rows}
         return rows
 
@@ -197,22 +202,7 @@ def phrase_views_report() -> None:
 
 
 def _request() -> PhraseViewsRequest:
-    context = get_current_context()
-    partition, due = context["dag_run"].partition_key, context["dag_run"].run_after
-    today = datetime.now(UTC).date()
-    request = read_request(context["params"], run_day=run_day(partition, due), today=today)
-    if partition and request.day.isoformat() != partition:
-        raise BadParam("day", str(request.day), f"empty or {partition}, the partition of this run")
-    return request
-
-
-def _run_id() -> str:
-    return str(get_current_context()["dag_run"].run_id)
-
-
-def _attempt() -> str:
-    """Return a text that no other try of this task has, also when the task is cleared and counts anew."""
-    return str(get_current_context()["ti"].id)
+    return request_of_its_day(read_request)
 
 
 phrase_views_report()

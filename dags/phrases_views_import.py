@@ -48,6 +48,7 @@ from hooks.connection_fields import BadConnection
 from hooks.failure_notice import tell_failed_run, tell_failed_task
 from hooks.publication import only_one_publishing
 from hooks.storage_roots import BadVariable, inbox_root, require_storage, staging_root
+from hooks.this_run import manifest_of, staging_of, this_attempt, this_run
 from include.params import BadParam
 from include.phrase_views.import_errors import ImportFileError, TooManyRejected
 from include.phrase_views.import_request import (
@@ -58,7 +59,6 @@ from include.phrase_views.import_request import (
     read_request,
 )
 from include.staging.errors import PublishedSince
-from include.staging.files import run_directory
 
 if TYPE_CHECKING:
     from datetime import date
@@ -66,7 +66,6 @@ if TYPE_CHECKING:
     from airflow.sdk.execution_time.context import OutletEventAccessors
 
     from include.phrase_views.import_request import ImportRequest
-    from include.staging.files import StagingPath
     from include.staging.manifest import Manifest
 
 COUNTERS_PUBLISHED = Asset("phrases_views")
@@ -145,12 +144,12 @@ def phrases_views_import() -> None:
     def stage() -> list[dict[str, str]]:
         from include.phrase_views.import_file import stage_file
 
-        context, directory = get_current_context(), _directory()
+        context, directory = get_current_context(), staging_of(_day())
         manifest = stage_file(
             inbox_root(),
             _request(),
             directory,
-            **_run(),
+            **this_run(),
             day=_day(),
             host=socket.gethostname(),
             now=partial(datetime.now, UTC),
@@ -171,9 +170,9 @@ def phrases_views_import() -> None:
         from hooks.clickhouse_hook import ClickHouseHook
         from include.clickhouse.load import load_part
 
-        directory = _directory()
+        directory = staging_of(_day())
         with ClickHouseHook().get_client() as clickhouse:
-            staged = load_part(clickhouse, directory, _manifest(), **part, attempt=_attempt())
+            staged = load_part(clickhouse, directory, _manifest(), **part, attempt=this_attempt())
         return staged.model_dump()
 
     @task(trigger_rule=TriggerRule.NONE_FAILED, execution_timeout=timedelta(hours=1))
@@ -186,7 +185,7 @@ def phrases_views_import() -> None:
         with only_one_publishing("phrases_views") as (clickhouse, lease):
             now, allowed = partial(datetime.now, UTC), lease.check
             return publish_day(
-                clickhouse, manifest, parts, attempt=_attempt(), now=now, still_allowed=allowed
+                clickhouse, manifest, parts, attempt=this_attempt(), now=now, still_allowed=allowed
             )
 
     @task(outlets=[COUNTERS_PUBLISHED], execution_timeout=timedelta(hours=1))
@@ -194,10 +193,10 @@ def phrases_views_import() -> None:
         from include.clickhouse.publish import check_day
         from include.staging.cleaning import drop_old_runs, drop_unfinished_files
 
-        directory = _directory()
+        directory = staging_of(_day())
         manifest = _manifest()
         with only_one_publishing("phrases_views") as (clickhouse, _):
-            rows = check_day(clickhouse, directory, manifest, _attempt())
+            rows = check_day(clickhouse, directory, manifest, this_attempt())
         outlet_events[COUNTERS_PUBLISHED].extra = {"path": _request().path, "rows": rows["phrases_views"]}
         drop_old_runs(staging_root(), manifest.dag_id, now := datetime.now(UTC))
         drop_unfinished_files(staging_root() / manifest.dag_id, now)
@@ -218,27 +217,8 @@ def _day() -> date:
     return get_current_context()["dag_run"].run_after.astimezone(UTC).date()
 
 
-def _run() -> dict[str, str]:
-    context = get_current_context()
-    return {"dag_id": context["dag_run"].dag_id, "run_id": context["dag_run"].run_id}
-
-
-def _directory() -> StagingPath:
-    return run_directory(staging_root(), day=_day(), **_run())
-
-
 def _manifest() -> Manifest:
-    """Return what the run has staged, perhaps on another worker."""
-    from include.staging.manifest import StagedBy, read_manifest
-
-    staged_by = StagedBy(**_run(), day=_day(), task="stage")
-    staged_on = get_current_context()["ti"].xcom_pull(task_ids="stage", key="host")
-    return read_manifest(_directory(), staged_by, staged_on=str(staged_on or ""), host=socket.gethostname())
-
-
-def _attempt() -> str:
-    """Return a text that no other try of this task has, also when the task is cleared and counts anew."""
-    return str(get_current_context()["ti"].id)
+    return manifest_of("stage", _day())
 
 
 phrases_views_import()

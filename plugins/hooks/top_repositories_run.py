@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
@@ -13,11 +12,9 @@ from airflow.sdk import get_current_context
 
 from hooks.rescheduling import slot_given_back_while_waiting
 from hooks.storage_roots import staging_root
+from hooks.this_run import manifest_of, request_of_its_day, staging_of, this_run
 from include.github.request import read_options, read_request
-from include.params import BadParam
-from include.run_day import run_day
 from include.shown import shown
-from include.staging.files import run_directory
 
 if TYPE_CHECKING:
     from include.github.client import GitHubClient
@@ -45,13 +42,17 @@ def tasks_at_once() -> int:
 
 def run_request() -> TopRepositoriesRequest:
     """Return what the run is asked for. Raises: BadParam."""
-    context = get_current_context()
-    partition, due = context["dag_run"].partition_key, context["dag_run"].run_after
-    today = datetime.now(UTC).date()
-    request = read_request(context["params"], run_day=run_day(partition, due), today=today)
-    if partition and request.day.isoformat() != partition:
-        raise BadParam("day", str(request.day), f"empty or {partition}, the partition of this run")
-    return request
+    return request_of_its_day(read_request)
+
+
+def staging() -> StagingPath:
+    """Return the run's own directory."""
+    return staging_of(run_request().day)
+
+
+def staged_manifest() -> Manifest:
+    """Return what `fetch` has staged, perhaps on another worker."""
+    return manifest_of("fetch", run_request().day)
 
 
 def run_options() -> RunOptions:
@@ -66,31 +67,6 @@ def require_token_where_asked_for() -> None:
     options = run_options()
     if options.api == "graphql":
         options.chosen_api(has_token=GitHubHook().has_token)
-
-
-def this_run() -> dict[str, str]:
-    """Return the names of the DAG and its run."""
-    context = get_current_context()
-    return {"dag_id": context["dag_run"].dag_id, "run_id": context["dag_run"].run_id}
-
-
-def staging() -> StagingPath:
-    """Return the run's own directory."""
-    return run_directory(staging_root(), day=run_request().day, **this_run())
-
-
-def staged_manifest() -> Manifest:
-    """Return what the run has staged, perhaps on another worker."""
-    from include.staging.manifest import StagedBy, read_manifest
-
-    staged_by = StagedBy(**this_run(), day=run_request().day, task="fetch")
-    staged_on = get_current_context()["ti"].xcom_pull(task_ids="fetch", key="host")
-    return read_manifest(staging(), staged_by, staged_on=str(staged_on or ""), host=socket.gethostname())
-
-
-def this_attempt() -> str:
-    """Return a text that no other try of this task has, also when the task is cleared and counts anew."""
-    return str(get_current_context()["ti"].id)
 
 
 class Asking(NamedTuple):
