@@ -6,7 +6,7 @@ Whether it is a rate limit is asked first: see rate_limits.py.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from pydantic import JsonValue
@@ -52,12 +52,7 @@ class Answer:
 
     def without_secrets(self, text: str) -> str:
         """Return `text` fit for a log."""
-        secrets = [secret for secret in self.secrets if len(secret) >= SHORTEST_SECRET]
-        # In lower case too: so it stands in the host of a URL that was read.
-        forms = {each for secret in secrets for form in secret_forms(secret) for each in (form, form.lower())}
-        for form in sorted(forms, key=len, reverse=True):
-            text = text.replace(form, "***")
-        return text
+        return without_secrets(text, self.secrets)
 
 
 @dataclass(frozen=True)
@@ -65,6 +60,16 @@ class Redirect:
     """The thing asked for is elsewhere. `location` may be relative."""
 
     location: str
+
+
+def without_secrets(text: str, secrets: Iterable[str]) -> str:
+    """Return what the server said fit for a log: it may repeat our headers."""
+    told = [secret for secret in secrets if len(secret) >= SHORTEST_SECRET]
+    # In lower case too: so it stands in the host of a URL that was read.
+    forms = {each for secret in told for form in secret_forms(secret) for each in (form, form.lower())}
+    for form in sorted(forms, key=len, reverse=True):
+        text = text.replace(form, "***")
+    return text
 
 
 def read_value(answer: Answer) -> JsonValue | Redirect:

@@ -61,25 +61,21 @@ class CommitCount:
                 self.outside += 1
 
 
+def seconds_of(day: date) -> dict[str, str]:
+    """Return since and until of a day: GitHub's include both ends, so the closed range of its seconds."""
+    return {"since": f"{day}T00:00:00Z", "until": f"{day}T23:59:59Z"}
+
+
 async def count_commits(client: GitHubClient, owner: str, name: str, day: date, tally: Tally) -> CommitCount:
     """Read all commits of a day (committer date, UTC, half-open) on the default branch.
 
-    GitHub's since and until include both ends, so the closed range of seconds is asked for. A server that
-    keeps failing is asked from the start for smaller pages.
+    A server that keeps failing is asked from the start for smaller pages.
 
     Raises: NotFound, Empty, Blocked for the repository; whatever else GitHubClient.get raises.
     Source: https://docs.github.com/en/rest/commits/commits#list-commits
     """
     for per_page in PAGE_SIZES:
-        url = client.url(
-            "repos",
-            owner,
-            name,
-            "commits",
-            since=f"{day}T00:00:00Z",
-            until=f"{day}T23:59:59Z",
-            per_page=per_page,
-        )
+        url = client.url("repos", owner, name, "commits", **seconds_of(day), per_page=per_page)
         try:
             return await _count_pages(client, url, CommitCount(day), tally)
         except RequestFailed as error:

@@ -18,7 +18,7 @@ from pydantic import JsonValue
 
 from include.github.budget import Tally
 from include.github.client import GitHubClient
-from include.github.commits import CommitCount, record_of
+from include.github.commits import CommitCount, record_of, seconds_of
 from include.github.errors import GitHubError, TooManyPages
 from include.github.fetch import CommitSource
 from include.github.graphql_accounts import Accounts
@@ -148,13 +148,7 @@ def _take_refusal(reading: _Reading, refusal: Refusal) -> None:
 
 
 def _variables(readings: Sequence[_Reading]) -> dict[str, JsonValue]:
-    """Ask for the closed range of seconds that is the day: GitHub's since and until include both ends."""
-    day = readings[0].count.day
-    variables: dict[str, JsonValue] = {
-        "first": PAGE_SIZE,
-        "since": f"{day}T00:00:00Z",
-        "until": f"{day}T23:59:59Z",
-    }
+    variables: dict[str, JsonValue] = {"first": PAGE_SIZE, **seconds_of(readings[0].count.day)}
     for number, reading in enumerate(readings):
         variables |= {
             f"owner{number}": reading.repository.owner.login,

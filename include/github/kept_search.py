@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from itertools import islice
 
-from pydantic import BaseModel, ConfigDict, NonNegativeInt, TypeAdapter, ValidationError
+from pydantic import BaseModel, ConfigDict, NonNegativeInt, ValidationError
 
 from include.github.budget import Tally
 from include.github.models import Repository
@@ -20,7 +20,6 @@ from include.staging.files import StagingPath, read_files, written_atomically
 FOLDER, ENDING = "searched", ".ndjson"  # in the run's directory
 AT_ONCE = 16  # files removed together
 
-_REPOSITORY = TypeAdapter(Repository)
 log = logging.getLogger(__name__)
 
 
@@ -113,7 +112,7 @@ class KeptSearch:
         try:
             first, *lines = self._ahead[1].splitlines()
             answer = _Answer.model_validate_json(first)
-            repositories = iter([_REPOSITORY.validate_json(line) for line in lines])
+            repositories = iter([Repository.model_validate_json(line) for line in lines])
         except ValueError as error:  # also where there is no line
             reason = first_problem(error) if isinstance(error, ValidationError) else "it is empty"
             log.warning("%s is not readable, asking GitHub again: %s", path, reason)

@@ -95,7 +95,7 @@ class LongList:
         chosen, self._unfinished = self._unfinished[:width], self._unfinished[width:]
         under_way = sum(reading.total for reading in (*chosen, *self._unfinished))
         short = self._top - len(self._order) - under_way
-        while len(chosen) < width and slices.todo and not self._enough():
+        while len(chosen) < width and slices.unread and not self._enough():
             if short <= 0 and chosen and slices.at_last:
                 break  # what is under way may be all
             try:
@@ -108,7 +108,7 @@ class LongList:
 
     def _enough(self) -> bool:
         """Tell whether all that is still to be read comes after the first `top`."""
-        high = self._slices.todo[-1].slice.stars.high
+        high = self._slices.unread[-1].slice.stars.high
         return high is not None and len(self._order) >= self._top <= self._order.names(above=high)
 
     def _take(self, reading: _Reading, page: Found) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
 from datetime import UTC, datetime, time, timedelta
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, NonNegativeInt, TypeAdapter, ValidationError
+from pydantic import AwareDatetime, BaseModel, ConfigDict, NonNegativeInt, ValidationError
 
 from include.github.budget import Tally
 from include.github.client import GitHubClient
@@ -28,7 +28,6 @@ RANKING = "ranking.ndjson"
 OLDER_RANKING = "ranking.json"  # of versions that kept it as one JSON document
 TASK = "rank"  # of the DAG: what an error of its file says to clear
 
-_REPOSITORY = TypeAdapter(Repository)
 log = logging.getLogger(__name__)
 
 
@@ -70,7 +69,7 @@ class Ranking:
             count = 0
             for line in file:
                 try:
-                    yield _REPOSITORY.validate_json(line)
+                    yield Repository.model_validate_json(line)
                 except ValidationError as error:
                     reason = f"line {count + 2}: {first_problem(error)}"
                     raise StagingFileDamaged(str(self.path), reason, TASK) from error

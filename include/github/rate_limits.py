@@ -16,7 +16,7 @@ from include.github.answers import REDIRECTS, Answer, json_object, message_of
 
 EVERYTHING = "all"  # the resource of a limit that is on every request
 RESOURCES = ("core", "search", "graphql")
-# GraphQL says both; the second since 2025, with the code. Source: github.com/yanyongyu/githubkit issue 271
+# GraphQL says both; the second since 2025, with the code: https://github.com/yanyongyu/githubkit/issues/271
 GRAPHQL_LIMITS = {"RATE_LIMITED", "RATE_LIMIT", "graphql_rate_limit"}
 SECONDARY_LIMIT_WORDS = ("secondary rate", "abuse detection", "abuse-rate-limits", "secondary-rate-limits")
 RESET_MARGIN_S = 1.0  # waiting exactly to the reset meets the limit again (octokit adds a second too)

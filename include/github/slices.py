@@ -81,12 +81,12 @@ class Slices:
 
     Args: wanted, results to aim at; capacity, that can be read of a slice; last_created, when the youngest
         repository may have been created, None where slices cannot be cut by that.
-    Attributes: todo, the regions still to be read, the next one last.
+    Attributes: unread, the regions still to be read, the next one last.
     """
 
     def __init__(self, stars: StarRange, wanted: int, capacity: int, last_created: datetime | None) -> None:
         self._wanted, self._capacity, self._last_created = wanted, capacity, last_created
-        self.todo, self._least = [Region(Slice(stars))], stars.low
+        self.unread, self._least = [Region(Slice(stars))], stars.low
         self._last: Region | None = None
         self._above = 0.0  # results of all that was cut off the last region
         self._unanswered = 0  # slices of it
@@ -96,12 +96,12 @@ class Slices:
     @property
     def at_last(self) -> bool:
         """Tell whether the next slice is of the region that reaches down to the least stars."""
-        return self.todo[-1] is self._last
+        return self.unread[-1] is self._last
 
     @property
     def read_down_to(self) -> int:
         """The least stars of which all has been read, when nothing is being read."""
-        high = self.todo[-1].slice.stars.high if self.todo else None
+        high = self.unread[-1].slice.stars.high if self.unread else None
         return self._least if high is None else high + 1
 
     def cut(self, short: float) -> Cut:
@@ -109,9 +109,9 @@ class Slices:
 
         Raises: CannotBeCut.
         """
-        region = self.todo[-1]
+        region = self.unread[-1]
         if region.expected is None or region.expected <= self._wanted:
-            self.todo.pop()
+            self.unread.pop()
             return Cut(region.slice, region, region.expected or 0.0)
         if region is self._last:
             aim = min(self._wanted, 1.1 * max(short, 0) + 10)
@@ -148,13 +148,13 @@ class Slices:
     def put_back(self, uncut: Slice, results: int) -> Region:
         """Have a slice cut: it has too many results, or some are missing."""
         region = Region(uncut, float(max(results, self._wanted + 1)))
-        self.todo.append(region)
-        self.todo.sort(key=lambda each: (each.slice.stars.low, each.slice.since or FIRST_CREATED))
+        self.unread.append(region)
+        self.unread.sort(key=lambda each: (each.slice.stars.low, each.slice.since or FIRST_CREATED))
         return region
 
     def read_again(self, stars: StarRange) -> None:
         """Put a slice back that was read before."""
-        self.todo.append(Region(Slice(stars)))
+        self.unread.append(Region(Slice(stars)))
 
     def _divide(self, region: Region, aim: float) -> tuple[Slice, Slice]:
         (low, end), since, until = region.slice

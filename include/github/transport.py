@@ -13,7 +13,7 @@ from pydantic import JsonValue
 from yarl import URL
 
 from include.github.answer_errors import Transient
-from include.github.answers import Answer, error_of
+from include.github.answers import Answer, error_of, without_secrets
 from include.github.budget import Budget, NotNow, Slot, Tally
 from include.github.errors import ForeignOrigin
 from include.github.pacing import Pace, PacedConnector
@@ -126,8 +126,8 @@ class Transport:
                 self._budget.refused(slot, limit)
 
     def without_secrets(self, text: str) -> str:
-        """Return what the server said fit for a log: it may repeat our headers."""
-        return Answer("", 0, {}, b"", self._secrets).without_secrets(text)
+        """Return what the server said fit for a log."""
+        return without_secrets(text, self._secrets)
 
     def require_own_origin(self, url: URL, target: URL) -> None:
         """Raise ForeignOrigin where `url` points at another server: it gets neither request nor token."""
