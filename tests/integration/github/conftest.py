@@ -26,6 +26,8 @@ BOUNDS = {
     "secondary_wait_s": 0.2,
 }
 
+SAMPLE = Sample()
+
 
 @pytest.fixture
 def make_client(tmp_path):
@@ -78,12 +80,12 @@ async def serve():
 
 @pytest.fixture
 async def stand_in():
-    """Start the project's stand-in of the API, over its own sample; returns its application and URL."""
+    """Start the project's stand-in of the API, by itself over its own sample; returns application and URL."""
     servers = []
 
-    async def start(**options):
+    async def start(dataset=SAMPLE, **options):
         options = {"anonymous": Quota(5000, 1000)} | options  # more than any test needs by chance
-        app = create_app(Sample(), now=options.pop("clock", now), **options)
+        app = create_app(dataset, now=options.pop("clock", now), **options)
         server = TestServer(app)
         await server.start_server()
         servers.append(server)

@@ -5,9 +5,9 @@ import re
 from collections import Counter
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 
 import pytest
-from aiohttp.test_utils import TestServer
 
 from include.github.answer_errors import Invalid
 from include.github.apis import commits_by, search_by
@@ -19,7 +19,7 @@ from include.github.records import Records
 from include.github.request import TopRepositoriesRequest
 from include.github.search import Asked
 from include.github.verification import verify
-from include.github_stand_in.app import FAULTS, REQUEST_LOG, create_app
+from include.github_stand_in.app import FAULTS, REQUEST_LOG
 from include.github_stand_in.dataset import Signature
 from include.github_stand_in.faults import Fault
 from include.github_stand_in.quota import Quota
@@ -28,8 +28,8 @@ from include.github_stand_in.sample import ODD_AUTHORS, Sample
 from include.staging.tables import read_batches
 from tests.conftest import ROOT
 from tests.e2e.invented_recording import write_recording
+from tests.integration.github.crowd import crowd, expected, like_github, ranked
 from tests.integration.github.server import now
-from tests.integration.github.test_long_ranking import crowd, expected, like_github, ranked
 from tests.servers.github_schema import SCHEMA, needs_schema
 
 pytestmark = needs_schema
@@ -42,21 +42,9 @@ MOMENT = now()  # of the stand-in: nobody pushes between two readings
 
 
 @pytest.fixture
-async def github():
+def github(stand_in):
     """Start stand-ins with a GraphQL API; returns application and URL."""
-    servers = []
-
-    async def start(dataset=SAMPLE, **options):
-        options = {"graphql_schema": SCHEMA, "now": lambda: MOMENT} | options
-        app = create_app(dataset, **options)
-        server = TestServer(app)
-        await server.start_server()
-        servers.append(server)
-        return app, server.make_url("/")
-
-    yield start
-    for server in servers:
-        await server.close()
+    return partial(stand_in, graphql_schema=SCHEMA, clock=lambda: MOMENT)
 
 
 @pytest.fixture
@@ -224,7 +212,7 @@ def kept(directory):
 async def test_without_graphql_what_each_hour_of_rest_gives_is_kept(github, make_client, tmp_path, yesterday):
     """A batch takes more requests than an hour has: it is finished all the same, each page asked once."""
     ahead = timedelta()
-    app, url = await github(now=lambda: MOMENT + ahead, with_token=Quota(40, 30))
+    app, url = await github(clock=lambda: MOMENT + ahead, with_token=Quota(40, 30))
     app[FAULTS].add(Fault("/graphql", times=None, status=404, body=b'{"message": "Not Found"}'))
     request = TopRepositoriesRequest(top=100, query="stars:>1", day=yesterday)
     for tries in range(1, 5):
@@ -291,7 +279,7 @@ async def test_small_requests_grow_again(github, make_client, tmp_path, yesterda
 async def test_the_points_of_an_hour_are_spent(github, make_client, tmp_path, yesterday):
     """Three points buy the first fifty of the day; the next try goes on after the reset."""
     ahead, request = timedelta(), TopRepositoriesRequest(top=100, query="stars:>1", day=yesterday)
-    app, url = await github(now=lambda: MOMENT + ahead, with_token=Quota(5000, 30, graphql_per_hour=3))
+    app, url = await github(clock=lambda: MOMENT + ahead, with_token=Quota(5000, 30, graphql_per_hour=3))
     with pytest.raises(RateLimitedUntil) as limit:
         await run(make_client(url, tokens=TOKENS, concurrent=1), request, tmp_path)
     assert len(sent(app, "/graphql")) == 3
