@@ -10,9 +10,10 @@ from typing import NamedTuple
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, JsonValue, ValidationError
 
 from include.shown import first_problem, shown
+from include.staging.column_kinds import StorableDay
 from include.staging.errors import StagingFileDamaged, StagingFileForeign, StagingFileMissing, clear
 from include.staging.files import StagingPath, write_atomically
-from include.staging.tables import Part, StorableDay, TableParts
+from include.staging.tables import Part, TableParts
 
 log = logging.getLogger(__name__)
 

@@ -10,25 +10,17 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from functools import cached_property
 from itertools import islice
 from typing import Annotated, Any, Self, TypeVar
 
+import msgspec
 from clickhouse_cityhash.cityhash import CityHash64
-from pydantic import (
-    AfterValidator,
-    AwareDatetime,
-    BaseModel,
-    ConfigDict,
-    FailFast,
-    Field,
-    TypeAdapter,
-    ValidationError,
-    model_validator,
-)
+from pydantic import BaseModel, ConfigDict, FailFast, Field, TypeAdapter, ValidationError, model_validator
 
 from include.shown import shown
+from include.staging.column_kinds import COLUMN_KINDS
 from include.staging.errors import BadRow, StagingFileDamaged, StagingFileMissing, clear
 from include.staging.files import StagingPath, open_buffered, write_atomically
 
@@ -37,35 +29,6 @@ _ROWS_CHECKED_AT_ONCE = 1_000  # few enough to stay in the processor's cache
 
 Row = tuple[object, ...]
 T = TypeVar("T")
-
-
-def _as_kept(moment: datetime) -> datetime:
-    moment = moment.astimezone(UTC)
-    return moment.replace(microsecond=0) if moment.microsecond else moment  # replace() is slow
-
-
-# Outside these bounds a server of 2018 stores 0000-00-00 or wraps around, without a word.
-StorableDay = Annotated[date, Field(ge=date(1970, 1, 1), lt=date(2106, 1, 1))]
-_COLUMN_KINDS: dict[str, Any] = {
-    "Date": StorableDay,
-    "DateTime('UTC')": Annotated[
-        AwareDatetime,
-        Field(ge=datetime(1970, 1, 1, tzinfo=UTC), lt=datetime(2106, 1, 1, tzinfo=UTC)),
-        AfterValidator(_as_kept),
-    ],
-    "String": Annotated[str, Field(min_length=0)],  # measuring it, pydantic finds text that is no UTF-8
-    **{
-        f"{sign}Int{bits}": Annotated[
-            int,
-            Field(
-                ge=0 if sign else -(2 ** (bits - 1)),
-                lt=2**bits if sign else 2 ** (bits - 1),
-            ),
-        ]
-        for sign in ("", "U")
-        for bits in (8, 16, 32, 64)
-    },
-}
 
 
 class StagedTable(BaseModel):
@@ -86,7 +49,7 @@ class StagedTable(BaseModel):
     @model_validator(mode="after")
     def _is_whole(self) -> Self:
         for column, kind in self.columns.items():
-            if not re.fullmatch("[A-Za-z_][A-Za-z0-9_]{0,62}", column) or kind not in _COLUMN_KINDS:
+            if not re.fullmatch("[A-Za-z_][A-Za-z0-9_]{0,62}", column) or kind not in COLUMN_KINDS:
                 raise ValueError(f"no column {shown(column)} of kind {shown(kind)} can be staged")
         if not self.columns or not set(self.key) <= set(self.columns):
             raise ValueError("the key is of columns that the table has not")
@@ -96,7 +59,7 @@ class StagedTable(BaseModel):
 
     @cached_property
     def _row_kind(self) -> Any:
-        return tuple[*(_COLUMN_KINDS[kind] for kind in self.columns.values())]  # type: ignore[misc]
+        return tuple[*(COLUMN_KINDS[kind].checked for kind in self.columns.values())]  # type: ignore[misc]
 
     @cached_property
     def row_adapter(self) -> TypeAdapter[Row]:
@@ -108,6 +71,24 @@ class StagedTable(BaseModel):
         """Checks rows, Python values or JSON up to the first bad one; only in JSON is text read as a date."""
         rows_kind = Annotated[list[self._row_kind], FailFast()]  # type: ignore[name-defined]
         return TypeAdapter(rows_kind, config=ConfigDict(strict=True))
+
+    @cached_property
+    def _rows_decoder(self) -> Any:
+        row_kind: Any = tuple[*(COLUMN_KINDS[kind].decoded for kind in self.columns.values())]  # type: ignore[misc]
+        return msgspec.json.Decoder(list[row_kind])
+
+    def read_rows(self, text: bytes) -> list[Row]:
+        """Read and check a JSON array of rows. Raises: ValidationError for the first that does not fit."""
+        try:
+            rows: list[Any] = self._rows_decoder.decode(text)
+        except ValueError:
+            return self.rows_adapter.validate_json(text)  # it says what does not fit
+        for place, kind in enumerate(self.columns.values()):
+            if rows and (bounds := COLUMN_KINDS[kind].bounds):
+                values = {row[place] for row in rows}
+                if not bounds[0] <= min(values) <= max(values) < bounds[1]:
+                    return self.rows_adapter.validate_json(text)
+        return rows
 
     def bad_row(self, error: ValidationError, rows_before: int) -> BadRow:
         """Say in our words what pydantic found in the rows that follow the first `rows_before`."""
@@ -178,7 +159,7 @@ def read_batches(
         for lines in _batches(file, batch_rows):
             digest.update(b"".join(lines))
             try:
-                rows = table.rows_adapter.validate_json(b"[" + b",".join(lines) + b"]")
+                rows = table.read_rows(b"[" + b",".join(lines) + b"]")
             except ValidationError as error:
                 bad = table.bad_row(error, count)
                 reason = f"row {bad.row}, column {bad.column}: {bad.reason}"

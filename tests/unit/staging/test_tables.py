@@ -1,5 +1,6 @@
 """Rows as staging files: what goes in comes out, and what does not fit is named."""
 
+import hashlib
 import json
 import pickle
 import tempfile
@@ -199,6 +200,40 @@ def test_a_part_that_is_not_what_was_written_is_refused(tmp_path: Path, damage):
     assert str(caught.value).endswith("clear the task that stages with all after it")
     assert str(caught.value).isprintable()
     assert len(str(caught.value)) < 600
+
+
+@pytest.mark.parametrize(
+    ("column", "text"),
+    [
+        ("date", '"1969-12-31"'),
+        ("date", '"2106-01-01"'),
+        ("date", "20000"),
+        ("at", '"1969-12-31T23:59:59Z"'),
+        ("at", '"2106-01-01T00:00:00Z"'),
+        ("at", '"2026-08-20T00:00:00"'),
+        ("text", "null"),
+        ("i8", "-129"),
+        ("i32", "true"),
+        ("i32", "1.0"),
+        ("i64", str(2**63)),
+        ("i64", str(-(2**63) - 1)),
+        ("u8", "256"),
+        ("u32", "-1"),
+        ("u64", str(2**64)),
+        ("u64", str(10**40)),
+    ],
+)
+def test_what_is_read_and_does_not_fit_is_named(tmp_path: Path, column: str, text: str):
+    """Row and column, though the hash of the file is what the manifest says."""
+    (part,) = write_table(tmp_path, EVERY_KIND, [LOWEST, LOWEST, LOWEST]).parts
+    path = tmp_path / part.file
+    lines = path.read_text().splitlines(keepends=True)
+    values = [json.dumps(value) for value in json.loads(lines[1])]
+    values[list(EVERY_KIND.columns).index(column)] = text
+    path.write_text(lines[0] + f"[{','.join(values)}]\n" + lines[2])
+    part = part.model_copy(update={"sha256": hashlib.sha256(path.read_bytes()).hexdigest()})
+    with pytest.raises(StagingFileDamaged, match=f"row 2, column {column}: "):
+        list(read_batches(path, EVERY_KIND, part, 7))
 
 
 def test_a_missing_part_is_named(tmp_path: Path):
