@@ -164,6 +164,7 @@ def phrases_views_import() -> None:
 
     @task(
         map_index_template="{{ task.op_kwargs['part']['file'].rsplit('-', 1)[0] }}",
+        multiple_outputs=False,  # else each key is an XCom too: four requests more for each part
         execution_timeout=timedelta(hours=1),
     )
     def load(part: dict[str, str]) -> dict[str, object]:
