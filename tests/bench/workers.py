@@ -17,7 +17,7 @@ from tests.compose.running import Running, running
 
 DAG_ID, LOAD = "phrases_views_import", "load"
 PARTS, ROWS_PER_PART = 8, 500_000
-ROUNDS, RUNS = 3, 3
+ROUNDS, RUNS = 4, 3
 CELERY = ("celery", "--app", "airflow.providers.celery.executors.celery_executor.app", "control")
 
 
@@ -37,7 +37,7 @@ def _load(stack: Running) -> Finding:
     run_id = stack.trigger(DAG_ID, path=phrase_views_import.FILE)
     require_equal("the import is green", stack.is_green(DAG_ID, run_id), expected=True)
     work = {f"{count}": partial(_timed_load, stack, run_id, count) for count in (1, 2)}
-    one, two = in_turn(work, ROUNDS, warm_ups=0).values()
+    one, two = in_turn(work, ROUNDS).values()
     remark = f"{typical(two)} s against {typical(one)} s"
     return at_most(
         "load 8 x 500,000 rows: time of two Celery workers, of one's", ratios(two, one), 0.65, remark=remark

@@ -24,6 +24,7 @@ RECORDED = ROOT.parent / "shared" / "data" / "github"
 ADDRESSES = ("postgres:5432", "clickhouse:9000", "redis:6379", "api-server:8080", "github:8081")
 SERVERS = ("postgres", "clickhouse")  # Debian's and a wheel's: the others are started by the file's commands
 ENDS_WITHIN = timedelta(minutes=8)
+RUN_POLL_S = 1.0  # each look takes from the tasks what the API server needs for it
 CLICKHOUSE_USER = """<{user}>
     <password>{password}</password><profile>default</profile><quota>default</quota>
     <networks><ip>127.0.0.1</ip></networks>
@@ -54,7 +55,7 @@ class Running:
         """Wait for the end of a run."""
         state = lambda: self.airflow.run_state(dag_id, run_id)  # noqa: E731
         tasks = lambda: self.airflow.task_instances(dag_id, run_id)  # noqa: E731
-        self.stack.wait_until(lambda: state() in {"success", "failed"}, ENDS_WITHIN, tasks)
+        self.stack.wait_until(lambda: state() in {"success", "failed"}, ENDS_WITHIN, tasks, RUN_POLL_S)
         return state() == "success"
 
     def tasks(self, dag_id: str, run_id: str) -> list[dict[str, Any]]:

@@ -52,11 +52,15 @@ class ComposeStack:
                 time.sleep(POLL_S)
 
     def wait_until(
-        self, condition: Callable[[], object], within: timedelta, otherwise: Callable[[], object]
+        self,
+        condition: Callable[[], object],
+        within: timedelta,
+        otherwise: Callable[[], object],
+        every_s: float = POLL_S,
     ) -> None:
         """Wait for something to come true while all processes live; else say how it is."""
         deadline = time.monotonic() + within.total_seconds()
         while not condition():
             self.sessions.check()
             assert time.monotonic() < deadline, otherwise()
-            time.sleep(POLL_S)
+            time.sleep(every_s)

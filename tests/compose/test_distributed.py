@@ -1,9 +1,11 @@
 """docker-compose.yaml's stack of workers does the work: its own commands and environments, run natively."""
 
+import os
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
+import psutil
 import pytest
 
 from include.phrase_views.sample import sample_csv
@@ -63,6 +65,23 @@ def test_both_workers_read_what_one_staged(distributed: Running, runs: dict[str,
         hosts.setdefault(task["task_id"], set()).add(task["hostname"])
     assert len(hosts["fetch"]) == 1
     assert set().union(*(hosts[task_id] for task_id in ("fetch", "load", "publish", "check"))) == WORKERS
+
+
+def test_a_loaded_part_is_one_xcom(distributed: Running, runs: dict[str, str]):
+    """Each further one is a request to the API server: to write it, and to clear it before a retry."""
+    for dag_id in (MAIN, IMPORT):
+        path = f"/api/v2/dags/{dag_id}/dagRuns/{runs[dag_id]}/taskInstances/load/xcomEntries?map_index=0"
+        entries = distributed.airflow._call("GET", path)["xcom_entries"]
+        assert [entry["key"] for entry in entries if not entry["key"].startswith("_")] == ["return_value"]
+
+
+def test_workers_and_what_they_fork_run_as_batch(distributed: Running):
+    """Else the supervisor of a task misses its end where processors are busy, and keeps the slot for 5 s."""
+    leaders = {each.command.name: each.process.pid for each in distributed.stack.sessions._running}
+    for worker in WORKERS:
+        forked = [child.pid for child in psutil.Process(leaders[worker]).children(recursive=True)]
+        assert forked
+        assert {os.sched_getscheduler(pid) for pid in (leaders[worker], *forked)} == {os.SCHED_BATCH}
 
 
 def test_the_health_checks_that_nothing_waits_for_are_true(distributed: Running, runs: dict[str, str]):
