@@ -22,8 +22,8 @@ from include.staging.tables import read_batches
 T = TypeVar("T")
 log = logging.getLogger(__name__)
 
-# Rows/s as a share of this size's: 10,000 -> 0.6, 20,000 -> 0.7, 50,000 -> 0.8 to 1.0, 200,000 -> 0.9; the
-# process peaks at 162 MiB, with 50,000 at 124 (make bench).
+# Rows/s as a share of this size's: 10,000 -> 0.8 to 1.0, 50,000 -> 0.9 to 1.1, 200,000 -> 0.9; the process
+# peaks at 166 MiB (make bench). Each batch is a data part that the server merges: so as few as are as fast.
 BATCH_ROWS = 100_000
 
 
