@@ -47,7 +47,7 @@ from hooks.connection_fields import BadConnection
 from hooks.failure_notice import tell_failed_run, tell_failed_task
 from hooks.publication import only_one_publishing
 from hooks.storage_roots import BadVariable, reports_root, require_storage
-from hooks.this_run import request_of_its_day, this_attempt, this_run
+from hooks.this_run import request_of_this_run, this_attempt, this_run
 from include.params import BadParam
 from include.phrase_views.request import (
     DEFAULT_HOUR_RULE,
@@ -202,7 +202,7 @@ def phrase_views_report() -> None:
 
 
 def _request() -> PhraseViewsRequest:
-    return request_of_its_day(read_request)
+    return request_of_this_run(read_request)
 
 
 phrase_views_report()

@@ -23,7 +23,7 @@ T = TypeVar("T")
 log = logging.getLogger(__name__)
 
 # Rows/s as a share of this size's: 10,000 -> 0.8 to 1.0, 50,000 -> 0.9 to 1.1, 200,000 -> 0.9; the process
-# peaks at 166 MiB (make bench). Each batch is a data part that the server merges: so as few as are as fast.
+# peaks at 166 MiB (make bench). Each batch is a data part, which the server has to merge.
 BATCH_ROWS = 100_000
 
 

@@ -61,7 +61,7 @@ class CommitCount:
                 self.outside += 1
 
 
-def seconds_of(day: date) -> dict[str, str]:
+def bounds_of(day: date) -> dict[str, str]:
     """Return since and until of a day: GitHub's include both ends, so the closed range of its seconds."""
     return {"since": f"{day}T00:00:00Z", "until": f"{day}T23:59:59Z"}
 
@@ -75,7 +75,7 @@ async def count_commits(client: GitHubClient, owner: str, name: str, day: date, 
     Source: https://docs.github.com/en/rest/commits/commits#list-commits
     """
     for per_page in PAGE_SIZES:
-        url = client.url("repos", owner, name, "commits", **seconds_of(day), per_page=per_page)
+        url = client.url("repos", owner, name, "commits", **bounds_of(day), per_page=per_page)
         try:
             return await _count_pages(client, url, CommitCount(day), tally)
         except RequestFailed as error:

@@ -18,7 +18,7 @@ from pydantic import JsonValue
 
 from include.github.budget import Tally
 from include.github.client import GitHubClient
-from include.github.commits import CommitCount, record_of, seconds_of
+from include.github.commits import CommitCount, bounds_of, record_of
 from include.github.errors import GitHubError, TooManyPages
 from include.github.fetch import CommitSource
 from include.github.graphql_accounts import Accounts
@@ -148,7 +148,7 @@ def _take_refusal(reading: _Reading, refusal: Refusal) -> None:
 
 
 def _variables(readings: Sequence[_Reading]) -> dict[str, JsonValue]:
-    variables: dict[str, JsonValue] = {"first": PAGE_SIZE, **seconds_of(readings[0].count.day)}
+    variables: dict[str, JsonValue] = {"first": PAGE_SIZE, **bounds_of(readings[0].count.day)}
     for number, reading in enumerate(readings):
         variables |= {
             f"owner{number}": reading.repository.owner.login,

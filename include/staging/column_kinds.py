@@ -20,7 +20,7 @@ class ColumnKind:
     """A kind.
 
     Attributes: checked, a type for pydantic, which says what does not fit; decoded, one for msgspec, which
-    reads twice as fast (make bench); bounds of its values, the upper one excluded, where msgspec knows none.
+    is faster; bounds of its values, the upper one excluded, where msgspec knows none.
     """
 
     checked: Any

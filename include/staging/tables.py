@@ -78,14 +78,17 @@ class StagedTable(BaseModel):
         return msgspec.json.Decoder(list[row_kind])
 
     def read_rows(self, text: bytes) -> list[Row]:
-        """Read and check a JSON array of rows. Raises: ValidationError for the first that does not fit."""
+        """Read and check a JSON array of rows; instants come as they were written, by write_table in UTC.
+
+        Raises: ValidationError for the first that does not fit.
+        """
         try:
             rows: list[Any] = self._rows_decoder.decode(text)
         except ValueError:
             return self.rows_adapter.validate_json(text)  # it says what does not fit
         for place, kind in enumerate(self.columns.values()):
             if rows and (bounds := COLUMN_KINDS[kind].bounds):
-                values = {row[place] for row in rows}
+                values = [row[place] for row in rows]
                 if not bounds[0] <= min(values) <= max(values) < bounds[1]:
                     return self.rows_adapter.validate_json(text)
         return rows

@@ -24,7 +24,7 @@ class OfADay(Protocol):
 
     @property
     def day(self) -> date:
-        """Which."""
+        """The day."""
 
 
 Request = TypeVar("Request", bound=OfADay)
@@ -41,7 +41,7 @@ def this_attempt() -> str:
     return str(get_current_context()["ti"].id)
 
 
-def request_of_its_day(read_request: Callable[..., Request]) -> Request:
+def request_of_this_run(read_request: Callable[..., Request]) -> Request:
     """Return what the run is asked for, read from its params, its own day and today (UTC).
 
     Raises: BadParam, also for a day that is not the run's partition.

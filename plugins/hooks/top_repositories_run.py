@@ -12,7 +12,7 @@ from airflow.sdk import get_current_context
 
 from hooks.rescheduling import slot_given_back_while_waiting
 from hooks.storage_roots import staging_root
-from hooks.this_run import manifest_of, request_of_its_day, staging_of, this_run
+from hooks.this_run import manifest_of, request_of_this_run, staging_of, this_run
 from include.github.request import read_options, read_request
 from include.shown import shown
 
@@ -42,7 +42,7 @@ def tasks_at_once() -> int:
 
 def run_request() -> TopRepositoriesRequest:
     """Return what the run is asked for. Raises: BadParam."""
-    return request_of_its_day(read_request)
+    return request_of_this_run(read_request)
 
 
 def staging() -> StagingPath:

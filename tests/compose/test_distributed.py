@@ -75,7 +75,7 @@ def test_a_loaded_part_is_one_xcom(distributed: Running, runs: dict[str, str]):
         assert [entry["key"] for entry in entries if not entry["key"].startswith("_")] == ["return_value"]
 
 
-def test_workers_and_what_they_fork_run_as_batch(distributed: Running):
+def test_workers_and_what_they_fork_run_as_batch(distributed: Running, runs: dict[str, str]):
     """Else the supervisor of a task misses its end where processors are busy, and keeps the slot for 5 s."""
     leaders = {each.command.name: each.process.pid for each in distributed.stack.sessions._running}
     for worker in WORKERS:

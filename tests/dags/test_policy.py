@@ -80,6 +80,11 @@ def test_no_task_waits_for_a_pool_that_may_be_missing(dag):
     assert {task.pool for task in dag.tasks} == {"default_pool"}
 
 
+def test_what_a_mapped_task_returns_is_one_xcom(dag):
+    """Each key of a dict would be one more: a request for each to write it, another before a retry."""
+    assert not any(task.multiple_outputs for task in dag.tasks if task.is_mapped)
+
+
 def test_runs_are_planned_in_utc_without_surprises(dag):
     """Starts in UTC, never catches up by itself, states how many runs may be active, and is tagged."""
     assert dag.start_date.utcoffset().total_seconds() == 0

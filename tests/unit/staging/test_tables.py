@@ -225,15 +225,27 @@ def test_a_part_that_is_not_what_was_written_is_refused(tmp_path: Path, damage):
 )
 def test_what_is_read_and_does_not_fit_is_named(tmp_path: Path, column: str, text: str):
     """Row and column, though the hash of the file is what the manifest says."""
-    (part,) = write_table(tmp_path, EVERY_KIND, [LOWEST, LOWEST, LOWEST]).parts
-    path = tmp_path / part.file
-    lines = path.read_text().splitlines(keepends=True)
-    values = [json.dumps(value) for value in json.loads(lines[1])]
-    values[list(EVERY_KIND.columns).index(column)] = text
-    path.write_text(lines[0] + f"[{','.join(values)}]\n" + lines[2])
-    part = part.model_copy(update={"sha256": hashlib.sha256(path.read_bytes()).hexdigest()})
     with pytest.raises(StagingFileDamaged, match=f"row 2, column {column}: "):
-        list(read_batches(path, EVERY_KIND, part, 7))
+        read_with(tmp_path, column, text.encode())
+
+
+@pytest.mark.parametrize("text", [b'"\xff"', b'"\\ud800"', b'"\\udc00 \\ud800"'])
+def test_text_that_no_server_could_keep_is_refused(tmp_path: Path, text: bytes):
+    """No UTF-8, though the hash of the file is what the manifest says."""
+    with pytest.raises(StagingFileDamaged, match="is damaged"):
+        read_with(tmp_path, "text", text)
+
+
+def read_with(directory: Path, column: str, text: bytes) -> None:
+    """Read three rows, the second of which has this JSON in a column; the manifest's hash is the file's."""
+    (part,) = write_table(directory, EVERY_KIND, [LOWEST, LOWEST, LOWEST]).parts
+    path = directory / part.file
+    lines = path.read_bytes().splitlines(keepends=True)
+    values = [json.dumps(value).encode() for value in json.loads(lines[1])]
+    values[list(EVERY_KIND.columns).index(column)] = text
+    path.write_bytes(lines[0] + b"[" + b",".join(values) + b"]\n" + lines[2])
+    part = part.model_copy(update={"sha256": hashlib.sha256(path.read_bytes()).hexdigest()})
+    list(read_batches(path, EVERY_KIND, part, 7))
 
 
 def test_a_missing_part_is_named(tmp_path: Path):
