@@ -78,6 +78,7 @@ def _judge(day: Day, rate: float, rounds: Sequence[Costs]) -> list[Finding]:
         ("render", "bytes"): day.page_bytes,
         ("show", "bytes"): day.page_bytes,
         ("fetch", "peak_mib"): day.fetch_mib,
+        ("graphql", "peak_mib"): day.fetch_mib,
         ("render", "peak_mib"): day.render_mib,
         ("fetch", "seconds"): max(day.requests * GUARD / rate, seconds.fetch_cpu),
         ("fetch", "cpu_s"): seconds.fetch_cpu,

@@ -32,8 +32,8 @@ API_SERVER_MIB = 1_024 - 300
 SLICED = {"rest": (1.03, 8), "graphql": (0.12, 10)}
 AUTHORS = 1.6  # of each repository that was pushed to, in the sample
 MIB = 2**20
-PROCESS_MIB = 85
-FETCH_MIB, FETCH_MIB_EACH = 87.5, 0.00032
+PROCESS_MIB = 89
+FETCH_MIB, FETCH_MIB_EACH = 92, 0.00032
 
 
 class Seconds(NamedTuple):
@@ -124,10 +124,10 @@ class Day:
         return Seconds(
             rank=minutes * 60 + (self.searches - minutes * SEARCH_PER_MINUTE) * GUARD / per_second,
             fetch=full_hours * 3_600 + (fetched - full_hours * per_hour) * GUARD / per_second,
-            fetch_cpu=0.0035 * self.requests + 2.5e-4 * self.repositories,
-            load=0.03 + 8.5e-6 * self.rows,
-            publish=0.05 + 7e-6 * self.rows,
-            render=0.06 + self.repositories * (1.55e-4 + 4.3e-6 * self.history_days),
+            fetch_cpu=0.0045 * self.requests + 1e-4 * self.repositories,
+            load=0.015 + 5.7e-6 * self.rows,
+            publish=0.05 + 4.6e-6 * self.rows,
+            render=0.06 + self.repositories * (1.25e-4 + 3.5e-6 * self.history_days),
         )
 
     def used(self) -> dict[str, float]:
