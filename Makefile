@@ -41,9 +41,10 @@ up: $(VENV)/embedded.stamp ## start the same stack with the UI and leave it runn
 down: ## stop what `make up` started
 	@if [ -e $(VENV)/embedded.stamp ]; then $(STACK) down; else echo 'Nothing is running'; fi
 
-# Half of the time tests wait for servers and schedulers. A file's tests share theirs, so they stay together.
+# Half of the time tests wait for servers and schedulers. A file's tests share theirs, so they stay together. By name
+# those that take minutes come first; xdist itself would leave them, which are few in a file, for the end.
 test: style test-packages test-schema ## all checks of the code and all tests, with the servers they need
-	@$(BIN)/pytest --numprocesses 2 --dist loadfile
+	@$(BIN)/pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 test-faults: $(VENV)/dev.stamp test-packages test-schema ## all that goes wrong, with what takes minutes: a backfill of thirty days
 	@$(BIN)/pytest tests/faults tests/cluster tests/e2e/test_scheduler_faults.py tests/e2e/test_cleared_tasks.py \
