@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from datetime import date, datetime
 from functools import cached_property
 from itertools import islice
@@ -82,16 +83,19 @@ class StagedTable(BaseModel):
 
         Raises: ValidationError for the first that does not fit.
         """
-        try:
-            rows: list[Any] = self._rows_decoder.decode(text)
-        except ValueError:
-            return self.rows_adapter.validate_json(text)  # it says what does not fit
+        with suppress(ValueError):
+            rows: list[Row] = self._rows_decoder.decode(text)
+            if not rows or self._are_within_bounds(rows):
+                return rows
+        return self.rows_adapter.validate_json(text)  # it says what does not fit
+
+    def _are_within_bounds(self, rows: list[Any]) -> bool:
         for place, kind in enumerate(self.columns.values()):
-            if rows and (bounds := COLUMN_KINDS[kind].bounds):
+            if bounds := COLUMN_KINDS[kind].bounds:
                 values = [row[place] for row in rows]
                 if not bounds[0] <= min(values) <= max(values) < bounds[1]:
-                    return self.rows_adapter.validate_json(text)
-        return rows
+                    return False
+        return True
 
     def bad_row(self, error: ValidationError, rows_before: int) -> BadRow:
         """Say in our words what pydantic found in the rows that follow the first `rows_before`."""
