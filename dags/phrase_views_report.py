@@ -151,15 +151,9 @@ def phrase_views_report() -> None:
 
         request, staged = _request(), ComputedReport.model_validate(computed)
         with only_one_publishing(f"phrases_views_by_hour {request.day}") as (clickhouse, lease):
-            now, allowed = partial(datetime.now, UTC), lease.check
+            now, allowed, run_id = partial(datetime.now, UTC), lease.check, this_run()["run_id"]
             published = publish_report(
-                clickhouse,
-                request,
-                staged,
-                this_run()["run_id"],
-                this_attempt(),
-                now=now,
-                still_allowed=allowed,
+                clickhouse, request, staged, run_id, this_attempt(), now=now, still_allowed=allowed
             )
         return published.model_dump()
 
