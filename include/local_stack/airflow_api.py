@@ -3,10 +3,12 @@
 https://airflow.apache.org/docs/apache-airflow/stable/stable-rest-api-ref.html
 """
 
-from collections.abc import Mapping, Sequence
-from datetime import datetime
+import time
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Any, Self
 from urllib.parse import quote
+from uuid import uuid4
 
 import httpx
 from pydantic import BaseModel
@@ -14,6 +16,7 @@ from pydantic import BaseModel
 from include.local_stack.errors import StackError
 
 TIMEOUT_S = 60.0
+ANSWERS_WITHIN_S = 120.0  # an api-server that is started again needs seconds, on a busy machine a minute
 UNFINISHED = ("queued", "running")
 
 
@@ -33,10 +36,17 @@ class TaskInstance(BaseModel, frozen=True):
 
 
 class AirflowApi:
-    """A client for one api-server. Enter it to close its connections in the end."""
+    """A client for one api-server. Enter it to close its connections in the end.
 
-    def __init__(self, url: str, user: str, password: str) -> None:
+    while_silent: called before a request that got no answer is sent again, until it raises or two minutes are
+    over; None: no request is sent again.
+    """
+
+    def __init__(
+        self, url: str, user: str, password: str, while_silent: Callable[[], None] | None = None
+    ) -> None:
         self.url = url
+        self._while_silent = while_silent
         self._login = {"username": user, "password": password}
         # trust_env: a proxy of the developer's has no business on loopback.
         self._http = httpx.Client(base_url=url, timeout=TIMEOUT_S, trust_env=False)
@@ -66,7 +76,7 @@ class AirflowApi:
 
     def parsed_at(self, dag_id: str) -> datetime | None:
         """Return when the DAG's file was last read; None for an unknown DAG."""
-        answer = self._http.get(f"/api/v2/dags/{dag_id}")
+        answer = self._send("GET", f"/api/v2/dags/{dag_id}")
         if answer.status_code == httpx.codes.NOT_FOUND:
             return None
         parsed = _read(answer)["last_parsed_time"]
@@ -91,8 +101,13 @@ class AirflowApi:
 
     def trigger(self, dag_id: str, conf: Mapping[str, object]) -> str:
         """Start a run and return its id. Raises: StackError: Airflow refuses the params."""
-        body = {"logical_date": None, "conf": conf}
-        return str(self._call("POST", f"/api/v2/dags/{dag_id}/dagRuns", json=body)["dag_run_id"])
+        # The id is ours, so that a request whose answer was lost makes no second run.
+        run_id = f"manual__{datetime.now(UTC).isoformat()}_{uuid4().hex[:8]}"
+        body = {"dag_run_id": run_id, "logical_date": None, "conf": conf}
+        answer = self._send("POST", f"/api/v2/dags/{dag_id}/dagRuns", repeatable=True, json=body)
+        if answer.status_code != httpx.codes.CONFLICT:  # else an earlier request has made it
+            _read(answer)
+        return run_id
 
     def run_state(self, dag_id: str, run_id: str) -> str:
         """Return queued, running, success or failed."""
@@ -105,10 +120,23 @@ class AirflowApi:
         return sorted((TaskInstance.model_validate(each) for each in found), key=lambda ti: ti.map_index)
 
     def _call(self, method: str, path: str, **request: Any) -> Any:
-        try:
-            return _read(self._http.request(method, path, **request))
-        except httpx.TransportError as error:
-            raise StackError(f"Airflow's api-server at {self.url} does not answer {path}: {error}") from error
+        return _read(self._send(method, path, **request))
+
+    def _send(
+        self, method: str, path: str, *, repeatable: bool | None = None, **request: Any
+    ) -> httpx.Response:
+        """Return the answer. repeatable: None: every method but POST may be sent twice."""
+        repeatable = method != "POST" if repeatable is None else repeatable
+        deadline = time.monotonic() + ANSWERS_WITHIN_S
+        while True:
+            try:
+                return self._http.request(method, path, **request)
+            except httpx.TransportError as error:
+                never_left = isinstance(error, httpx.ConnectError)
+                if not self._while_silent or not (repeatable or never_left) or time.monotonic() > deadline:
+                    silence = f"Airflow's api-server at {self.url} does not answer {path}: {error}"
+                    raise StackError(silence) from error
+            self._while_silent()
 
 
 def _run_path(dag_id: str, run_id: str) -> str:

@@ -91,7 +91,9 @@ def _await_ready(
 
 def _greeting(state: StateDirectory, url: str) -> str:
     password = state.secrets().admin_password
-    return f"Airflow: {url}\nuser:    {ADMIN}\npassword: {password}\nStop it with: make down"
+    lines = (f"Airflow: {url}", f"user:    {ADMIN}", f"password: {password}")
+    # Nobody reads along any more: what dies and is started again is said there.
+    return "\n".join((*lines, f"log:     {state.log('stack')}", "Stop it with: make down"))
 
 
 def _alive(process: psutil.Process) -> bool:

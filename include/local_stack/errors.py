@@ -4,6 +4,7 @@ StackError
 +-- BadSetting       a value given to `make run` that cannot be meant
 +-- AlreadyRunning   another stack holds this checkout's state directory
 +-- ComponentDied    a component ended on its own
+|   +-- KeepsDying   one that was started again did so too often
 +-- NotHealthy       a component runs, but never came to work
 +-- RunFailed        the stack works; a DAG run in it ended red
 Interrupted          somebody pressed Ctrl-C or sent SIGTERM or SIGHUP; no error of the stack
@@ -48,7 +49,20 @@ class ComponentDied(StackError):
         self.name, self.exit_code, self.log, self.tail = name, exit_code, log, tail
 
     def __str__(self) -> str:
-        return f"{self.name} ended with exit code {self.exit_code}; the end of {self.log}:\n{self.tail}"
+        return f"{self.name} {_ended(self.exit_code)}; the end of {self.log}:\n{self.tail}"
+
+
+class KeepsDying(ComponentDied):
+    """A component was started again and again, and ended each time. Attributes: times; within_s, seconds."""
+
+    def __init__(self, last: ComponentDied, times: int, within_s: float) -> None:
+        super().__init__(last.name, last.exit_code, last.log, last.tail)
+        self.args = (last, times, within_s)
+        self.times, self.within_s = times, within_s
+
+    def __str__(self) -> str:
+        often = f"{self.name} died {self.times} times within {self.within_s:.0f} s: it is not started again"
+        return f"{super().__str__()}\n{often}. Next: mend what the log names, then start the stack again"
 
 
 class NotHealthy(StackError):
@@ -71,6 +85,16 @@ class RunFailed(StackError):
 
     def __str__(self) -> str:
         return f"{self.dag_id} failed (run {self.run_id})\n{self.report}"
+
+
+def _ended(exit_code: int) -> str:
+    """Say how a process ended. exit_code: as Popen has it, negative for a signal."""
+    if exit_code >= 0:
+        return f"ended with exit code {exit_code}"
+    try:
+        return f"was ended by {signal.Signals(-exit_code).name}"
+    except ValueError:  # a real-time signal
+        return f"was ended by signal {-exit_code}"
 
 
 class Interrupted(Exception):

@@ -57,17 +57,27 @@ class Running:
 class Sessions:
     """The components of one stack, in starting order; a file remembers them for the start after a crash.
 
-    book: that file. territory: the directory below which every component works.
+    pid_file: that file. work_dir: the directory below which every component works.
     """
 
-    def __init__(self, book: Path, territory: Path) -> None:
-        self._book = book
-        self._territory = territory
+    def __init__(self, pid_file: Path, work_dir: Path) -> None:
+        self._pid_file = pid_file
+        self._work_dir = work_dir
         self._running: list[Running] = []
 
     def start(self, command: Command) -> Running:
         """Start a component with its output in its log, which then holds nothing of earlier starts."""
-        with command.log.open("wb") as log:
+        command.log.unlink(missing_ok=True)
+        return self._start(command)
+
+    def start_again(self, running: Running) -> Running:
+        """End what a dead component has left running, start it anew; its log goes on."""
+        self.kill(running)
+        self._running.remove(running)
+        return self._start(running.command)
+
+    def _start(self, command: Command) -> Running:
+        with command.log.open("ab") as log:
             process = subprocess.Popen(  # noqa: S603 - our own commands, no shell
                 (*_setpriv(command), *command.argv),
                 cwd=command.cwd,
@@ -79,7 +89,7 @@ class Sessions:
             )
         running = Running(command, process)
         self._running.append(running)
-        self._write_book()
+        self._write_pid_file()
         return running
 
     def run(self, command: Command, sleep: Callable[[float], None]) -> None:
@@ -88,22 +98,39 @@ class Sessions:
         while (code := running.process.poll()) is None:
             sleep(POLL_S)
         self._running.remove(running)
-        self._write_book()
+        self._write_pid_file()
         if code:
             raise _died(running, code)
 
-    def check(self) -> None:
-        """Raise ComponentDied for a component that has ended on its own."""
-        for running in self._running:
+    def running(self) -> tuple[Running, ...]:
+        """Return the components that were started, in that order."""
+        return tuple(self._running)
+
+    def ended(self) -> Iterator[tuple[Running, ComponentDied]]:
+        """Yield the components that have ended on their own, each with what there is to say of it."""
+        for running in self.running():
             code = running.process.poll()
             if code is not None:
-                raise _died(running, code)
+                yield running, _died(running, code)
+
+    def check(self) -> None:
+        """Raise ComponentDied for a component that has ended on its own."""
+        for _, died in self.ended():
+            raise died
+
+    def kill(self, running: Running) -> None:
+        """End a component, and all that it has forked, at once."""
+        left = list(members({running.process.pid}, self._work_dir))
+        for process in left:
+            _send(process, signal.SIGKILL)
+        running.process.wait()  # first, or psutil would take the exit code
+        psutil.wait_procs(left, timeout=GRACE_S)  # the kernel takes a moment
 
     def stop(self) -> None:
         """Stop all: first together those whose order does not matter, then the others, last started first."""
         together = [running for running in self._running if not running.command.only_leader]
         for running in reversed(together):
-            for process in members({running.process.pid}, self._territory):
+            for process in members({running.process.pid}, self._work_dir):
                 _send(process, running.command.stop)
         self._await_end(together, GRACE_S)
         for running in reversed(self._running):
@@ -111,29 +138,29 @@ class Sessions:
                 running.process.send_signal(running.command.stop)
                 self._await_end([running], ORDERLY_GRACE_S)
         self._running.clear()
-        self._book.unlink(missing_ok=True)
+        self._pid_file.unlink(missing_ok=True)
 
     def sweep(self) -> int:
         """End what a killed predecessor left running; return how many processes that were."""
-        if not self._book.exists():
+        if not self._pid_file.exists():
             return 0
-        leaders = {int(pid): int(at) for pid, at in json.loads(self._book.read_text()).items()}
+        leaders = {int(pid): int(at) for pid, at in json.loads(self._pid_file.read_text()).items()}
         # A pid can have been given to a stranger since; one that leads a session with our members cannot.
         strangers = {pid for pid, at in leaders.items() if started(pid) not in {None, at}}
-        left = list(members(leaders.keys() - strangers, self._territory))
+        left = list(members(leaders.keys() - strangers, self._work_dir))
         for process in left:
             _send(process, signal.SIGINT if process.name() == "postgres" else signal.SIGTERM)
         _, alive = psutil.wait_procs(left, timeout=GRACE_S)
         for process in alive:
             _send(process, signal.SIGKILL)
         psutil.wait_procs(alive, timeout=GRACE_S)
-        self._book.unlink()
+        self._pid_file.unlink()
         return len(left)
 
     def _await_end(self, stopping: list[Running], grace_s: float) -> None:
         leaders = {running.process.pid for running in stopping}
         deadline = time.monotonic() + grace_s
-        while (left := list(members(leaders, self._territory))) and time.monotonic() < deadline:
+        while (left := list(members(leaders, self._work_dir))) and time.monotonic() < deadline:
             for running in stopping:
                 running.process.poll()  # reaps, so that the leader leaves the list
             time.sleep(POLL_S)
@@ -144,21 +171,30 @@ class Sessions:
         for running in stopping:
             running.process.wait()
 
-    def _write_book(self) -> None:
+    def _write_pid_file(self) -> None:
         leaders = {running.process.pid: started(running.process.pid) for running in self._running}
-        write_private(self._book, json.dumps({pid: at for pid, at in leaders.items() if at is not None}))
+        write_private(self._pid_file, json.dumps({pid: at for pid, at in leaders.items() if at is not None}))
 
 
-def members(sessions: set[int], territory: Path) -> Iterator[psutil.Process]:
-    """Yield the living processes of the sessions that work below the territory."""
+def members(sessions: set[int], work_dir: Path) -> Iterator[psutil.Process]:
+    """Yield the living processes of the sessions, named by their leaders' pids, that work below work_dir."""
     for process in psutil.process_iter():
         try:
             if os.getsid(process.pid) not in sessions or process.status() == psutil.STATUS_ZOMBIE:
                 continue
-            if Path(process.cwd()).is_relative_to(territory):
+            if _works_below(process, work_dir):
                 yield process
         except (psutil.Error, ProcessLookupError, PermissionError):
             continue  # gone meanwhile, or not ours
+
+
+def _works_below(process: psutil.Process, directory: Path) -> bool:
+    try:
+        return Path(process.cwd()).is_relative_to(directory)
+    except (
+        psutil.AccessDenied
+    ):  # Airflow's task processes are not dumpable: root alone may see where they work
+        return process.uids().real == os.getuid()
 
 
 def _setpriv(command: Command) -> tuple[str, ...]:

@@ -1,9 +1,10 @@
-"""The stack as one object: start everything in order, notice what dies, stop everything."""
+"""The stack as one object: start everything in order, look after it, stop everything."""
 
 import socket
 import time
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
+from functools import partial
 from typing import Self
 
 import filelock
@@ -17,6 +18,7 @@ from include.local_stack.postgres import EmbeddedPostgres
 from include.local_stack.sessions import Command, Sessions
 from include.local_stack.settings import LOOPBACK, Settings
 from include.local_stack.state import StateDirectory, last_lines
+from include.local_stack.supervision import Supervisor
 
 COMPONENTS = ("api-server", "scheduler", "dag-processor")
 ARGUMENTS = {"scheduler": ("--skip-serve-logs",)}  # logs are read from the disk they share
@@ -48,6 +50,8 @@ class Stack:
         self._sessions = Sessions(self.state.sessions, settings.state)
         self._lock = filelock.FileLock(self.state.lock)
         self._started_at = now()
+        self._airflow: AirflowApi | None = None  # once it has been healthy
+        self._supervisor = Supervisor(self._sessions, COMPONENTS, silent=self._silent, sleep=sleep, say=say)
 
     def __enter__(self) -> Self:
         self.state.create()
@@ -71,7 +75,8 @@ class Stack:
     def start(self, dag_ids: Sequence[str]) -> AirflowApi:
         """Start all and return a logged-in client as soon as Airflow is healthy and has read these DAGs.
 
-        Raises: ComponentDied, NotHealthy, StackError.
+        The client goes on where the api-server is started again meanwhile. Raises: ComponentDied, NotHealthy,
+        StackError.
         """
         owner = Owner.this_process()
         write_owner(self.state.owner, owner)
@@ -93,10 +98,13 @@ class Stack:
             scheduled=self._scheduled,
         )
         self._migrate(environment)
+        self._say("Starting Airflow")
         for component in COMPONENTS:
-            self._sessions.start(self._airflow(component, environment, *ARGUMENTS.get(component, ())))
-        airflow = AirflowApi(f"http://{LOOPBACK}:{port}", ADMIN, secrets.admin_password)
-        self._await_health(airflow)
+            self._sessions.start(self._command(component, environment, *ARGUMENTS.get(component, ())))
+        url, wait = f"http://{LOOPBACK}:{port}", partial(self.watch, POLL_S)
+        airflow = AirflowApi(url, ADMIN, secrets.admin_password, while_silent=wait)
+        self.await_health(airflow)
+        self._airflow = airflow
         airflow.log_in()
         self._await_dags(airflow, dag_ids)
         self._say(f"Airflow is up: {airflow.url}")
@@ -107,9 +115,17 @@ class Stack:
         write_owner(self.state.owner, Owner.this_process(url=airflow.url))
 
     def watch(self, seconds: float) -> None:
-        """Wait. Raises: ComponentDied: meanwhile a component ended."""
+        """Wait; start again what has died or fallen silent. Raises: ComponentDied: no restart helps."""
         self._sleep(seconds)
-        self._sessions.check()
+        self._supervisor.check()
+
+    def _silent(self) -> list[str]:
+        unhealthy = self._airflow.unhealthy() if self._airflow else []
+        if "api_server" in unhealthy:
+            return ["api-server"]  # of the others nothing is known
+        if "metadatabase" in unhealthy:
+            return []  # without it nobody can report itself healthy, and no restart helps
+        return [name.replace("_", "-") for name in unhealthy]
 
     def _migrate(self, environment: Mapping[str, str]) -> None:
         # The command takes seconds even when there is nothing to do; a new Airflow has a new lock.
@@ -117,10 +133,10 @@ class Stack:
         if self.state.migrated.exists() and self.state.migrated.read_text() == wanted:
             return
         self._say("Preparing Airflow's database")
-        self._sessions.run(self._airflow("db", environment, "migrate"), self._sleep)
+        self._sessions.run(self._command("db", environment, "migrate"), self._sleep)
         self.state.migrated.write_text(wanted)
 
-    def _airflow(self, component: str, environment: Mapping[str, str], *arguments: str) -> Command:
+    def _command(self, component: str, environment: Mapping[str, str], *arguments: str) -> Command:
         return Command(
             name=component,
             argv=(AIRFLOW, component, *arguments),
@@ -129,8 +145,8 @@ class Stack:
             cwd=self.state.airflow,
         )
 
-    def _await_health(self, airflow: AirflowApi) -> None:
-        self._say("Starting Airflow")
+    def await_health(self, airflow: AirflowApi) -> None:
+        """Wait until all that is needed reports itself healthy. Raises: NotHealthy; ComponentDied."""
         started = time.monotonic()
         while unhealthy := airflow.unhealthy():
             self.watch(POLL_S)
