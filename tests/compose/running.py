@@ -15,12 +15,11 @@ from include.local_stack.airflow_api import AirflowApi
 from tests.compose.compose_file import read_env, read_services
 from tests.compose.container import ROOT, Container
 from tests.compose.stack import ComposeStack
-from tests.e2e.invented_recording import write_recording
+from tests.e2e.invented_recording import recorded_or_invented
 from tests.servers.clickhouse import ClickHouseServer, running_clickhouse
 from tests.servers.free_port import free_ports
 from tests.servers.postgres import PostgresServer, running_postgres
 
-RECORDED = ROOT.parent / "shared" / "data" / "github"
 ADDRESSES = ("postgres:5432", "clickhouse:9000", "redis:6379", "api-server:8080", "github:8081")
 SERVERS = ("postgres", "clickhouse")  # Debian's and a wheel's: the others are started by the file's commands
 ENDS_WITHIN = timedelta(minutes=8)
@@ -93,13 +92,13 @@ def running(
 
     Args: settings: of Airflow, beside those of the file. way_to_clickhouse: from its port to that of a proxy.
     """
-    recording = RECORDED if RECORDED.is_dir() else write_recording(place)
+    data = recorded_or_invented(place)
     ports = dict(zip(ADDRESSES, free_ports(len(ADDRESSES)), strict=True))
     env = made_env(profile, place, ports)
     file = ROOT / "docker-compose.yaml"
     services = read_services(file, env)
     services["github"] = read_services(file, env | {"COMPOSE_PROFILES": "demo"})["github"]
-    services["github"]["entrypoint"] += ["--data", str(recording)]
+    services["github"]["entrypoint"] += ["--data", str(data)]
     for service in services.values():
         if "AIRFLOW__CORE__DAGS_FOLDER" in service.get("environment", {}):
             service["environment"] |= settings or {}
@@ -117,7 +116,7 @@ def running(
                 airflow.log_in()
                 yesterday = datetime.now(UTC).date() - timedelta(days=1)
                 inbox, volumes = Path(env["INBOX"]), place / "volumes"
-                yield Running(stack, airflow, env, ports, recording, yesterday, inbox, volumes, place)
+                yield Running(stack, airflow, env, ports, data, yesterday, inbox, volumes, place)
         finally:
             stack.sessions.stop()
 

@@ -26,8 +26,7 @@ from include.github_stand_in.quota import Quota
 from include.github_stand_in.recorded import read_recording
 from include.github_stand_in.sample import ODD_AUTHORS, Sample
 from include.staging.tables import read_batches
-from tests.conftest import ROOT
-from tests.e2e.invented_recording import write_recording
+from tests.e2e.invented_recording import recorded_or_invented
 from tests.integration.github.crowd import crowd, expected, like_github, ranked
 from tests.integration.github.server import now
 from tests.servers.github_schema import SCHEMA, needs_schema
@@ -35,7 +34,6 @@ from tests.servers.github_schema import SCHEMA, needs_schema
 pytestmark = needs_schema
 
 RUN = {"dag_id": "github_top_repositories", "run_id": "manual__1", "now": now}
-RECORDING = ROOT.parent / "shared" / "data" / "github"
 TOKENS = ("token-of-the-test",)
 SAMPLE = Sample()
 MOMENT = now()  # of the stand-in: nobody pushes between two readings
@@ -90,15 +88,11 @@ def rewritten(change):
 
 @pytest.fixture(params=["sample", "recording"])
 def dataset(request, tmp_path, yesterday):
-    """The sample; and what was recorded of GitHub, or invented answers, up to yesterday."""
+    """The sample; and a recording, up to yesterday."""
     if request.param == "sample":
         return SAMPLE
-    directory = RECORDING
-    if not RECORDING.exists():
-        directory = tmp_path / "recording"
-        directory.mkdir()
-        write_recording(directory)
-    return read_recording(directory).shift_to(yesterday)
+    (place := tmp_path / "recording").mkdir()
+    return read_recording(recorded_or_invented(place)).shift_to(yesterday)
 
 
 async def test_same_rows_as_rest(github, make_client, tmp_path, yesterday, dataset):

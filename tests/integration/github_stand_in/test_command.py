@@ -8,13 +8,15 @@ import subprocess
 import sys
 import time
 import urllib.request
+from collections import Counter
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
+from tests.e2e.invented_recording import recorded_or_invented
+
 ROOT = Path(__file__).resolve().parents[3]
-RECORDING = ROOT.parent / "shared" / "data" / "github"
 COMMAND = [sys.executable, "-m", "include.github_stand_in"]
 
 
@@ -143,19 +145,24 @@ def test_says_what_is_wrong_and_stops(options, code, reason):
     assert "Traceback" not in ran.stderr
 
 
-@pytest.mark.skipif(not RECORDING.exists(), reason="the recording is not part of the project")
-def test_real_recording(start):
-    """The top hundred are those of the file, and a day's commits those of its lines."""
-    _, root = start("--data", str(RECORDING), "--no-shift")
+def test_a_recording_is_served_as_it_is(start, tmp_path):
+    """The top hundred are those of the file, and a day's commits those of its lines, the newest first."""
+    data = recorded_or_invented(tmp_path)
+    _, root = start("--data", str(data), "--no-shift")
     items = get(f"{root}/search/repositories?q=stars:%3E1&sort=stars&per_page=100")[0]["items"]
-    with (RECORDING / "repositories.csv").open(newline="", encoding="utf-8") as file:
-        rows = list(csv.DictReader(file))
+    with (data / "repositories.csv").open(newline="", encoding="utf-8") as file:
+        rows = sorted(csv.DictReader(file), key=lambda row: -int(row["stars"]))
     assert [item["full_name"] for item in items] == [f"{row['owner']}/{row['name']}" for row in rows[:100]]
     assert [item["pushed_at"] for item in items] == [row["pushed_at"] for row in rows[:100]]
-    with gzip.open(RECORDING / "commits.csv.gz", "rt", newline="", encoding="utf-8") as file:
-        lines = [row for row in csv.DictReader(file) if row["name"] == "spec-kit"]
-    day = [row["sha"] for row in lines if row["committed_at"].startswith("2026-08-12")]
-    url = f"{root}/repos/github/spec-kit/commits?per_page=100"
-    commits, _ = get(f"{url}&since=2026-08-12T00:00:00Z&until=2026-08-12T23:59:59Z")
-    assert [commit["sha"] for commit in commits] == day
-    assert day
+    with gzip.open(data / "commits.csv.gz", "rt", newline="", encoding="utf-8") as file:
+        lines = list(csv.DictReader(file))
+    day_of = lambda line: (line["owner"], line["name"], line["committed_at"][:10])  # noqa: E731
+    (owner, name, day), count = next(
+        (key, count) for key, count in Counter(map(day_of, lines)).items() if 1 < count <= 100
+    )
+    url = f"{root}/repos/{owner}/{name}/commits?per_page=100"
+    commits, _ = get(f"{url}&since={day}T00:00:00Z&until={day}T23:59:59Z")
+    of_day = [line for line in lines if day_of(line) == (owner, name, day)]
+    of_day.sort(key=lambda line: line["committed_at"], reverse=True)
+    assert [commit["sha"] for commit in commits] == [line["sha"] for line in of_day]
+    assert len(of_day) == count
