@@ -2,14 +2,17 @@
 
 import asyncio
 import json
+import logging
 import os
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from functools import partial
+from itertools import chain
 from pathlib import Path
 
+import psutil
 import pytest
 from aiohttp import web
 
@@ -19,23 +22,32 @@ from include.github_stand_in.quota import Quota
 from include.github_stand_in.recorded import read_recording
 from include.github_stand_in.request_log import LoggedRequest
 from include.local_stack.airflow_api import AirflowApi, TaskInstance
+from include.local_stack.errors import StackError
 from include.local_stack.phrase_views import IMPORT, REPORT
 from include.local_stack.postgres import METADATA, SUPERUSER
-from include.local_stack.sessions import Command, members
-from include.local_stack.settings import read_settings
+from include.local_stack.sessions import Command, Running
+from include.local_stack.settings import Settings, read_settings
 from include.local_stack.stack import Stack
-from tests.e2e.invented_recording import write_recording
+from tests.e2e.invented_recording import recorded_or_invented
 from tests.e2e.reported_days import Reported, report_days
 from tests.faults import left_behind
 from tests.faults.canaries import Canary, leaks
 from tests.servers.github_schema import SCHEMA_IF_THERE
 
 ROOT = Path(__file__).resolve().parents[2]
-RECORDED = ROOT.parent / "shared" / "data" / "github"
 HEALTH, MAIN = "postgres_health", "github_top_repositories"
 RATE = 40
+logger = logging.getLogger(__name__)
 TOKEN = Canary("Jackal", "_.-")  # of GitHub
 BY_REST = {"api": "rest"}  # where a test knows each request; with a token a run asks GraphQL
+
+
+def is_at_work(process: psutil.Process) -> bool:
+    """Neither gone nor killed and waiting for somebody to take note of it."""
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
 
 
 class RecordedGitHub:
@@ -78,19 +90,67 @@ class RecordedGitHub:
 
 @pytest.fixture(scope="package")
 def recorded_github(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RecordedGitHub]:
-    """GitHub as recorded, or where there is no recording, as invented; its last day is yesterday."""
-    data = RECORDED if RECORDED.is_dir() else write_recording(tmp_path_factory.mktemp("recording"))
+    """GitHub as invented, or as recorded where a recording is named; its last day is yesterday."""
+    data = recorded_or_invented(tmp_path_factory.mktemp("recording"))
     server = RecordedGitHub(data, datetime.now(UTC).date() - timedelta(days=1))
     yield server
     server.stop()
 
 
 class RunningStack:
-    """The started stack. Attributes: airflow, its REST API; stack; clickhouse_path; processes: arguments."""
+    """The stack of all tests here, on one state directory.
 
-    def __init__(self, stack: Stack, airflow: AirflowApi, processes: dict[str, bytes]) -> None:
-        self.stack, self.airflow, self.processes = stack, airflow, processes
-        self.clickhouse_path = stack.state.clickhouse
+    Attributes: stack; airflow, its REST API; clickhouse_path; said: what the stack has said; processes:
+    arguments of all that ran.
+    """
+
+    stack: Stack
+    airflow: AirflowApi
+
+    def __init__(self, settings: Settings, processes: dict[str, bytes]) -> None:
+        self._settings = settings
+        self.processes = processes
+        self.said: list[str] = []
+
+    def start(self) -> None:
+        """Start it, or start it anew: nothing is lost of what earlier ones did."""
+        clock = lambda: datetime.now(UTC)  # noqa: E731
+        self.stack = StackOfShortWaits(
+            self._settings, sleep=time.sleep, now=clock, say=self._say, scheduled=True
+        )
+        self.stack.__enter__()
+        self.clickhouse_path = self.stack.state.clickhouse
+        self.airflow = self.stack.start((HEALTH, MAIN, IMPORT, REPORT))
+
+    def stop(self) -> None:
+        """Stop what runs of it."""
+        self.stack.__exit__(None, None, None)
+
+    def _say(self, line: str) -> None:
+        logger.info(line)  # pytest shows it with a test that fails
+        self.said.append(line)
+
+    def recover(self) -> None:
+        """Make it healthy and idle, whatever the test before has left."""
+        try:
+            self.stack.watch(0)
+            self.stack.await_health(self.airflow)
+        except StackError as error:
+            self._say(f"The stack is started anew: {error}")
+            self.stop()
+            self.start()
+        self.wait(self.scheduled_run()["dag_run_id"])
+        at_work = [*map(self.processes_of, (MAIN, IMPORT, REPORT))]
+        for dag_id in (MAIN, IMPORT, REPORT):
+            self.airflow.fail_unfinished_runs(dag_id)
+        self.wait_until(lambda: not any(map(is_at_work, chain.from_iterable(at_work))))
+
+    def processes_of(self, dag_id: str, task_id: str = "") -> list[psutil.Process]:
+        """The processes of a DAG's running tasks: which are whose, only root may see, or Airflow tells."""
+        wanted = {"state": "running", "limit": 100}
+        found = self.airflow._call("GET", f"/api/v2/dags/{dag_id}/dagRuns/~/taskInstances", params=wanted)
+        pids = [ti["pid"] for ti in found["task_instances"] if task_id in {"", ti["task_id"]} and ti["pid"]]
+        return [psutil.Process(pid) for pid in pids if psutil.pid_exists(pid)]
 
     def wait_until(self, condition: Callable[[], object], timeout_s: float = 180) -> None:
         """Wait for something to come true while the stack lives."""
@@ -129,21 +189,32 @@ class RunningStack:
         return run_id
 
     def clear(self, run_id: str, task_id: str, dag_id: str = MAIN, *, with_all_after: bool = False) -> None:
-        """Clear one task of a run, in whatever state; those after it only if asked."""
+        """Clear one task of a run, in whatever state; those after it only if asked.
+
+        Not while another clear is being carried out: a second one within moments can end Airflow 3.3's
+        scheduler (docs/faults.md), which is a test of its own.
+        """
+        self.wait_until(lambda: "restarting" not in self.states(run_id, dag_id).values())
+        self.clear_at_once(run_id, task_id, dag_id, with_all_after=with_all_after)
+
+    def clear_at_once(
+        self, run_id: str, task_id: str, dag_id: str = MAIN, *, with_all_after: bool = False
+    ) -> None:
+        """Clear, also while another clear is being carried out."""
         wanted = {"dag_run_id": run_id, "task_ids": [task_id], "only_failed": False, "dry_run": False}
         wanted |= {"include_downstream": with_all_after, "reset_dag_runs": True}
         self.airflow._call("POST", f"/api/v2/dags/{dag_id}/clearTaskInstances", json=wanted)
 
-    def restart(self, component: str, down_s: float) -> None:
+    def component(self, name: str) -> Running:
+        """A component of Airflow that was started."""
+        return next(each for each in self.stack._sessions.running() if each.command.name == name)
+
+    def take_away(self, component: str, down_s: float) -> None:
         """Kill a component with all that it started; start it again after a while."""
-        sessions = self.stack._sessions
-        running = next(each for each in sessions._running if each.command.name == component)
-        for process in members({running.process.pid}, self.stack.state.path):
-            process.kill()
-        running.process.wait()
-        sessions._running.remove(running)
+        sessions, running = self.stack._sessions, self.component(component)
+        sessions.kill(running)
         time.sleep(down_s)
-        sessions.start(running.command)
+        sessions.start_again(running)
         self.wait_until(lambda: not self.airflow.unhealthy())
 
     def backfill(self, dag_id: str, first: date, last: date, **options: object) -> list[dict]:
@@ -173,38 +244,44 @@ class RunningStack:
             return clickhouse.execute(sql)
 
 
-class ImpatientStack(Stack):
+class StackOfShortWaits(Stack):
     """Notices within seconds, not minutes, that nobody looks after a task any more."""
 
-    def _airflow(self, component: str, environment: Mapping[str, str], *arguments: str) -> Command:
-        impatient = {
+    def _command(self, component: str, environment: Mapping[str, str], *arguments: str) -> Command:
+        short_waits = {
             "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "15",
             "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT_DETECTION_INTERVAL": "2",
-            "AIRFLOW__SCHEDULER__SCHEDULER_HEALTH_CHECK_THRESHOLD": "10",
         }
-        return super()._airflow(component, {**environment, **impatient}, *arguments)
+        return super()._command(component, {**environment, **short_waits}, *arguments)
 
 
 @pytest.fixture(scope="package")
-def running_stack(recorded_github: RecordedGitHub, tmp_path_factory: pytest.TempPathFactory):
+def stack_of_all(recorded_github: RecordedGitHub, tmp_path_factory: pytest.TempPathFactory):
     """Postgres, Airflow with a scheduler, chDB: started as `make run` does, and stopped."""
     environ = {"PATH": os.environ["PATH"], "HOME": str(tmp_path_factory.mktemp("home")), "LANG": "C.UTF-8"}
     environ |= {"GITHUB_API": recorded_github.url, "GITHUB_TOKEN": TOKEN, "RPS": str(RATE)}
     settings = read_settings(environ, ROOT, state=tmp_path_factory.mktemp("state"), dags=ROOT / "dags")
-    clock = lambda: datetime.now(UTC)  # noqa: E731
-    with (
-        left_behind.watched_processes() as processes,
-        ImpatientStack(settings, sleep=time.sleep, now=clock, say=print, scheduled=True) as stack,
-        stack.start((HEALTH, MAIN, IMPORT, REPORT)) as airflow,
-    ):
-        for dag_id in (HEALTH, MAIN):  # the others, when there is something to import and to report
-            airflow.unpause(dag_id)
-        running = RunningStack(stack, airflow, processes)
-        yield running
-        running.require_no_secret()
+    with left_behind.watched_processes() as processes:
+        running = RunningStack(settings, processes)
+        try:
+            running.start()
+            for dag_id in (HEALTH, MAIN):  # the others, when there is something to import and to report
+                running.airflow.unpause(dag_id)
+            yield running
+            running.require_no_secret()
+        finally:
+            running.stop()
+
+
+@pytest.fixture
+def running_stack(stack_of_all: RunningStack, recorded_github: RecordedGitHub) -> RunningStack:
+    """The stack, healthy and idle, before a GitHub that is well: a test that breaks it costs no other."""
+    recorded_github.faults.clear()
+    stack_of_all.recover()
+    return stack_of_all
 
 
 @pytest.fixture(scope="package")
-def reported(running_stack: RunningStack, recorded_github: RecordedGitHub) -> Reported:
+def reported(stack_of_all: RunningStack, recorded_github: RecordedGitHub) -> Reported:
     """Counters are in, and two days are reported."""
-    return report_days(running_stack, recorded_github.last_day)
+    return report_days(stack_of_all, recorded_github.last_day)

@@ -1,7 +1,6 @@
 """A single task is cleared, in each state that tasks of ours are in: exact rows, and nothing asked twice."""
 
 from collections import Counter
-from contextlib import suppress
 from datetime import date, timedelta
 
 import pytest
@@ -13,7 +12,7 @@ from tests.e2e.counters_truth import read_truth as read_counters
 from tests.e2e.recorded_truth import read_truth
 from tests.e2e.reported_days import Reported
 from tests.e2e.test_main_job import assert_is, stored
-from tests.e2e.test_scheduler_faults import MESSAGE, asking, assert_published, begun, tries
+from tests.e2e.test_scheduler_faults import MESSAGE, assert_published, begun, tries
 
 pytestmark = pytest.mark.e2e
 TOP = 150
@@ -25,21 +24,13 @@ TASKS = {
 WAITING, RUNNING, ENDED = {"scheduled", "queued"}, {"running"}, {"success"}
 
 
-@pytest.fixture(autouse=True)
-def alone(running_stack, recorded_github):
-    """No other run is at work, and GitHub is well."""
-    running_stack.wait(running_stack.scheduled_run()["dag_run_id"])
-    yield
-    recorded_github.faults.clear()
-
-
 def cleared_on_the_way(stack, dag_id: str, **params: object) -> list[str]:
     """Clear each task of a new run when it waits for a process and when it runs; return the states seen."""
     run_id, cleared = stack.airflow.trigger(dag_id, params), []
 
     def caught(task_id: str, wanted: set[str]) -> bool:
         states = {task.state for task in stack.tasks(run_id, dag_id) if task.task_id == task_id}
-        if not states & (wanted | ENDED):
+        if "restarting" in states or not states & (wanted | ENDED):
             return False
         stack.clear(run_id, task_id, dag_id)
         cleared.extend(states)
@@ -124,9 +115,8 @@ def test_a_task_that_waits_to_be_tried_again(running_stack, recorded_github):
     """Killed, it waits for its next try; cleared, it does not wait, and goes on where it was."""
     before = len(recorded_github.requests())
     run_id = begun(running_stack, recorded_github)
-    for process in asking(recorded_github.port):
-        with suppress(ProcessLookupError):
-            process.kill()
+    (fetching,) = running_stack.processes_of(MAIN, "fetch")
+    fetching.kill()
     running_stack.wait_until(lambda: running_stack.states(run_id)["fetch"] == "up_for_retry")
     running_stack.clear(run_id, "fetch")
     assert running_stack.wait(run_id) == "success", running_stack.states(run_id)

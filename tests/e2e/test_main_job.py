@@ -1,17 +1,14 @@
 """The main job through a real scheduler on recorded answers, against an independent reading of them."""
 
-import os
-import signal
 from collections import Counter
 from datetime import timedelta
 
-import psutil
 import pytest
 
 from include.github_stand_in.faults import Fault
 from include.github_stand_in.request_log import LoggedRequest
 from include.local_stack.errors import StackError
-from tests.e2e.conftest import BY_REST, RATE
+from tests.e2e.conftest import BY_REST, MAIN, RATE
 from tests.e2e.recorded_truth import Truth, read_truth
 from tests.servers.github_schema import SCHEMA_IF_THERE
 
@@ -93,14 +90,10 @@ def test_a_run_by_hand_stores_the_day_row_by_row(running_stack, recorded_github)
 def test_a_killed_fetch_goes_on_where_it_was(running_stack, recorded_github):
     """SIGKILL in the middle: the retry asks only for what was not finished, and the rows are exact."""
     day, before = recorded_github.last_day, len(recorded_github.requests())
-    run_id = running_stack.airflow.trigger("github_top_repositories", {"top": TOP - 50} | BY_REST)
+    run_id = running_stack.airflow.trigger(MAIN, {"top": TOP - 50} | BY_REST)
     running_stack.wait_until(lambda: len(recorded_github.requests(before)) >= 40)
-    connections = psutil.net_connections("tcp")
-    server = recorded_github.port
-    fetching = {c.pid for c in connections if c.pid and c.raddr and c.raddr.port == server}
-    assert fetching
-    for pid in fetching:
-        os.kill(pid, signal.SIGKILL)
+    (fetching,) = running_stack.processes_of(MAIN, "fetch")
+    fetching.kill()
     assert running_stack.wait(run_id) == "success", running_stack.states(run_id)
     assert {t.task_id: t.try_number for t in running_stack.tasks(run_id)}["fetch"] == 2
     truth = read_truth(recorded_github.data, top=TOP - 50, day=day, last_day=day)
@@ -117,7 +110,7 @@ def test_a_long_limit_gives_the_slot_back_and_the_fetch_goes_on_after_it(running
     message = b'{"message": "You have exceeded a secondary rate limit. Please wait a few minutes."}'
     refusal = Fault(r"/commits", after=20, status=403, headers={"Retry-After": "35"}, body=message)
     recorded_github.faults.add(refusal)
-    run_id = running_stack.airflow.trigger("github_top_repositories", {"top": TOP - 150} | BY_REST)
+    run_id = running_stack.airflow.trigger(MAIN, {"top": TOP - 150} | BY_REST)
     running_stack.wait_until(lambda: running_stack.states(run_id).get("fetch") == "up_for_reschedule")
     assert running_stack.wait(run_id) == "success", running_stack.states(run_id)
     recorded_github.faults.clear()
@@ -179,7 +172,7 @@ def test_params_out_of_range_are_refused_at_the_trigger(running_stack, recorded_
     """Airflow answers 400 with the limit in it; nothing starts."""
     before = len(recorded_github.requests())
     with pytest.raises(StackError, match=f"400.*{word}"):
-        running_stack.airflow.trigger("github_top_repositories", params)
+        running_stack.airflow.trigger(MAIN, params)
     assert len(recorded_github.requests()) == before
 
 
@@ -187,7 +180,7 @@ def test_params_out_of_range_are_refused_at_the_trigger(running_stack, recorded_
 def test_what_a_form_cannot_refuse_the_first_task_does(running_stack, recorded_github, params):
     """The run is red at its first task, without retries, before a request, a file or a statement."""
     before, staged = len(recorded_github.requests()), sorted(running_stack.stack.state.staging.rglob("*"))
-    run_id = running_stack.airflow.trigger("github_top_repositories", params)
+    run_id = running_stack.airflow.trigger(MAIN, params)
     assert running_stack.wait(run_id) == "failed"
     states = running_stack.states(run_id)
     assert states["postgres_health"] == "failed"

@@ -27,10 +27,10 @@ EXAMPLE_TSV = "phrase\tviews_by_hour\nплатье\t[(15, 4), (14, 6), (13, 4), 
 
 
 @pytest.fixture(scope="module")
-def ranked(running_stack) -> dict:
+def ranked(stack_of_all) -> dict:
     """What the newest ranking says of itself: day, run_id."""
-    running_stack.wait(running_stack.scheduled_run()["dag_run_id"])
-    (newest,) = sorted((running_stack.stack.state.reports / "top_repositories").glob("*/index.json"))[-1:]
+    stack_of_all.wait(stack_of_all.scheduled_run()["dag_run_id"])
+    (newest,) = sorted((stack_of_all.stack.state.reports / "top_repositories").glob("*/index.json"))[-1:]
     return json.loads(newest.read_text())
 
 
@@ -41,11 +41,11 @@ def downloads(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def signed_in(running_stack, downloads: Path) -> Iterator[Chrome]:
+def signed_in(stack_of_all, downloads: Path) -> Iterator[Chrome]:
     """A browser in which the user that `make up` names has signed in."""
     with chromium(downloads) as browser:
-        password = running_stack.stack.state.secrets().admin_password
-        sign_in(browser, running_stack.airflow.url, ADMIN, password)
+        password = stack_of_all.stack.state.secrets().admin_password
+        sign_in(browser, stack_of_all.airflow.url, ADMIN, password)
         see(browser, 'a[aria-label="Phrase views"]')
         browser.get_log("browser")
         yield browser

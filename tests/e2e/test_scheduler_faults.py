@@ -4,36 +4,16 @@ import signal
 from collections import Counter
 from datetime import timedelta
 
-import psutil
 import pytest
 
 from include.github_stand_in.faults import Fault
-from tests.e2e.conftest import BY_REST, MAIN, RATE
+from tests.e2e.conftest import BY_REST, MAIN, RATE, is_at_work
 from tests.e2e.recorded_truth import read_truth
 from tests.e2e.test_main_job import assert_is, most_in_a_second, stored
 
 pytestmark = pytest.mark.e2e
 TOP = 150
 MESSAGE = b'{"message": "You have exceeded a secondary rate limit. Please wait a few minutes."}'
-
-
-@pytest.fixture(autouse=True)
-def alone(running_stack, recorded_github):
-    """No other run is at work, and GitHub is well."""
-    running_stack.wait(running_stack.scheduled_run()["dag_run_id"])
-    yield
-    recorded_github.faults.clear()
-
-
-def asking(port: int) -> list[psutil.Process]:
-    """The task processes that are connected to GitHub."""
-    connections = psutil.net_connections("tcp")
-    return [psutil.Process(c.pid) for c in connections if c.pid and c.raddr and c.raddr.port == port]
-
-
-def at_work(process: psutil.Process) -> bool:
-    """Neither gone nor killed and waiting for somebody to take note of it."""
-    return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
 
 
 def begun(stack, github) -> str:
@@ -71,7 +51,7 @@ def test_a_killed_supervisor_leaves_two_tries_and_one_budget(running_stack, reco
     )
     recorded_github.faults.add(told_to_wait)
     run_id = begun(running_stack, recorded_github)
-    fetching = asking(recorded_github.port)[0]
+    (fetching,) = running_stack.processes_of(MAIN, "fetch")
     running_stack.wait_until(lambda: recorded_github.requests(before)[-1].status == 403)
     fetching.parent().send_signal(signal.SIGKILL)
     fetch_begins_anew = lambda: (  # noqa: E731
@@ -79,7 +59,7 @@ def test_a_killed_supervisor_leaves_two_tries_and_one_budget(running_stack, reco
         and running_stack.states(run_id)["fetch"] in {"running", "up_for_reschedule"}
     )
     running_stack.wait_until(fetch_begins_anew)
-    assert at_work(fetching)
+    assert is_at_work(fetching)
     assert running_stack.wait(run_id) == "success", running_stack.states(run_id)
     assert tries(running_stack, run_id)["fetch"] == 2
     assert_published(running_stack, recorded_github, refused=3)
@@ -92,7 +72,7 @@ def test_the_api_server_is_away(running_stack, recorded_github):
     """Killed in the middle of a fetch and away for 20 s: tasks ask again, or are tried again."""
     run_id = begun(running_stack, recorded_github)
     assert running_stack.states(run_id)["fetch"] == "running"
-    running_stack.restart("api-server", down_s=20)
+    running_stack.take_away("api-server", down_s=20)
     assert running_stack.wait(run_id) == "success", running_stack.states(run_id)
     assert_published(running_stack, recorded_github)
 
@@ -100,9 +80,9 @@ def test_the_api_server_is_away(running_stack, recorded_github):
 def test_a_restarted_scheduler_goes_on(running_stack, recorded_github):
     """SIGKILL of the scheduler with all its workers: the next one tries again what they had."""
     run_id = begun(running_stack, recorded_github)
-    fetching = asking(recorded_github.port)[0]
-    running_stack.restart("scheduler", down_s=1)
-    assert not at_work(fetching)
+    (fetching,) = running_stack.processes_of(MAIN, "fetch")
+    running_stack.take_away("scheduler", down_s=1)
+    assert not is_at_work(fetching)
     assert running_stack.wait(run_id) == "success", running_stack.states(run_id)
     assert_published(running_stack, recorded_github)
 
