@@ -8,7 +8,6 @@ import psycopg
 import pytest
 
 from include.local_stack.postgres import METADATA, SUPERUSER
-from tests.e2e.conftest import MAIN
 from tests.e2e.test_scheduler_faults import assert_published, begun
 
 pytestmark = pytest.mark.e2e
@@ -39,7 +38,7 @@ def test_a_run_goes_on_without_a_moment_of_its_api_server_and_dag_processor(runn
     for component in ("dag-processor", "api-server"):
         line = said_of(running_stack, component, since)
         assert line.startswith(f"{component} was ended by SIGKILL; the end of ")
-        assert line.endswith(f"{component} is started again")
+        assert f"{component} is started again" in line
     running_stack.wait_until(lambda: not running_stack.airflow.unhealthy())
 
 
@@ -81,9 +80,8 @@ def test_a_scheduler_that_two_clears_have_ended_is_started_again(running_stack, 
     assert_published(running_stack, recorded_github)
     line = said_of(running_stack, "scheduler", since)
     assert line.startswith("scheduler ended with exit code 1; the end of ")
-    assert "StaleDataError" in running_stack.component("scheduler").command.log.read_text()
-    assert line.endswith("scheduler is started again")
-    assert len(running_stack.airflow.task_instances(MAIN, run_id)) > 5
+    assert "StaleDataError" in line
+    assert "scheduler is started again" in line
 
 
 @contextmanager

@@ -6,10 +6,13 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
 import pytest
+
+from include.local_stack.supervision import BACK_OFF_S
 
 ROOT = Path(__file__).resolve().parents[3]
 LIMIT_S = 240
@@ -142,6 +145,44 @@ def test_up_and_down_are_safe_to_repeat(checkout):
     assert "make down" in refused
     assert checkout.finish("down") == (0, "Stopped\n")
     assert checkout.alive() == []
+    assert checkout.finish("down") == (0, "Nothing is running\n")
+
+
+def component(checkout: Checkout, name: str, but: int = 0) -> psutil.Process:
+    """Wait for the process of a component, another one than that with this pid; return it."""
+    deadline = time.monotonic() + LIMIT_S
+    while time.monotonic() < deadline:
+        for process in checkout.alive():
+            with suppress(psutil.Error):
+                words = process.cmdline()
+                if process.pid != but and name in words and words[0] == sys.executable:
+                    return process
+        time.sleep(0.1)
+    pytest.fail(f"no {name}")
+
+
+def test_what_dies_is_started_again_until_it_dies_again_and_again(checkout):
+    """Behind `make up` nobody looks: its log names what died, and why the stack has stopped in the end."""
+    code, said = checkout.finish("up", "green")
+    assert code == 0, said
+    log = checkout.directory / "state" / "logs" / "stack.log"
+    assert f"log:     {log}" in said
+    first = component(checkout, "dag-processor")
+    first.kill()
+    component(checkout, "dag-processor", but=first.pid)
+    text = log.read_text()
+    assert "dag-processor was ended by SIGKILL; the end of " in text
+    assert "dag-processor is started again" in text
+    pid = 0
+    for _ in range(len(BACK_OFF_S) + 1):
+        scheduler = component(checkout, "scheduler", but=pid)
+        pid = scheduler.pid
+        scheduler.kill()
+    deadline = time.monotonic() + 60
+    while checkout.alive() and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert checkout.alive() == []
+    assert "scheduler died 5 times within " in log.read_text()
     assert checkout.finish("down") == (0, "Nothing is running\n")
 
 
