@@ -7,7 +7,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 from functools import partial
 from itertools import chain
 from pathlib import Path
@@ -28,7 +28,7 @@ from include.local_stack.postgres import METADATA, SUPERUSER
 from include.local_stack.sessions import Command, Running
 from include.local_stack.settings import Settings, read_settings
 from include.local_stack.stack import Stack
-from tests.e2e.invented_recording import recorded_or_invented
+from tests.e2e.invented_recording import last_day, recorded_or_invented
 from tests.e2e.reported_days import Reported, report_days
 from tests.faults import left_behind
 from tests.faults.canaries import Canary, leaks
@@ -90,9 +90,9 @@ class RecordedGitHub:
 
 @pytest.fixture(scope="package")
 def recorded_github(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RecordedGitHub]:
-    """GitHub as invented, or as recorded where a recording is named; its last day is yesterday."""
+    """GitHub as invented, or as recorded where a recording is named."""
     data = recorded_or_invented(tmp_path_factory.mktemp("recording"))
-    server = RecordedGitHub(data, datetime.now(UTC).date() - timedelta(days=1))
+    server = RecordedGitHub(data, last_day(datetime.now(UTC)))
     yield server
     server.stop()
 
@@ -100,15 +100,15 @@ def recorded_github(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Record
 class RunningStack:
     """The stack of all tests here, on one state directory.
 
-    Attributes: stack; airflow, its REST API; clickhouse_path; said: what the stack has said; processes:
-    arguments of all that ran.
+    Attributes: stack; airflow, its REST API; clickhouse_path; last_day, of the recording; said: what the
+    stack has said; processes: arguments of all that ran.
     """
 
     stack: Stack
     airflow: AirflowApi
 
-    def __init__(self, settings: Settings, processes: dict[str, bytes]) -> None:
-        self._settings = settings
+    def __init__(self, settings: Settings, last_day: date, processes: dict[str, bytes]) -> None:
+        self._settings, self.last_day = settings, last_day
         self.processes = processes
         self.said: list[str] = []
 
@@ -182,9 +182,14 @@ class RunningStack:
         self.wait_until(lambda: self.runs("scheduled", dag_id))
         return self.runs("scheduled", dag_id)[0]
 
+    def trigger(self, dag_id: str = MAIN, /, **params: object) -> str:
+        """Start a run, of the main job for the recording's last day unless told otherwise; return its id."""
+        day = {"day": self.last_day.isoformat()} if dag_id == MAIN else {}
+        return self.airflow.trigger(dag_id, day | params)
+
     def run(self, dag_id: str = MAIN, /, **params: object) -> str:
         """Run a DAG to its green end; return the run's id."""
-        run_id = self.airflow.trigger(dag_id, params)
+        run_id = self.trigger(dag_id, **params)
         assert self.wait(run_id, dag_id) == "success", self.states(run_id, dag_id)
         return run_id
 
@@ -262,7 +267,7 @@ def stack_of_all(recorded_github: RecordedGitHub, tmp_path_factory: pytest.TempP
     environ |= {"GITHUB_API": recorded_github.url, "GITHUB_TOKEN": TOKEN, "RPS": str(RATE)}
     settings = read_settings(environ, ROOT, state=tmp_path_factory.mktemp("state"), dags=ROOT / "dags")
     with left_behind.watched_processes() as processes:
-        running = RunningStack(settings, processes)
+        running = RunningStack(settings, recorded_github.last_day, processes)
         try:
             running.start()
             for dag_id in (HEALTH, MAIN):  # the others, when there is something to import and to report
@@ -282,6 +287,6 @@ def running_stack(stack_of_all: RunningStack, recorded_github: RecordedGitHub) -
 
 
 @pytest.fixture(scope="package")
-def reported(stack_of_all: RunningStack, recorded_github: RecordedGitHub) -> Reported:
+def reported(stack_of_all: RunningStack) -> Reported:
     """Counters are in, and two days are reported."""
-    return report_days(stack_of_all, recorded_github.last_day)
+    return report_days(stack_of_all)

@@ -7,13 +7,14 @@ directory with repositories.csv and commits.csv.gz.
 import csv
 import gzip
 import os
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from hashlib import sha256
 from pathlib import Path
 
 LAST_DAY = datetime(2026, 8, 21)  # noqa: DTZ001 - written as UTC
 REPOSITORIES, DAYS = 400, 14
 NAMED = "STAGEHOUSE_RECORDING"
+TESTS_TAKE = timedelta(hours=2)  # at the most, on a busy machine
 COMMITS_A_DAY = {0: 7, 3: 1, 5: 130, 11: 3, 40: 12, 199: 2}  # by place in the ranking; 130 are two pages
 
 
@@ -21,6 +22,14 @@ def recorded_or_invented(directory: Path) -> Path:
     """Return the recording that the environment names, else an invented one, written to the directory."""
     named = os.environ.get(NAMED)
     return Path(named) if named else write_recording(directory)
+
+
+def last_day(now: datetime) -> date:
+    """Return the day (UTC) on which a recording is to end: today's or yesterday's for as long as tests take.
+
+    Of other days the main job stores no positions. It is yesterday, but late in the evening the day itself.
+    """
+    return (now + TESTS_TAKE).date() - timedelta(days=1)
 
 
 def write_recording(directory: Path) -> Path:

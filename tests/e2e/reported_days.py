@@ -1,6 +1,6 @@
 """Counters of three days as users bring them in, and the reports of two of these days."""
 
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import NamedTuple
 
@@ -20,17 +20,25 @@ class Reported(NamedTuple):
     files: Path
 
 
-def report_days(stack, last_day: date) -> Reported:
-    """Import sample counters of two days and the hour before them; report by schedule and by hand."""
+def report_days(stack) -> Reported:
+    """Import sample counters; report the day that is due by schedule, and the one before by hand.
+
+    Which day is due changes 15 minutes after midnight, perhaps meanwhile: so there are counters of one more.
+    """
     state = stack.stack.state
-    days = unreported, first, last = [last_day - timedelta(days=ago) for ago in (2, 1, 0)]
+    due = (datetime.now(UTC) - timedelta(minutes=15)).date() - timedelta(days=1)
+    imported = [due + timedelta(days=more) for more in (-1, 0, 1)]
     stack.airflow.unpause(IMPORT)
-    for day in (first, last):
+    for day in imported:
         stack.run(IMPORT, **deliver_sample(state, day))
     stack.airflow.unpause(REPORT)
-    by_hand = stack.airflow.trigger(REPORT, {"day": first.isoformat()})
-    by_schedule = stack.scheduled_run(REPORT)["dag_run_id"]
-    assert {stack.wait(run_id, REPORT) for run_id in (by_hand, by_schedule)} == {"success"}
-    counters = [state.inbox / f"sample-{day}.csv" for day in (first, last)]
-    truth = {day: read_truth(counters, day) for day in days}
-    return Reported(unreported, first, last, by_schedule, by_hand, truth, state.reports / "phrase_views")
+    by_schedule = stack.scheduled_run(REPORT)
+    last = date.fromisoformat(by_schedule["partition_key"][:10])
+    assert last in {due, due + timedelta(days=1)}
+    unreported, first = (last - timedelta(days=ago) for ago in (2, 1))
+    by_hand = stack.trigger(REPORT, day=first.isoformat())
+    run_ids = by_schedule["dag_run_id"], by_hand
+    assert {stack.wait(run_id, REPORT) for run_id in run_ids} == {"success"}
+    counters = [state.inbox / f"sample-{day}.csv" for day in imported]
+    truth = {day: read_truth(counters, day) for day in (unreported, first, last)}
+    return Reported(unreported, first, last, *run_ids, truth, state.reports / "phrase_views")

@@ -26,7 +26,7 @@ WAITING, RUNNING, ENDED = {"scheduled", "queued"}, {"running"}, {"success"}
 
 def cleared_on_the_way(stack, dag_id: str, **params: object) -> list[str]:
     """Clear each task of a new run when it waits for a process and when it runs; return the states seen."""
-    run_id, cleared = stack.airflow.trigger(dag_id, params), []
+    run_id, cleared = stack.trigger(dag_id, **params), []
 
     def caught(task_id: str, wanted: set[str]) -> bool:
         states = {task.state for task in stack.tasks(run_id, dag_id) if task.task_id == task_id}
@@ -130,7 +130,7 @@ def test_a_task_that_has_given_its_slot_back(running_stack, recorded_github):
     before = len(recorded_github.requests())
     wait = {"Retry-After": "35"}
     recorded_github.faults.add(Fault(r"/commits", after=20, status=403, headers=wait, body=MESSAGE))
-    run_id = running_stack.airflow.trigger(MAIN, {"top": TOP} | BY_REST)
+    run_id = running_stack.trigger(top=TOP, **BY_REST)
     running_stack.wait_until(lambda: running_stack.states(run_id).get("fetch") == "up_for_reschedule")
     running_stack.clear(run_id, "fetch")
     assert running_stack.wait(run_id) == "success", running_stack.states(run_id)
@@ -149,7 +149,7 @@ def test_a_failed_task_and_one_whose_upstream_failed(running_stack, recorded_git
     recorded_github.faults.add(
         Fault(r"/commits", after=20, status=401, body=b'{"message": "Bad credentials"}')
     )
-    run_id = running_stack.airflow.trigger(MAIN, {"top": TOP} | BY_REST)
+    run_id = running_stack.trigger(top=TOP, **BY_REST)
     assert running_stack.wait(run_id) == "failed"
     assert running_stack.states(run_id)["fetch"] == "failed"
     running_stack.clear(run_id, "publish")

@@ -19,7 +19,7 @@ MESSAGE = b'{"message": "You have exceeded a secondary rate limit. Please wait a
 def begun(stack, github) -> str:
     """A run whose fetch has been at work for a while."""
     before = len(github.requests())
-    run_id = stack.airflow.trigger(MAIN, {"top": TOP} | BY_REST)
+    run_id = stack.trigger(top=TOP, **BY_REST)
     stack.wait_until(lambda: len(github.requests(before)) >= 40)
     return run_id
 
