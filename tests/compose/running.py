@@ -15,7 +15,7 @@ from include.local_stack.airflow_api import AirflowApi
 from tests.compose.compose_file import read_env, read_services
 from tests.compose.container import ROOT, Container
 from tests.compose.stack import ComposeStack
-from tests.e2e.invented_recording import recorded_or_invented
+from tests.e2e.invented_recording import last_day, recorded_or_invented
 from tests.servers.clickhouse import ClickHouseServer, running_clickhouse
 from tests.servers.free_port import free_ports
 from tests.servers.postgres import PostgresServer, running_postgres
@@ -32,7 +32,7 @@ CLICKHOUSE_USER = """<{user}>
 
 @dataclass(frozen=True)
 class Running:
-    """The running stack. Attributes: last_day: of the recording, yesterday; inbox, place: directories."""
+    """The running stack. Attributes: last_day: of the recording; inbox, place: directories."""
 
     stack: ComposeStack
     airflow: AirflowApi
@@ -92,13 +92,13 @@ def running(
 
     Args: settings: of Airflow, beside those of the file. way_to_clickhouse: from its port to that of a proxy.
     """
-    data = recorded_or_invented(place)
+    data, ends = recorded_or_invented(place), last_day(datetime.now(UTC))
     ports = dict(zip(ADDRESSES, free_ports(len(ADDRESSES)), strict=True))
     env = made_env(profile, place, ports)
     file = ROOT / "docker-compose.yaml"
     services = read_services(file, env)
     services["github"] = read_services(file, env | {"COMPOSE_PROFILES": "demo"})["github"]
-    services["github"]["entrypoint"] += ["--data", str(data)]
+    services["github"]["entrypoint"] += ["--data", str(data), "--last-day", str(ends)]
     for service in services.values():
         if "AIRFLOW__CORE__DAGS_FOLDER" in service.get("environment", {}):
             service["environment"] |= settings or {}
@@ -114,9 +114,8 @@ def running(
             with AirflowApi(url, "admin", env["ADMIN_PASSWORD"]) as airflow:
                 stack.wait_until(lambda: not airflow.unhealthy(), ENDS_WITHIN, airflow.unhealthy)
                 airflow.log_in()
-                yesterday = datetime.now(UTC).date() - timedelta(days=1)
                 inbox, volumes = Path(env["INBOX"]), place / "volumes"
-                yield Running(stack, airflow, env, ports, data, yesterday, inbox, volumes, place)
+                yield Running(stack, airflow, env, ports, data, ends, inbox, volumes, place)
         finally:
             stack.sessions.stop()
 
