@@ -62,6 +62,41 @@ def test_a_dead_component_is_reported_with_the_end_of_its_log(tmp_path):
     sessions.stop()
 
 
+# As Airflow's tasks are: PR_SET_DUMPABLE of https://man7.org/linux/man-pages/man2/prctl.2.html
+UNDUMPABLE = "import ctypes, time; ctypes.CDLL(None).prctl(4, 0); open('ready', 'w').close(); time.sleep(300)"
+STOPS_WHAT_IT_MAY_NOT_LOOK_INTO = f"""
+import sys, time, psutil
+from pathlib import Path
+from include.local_stack.sessions import Command, Sessions, members
+here = Path(sys.argv[1])
+sessions = Sessions(here / "pids", here)
+argv = (sys.executable, "-c", {UNDUMPABLE!r})
+process = sessions.start(Command(name="task", argv=argv, env={{}}, log=here / "log", cwd=here)).process
+while not (here / "ready").exists():
+    time.sleep(0.01)
+try:
+    psutil.Process(process.pid).cwd()
+except psutil.AccessDenied:
+    print([member.pid for member in members({{process.pid}}, here)] == [process.pid])
+sessions.stop()
+print(process.poll() is not None)
+"""
+
+
+def test_stops_a_process_that_only_root_may_look_into(tmp_path):
+    """Without the right to look into all processes a task hides its directory; it is ours all the same."""
+    unprivileged = ("setpriv", "--bounding-set=-sys_ptrace") if os.geteuid() == 0 else ()
+    ran = subprocess.run(
+        [*unprivileged, sys.executable, "-c", STOPS_WHAT_IT_MAY_NOT_LOOK_INTO, str(tmp_path)],
+        env=os.environ | {"PYTHONPATH": str(Path.cwd())},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert ran.stdout.split() == ["True", "True"], ran.stderr
+
+
 def test_ends_what_a_killed_predecessor_left(tmp_path, monkeypatch):
     """A successor that only has the book finds the orphans; strangers in the directory stay."""
     monkeypatch.setattr("include.local_stack.sessions.GRACE_S", 0.3)
