@@ -19,9 +19,9 @@ from datetime import UTC, datetime, timedelta
 
 from airflow.sdk import ExceptionRetryPolicy, RetryAction, RetryRule, dag, task
 
-from hooks.connection_fields import BadConnection
-from hooks.failure_notice import tell_failed_run, tell_failed_task
-from hooks.storage_roots import BadVariable
+from stagehouse.hooks.connection_fields import BadConnection
+from stagehouse.hooks.failure_notice import tell_failed_run, tell_failed_task
+from stagehouse.hooks.storage_roots import BadVariable
 
 TRYING_AGAIN_IS_NO_USE = ExceptionRetryPolicy(
     [RetryRule(exception=[BadConnection, BadVariable], action=RetryAction.FAIL)]
@@ -50,9 +50,9 @@ def day_published_watch() -> None:
 
     @task
     def require_day() -> dict[str, int]:
-        from hooks.clickhouse_hook import ClickHouseHook
-        from hooks.publication_hours import publication_hours
         from include.published_days import require_published
+        from stagehouse.hooks.clickhouse_hook import ClickHouseHook
+        from stagehouse.hooks.publication_hours import publication_hours
 
         now = datetime.now(UTC)
         due = [dag_id for dag_id, hour in publication_hours().items() if hour <= now.hour]

@@ -49,22 +49,6 @@ from airflow.sdk import (
     task,
 )
 
-from hooks.connection_fields import BadConnection
-from hooks.failure_notice import tell_failed_run, tell_failed_task
-from hooks.publication import only_one_publishing
-from hooks.storage_roots import BadVariable, reports_root, require_storage, staging_root
-from hooks.this_run import this_attempt, this_run
-from hooks.top_repositories_params import run_params
-from hooks.top_repositories_run import (
-    asking_github,
-    plan_run,
-    require_token_where_asked_for,
-    run_options,
-    run_request,
-    staged_manifest,
-    staging,
-    tasks_at_once,
-)
 from include.github.answer_errors import Forbidden, Invalid, Unauthorized
 from include.github.errors import (
     ApisDiffer,
@@ -79,6 +63,22 @@ from include.github.errors import (
 )
 from include.github.plan import PlanNeverFits
 from include.params import BadParam
+from stagehouse.hooks.connection_fields import BadConnection
+from stagehouse.hooks.failure_notice import tell_failed_run, tell_failed_task
+from stagehouse.hooks.publication import only_one_publishing
+from stagehouse.hooks.storage_roots import BadVariable, reports_root, require_storage, staging_root
+from stagehouse.hooks.this_run import this_attempt, this_run
+from stagehouse.hooks.top_repositories_params import run_params
+from stagehouse.hooks.top_repositories_run import (
+    asking_github,
+    plan_run,
+    require_token_where_asked_for,
+    run_options,
+    run_request,
+    staged_manifest,
+    staging,
+    tasks_at_once,
+)
 
 if TYPE_CHECKING:
     from airflow.sdk.execution_time.context import OutletEventAccessors
@@ -132,7 +132,7 @@ def github_top_repositories() -> None:
 
     @task
     async def postgres_health() -> dict[str, object]:
-        from hooks.postgres_hook import StagehousePostgresHook
+        from stagehouse.hooks.postgres_hook import StagehousePostgresHook
 
         run_request()
         require_token_where_asked_for()
@@ -141,8 +141,8 @@ def github_top_repositories() -> None:
 
     @task
     def tables() -> list[int]:
-        from hooks.clickhouse_hook import ClickHouseHook
         from include.clickhouse.schema import migrate
+        from stagehouse.hooks.clickhouse_hook import ClickHouseHook
 
         with ClickHouseHook().get_client() as clickhouse:
             return migrate(clickhouse)
@@ -189,8 +189,8 @@ def github_top_repositories() -> None:
         execution_timeout=timedelta(hours=1),
     )
     def load(part: dict[str, str]) -> dict[str, object]:
-        from hooks.clickhouse_hook import ClickHouseHook
         from include.clickhouse.load import load_part
+        from stagehouse.hooks.clickhouse_hook import ClickHouseHook
 
         directory = staging()
         with ClickHouseHook().get_client() as clickhouse:

@@ -43,11 +43,6 @@ from airflow.sdk import (
     task,
 )
 
-from hooks.connection_fields import BadConnection
-from hooks.failure_notice import tell_failed_run, tell_failed_task
-from hooks.publication import only_one_publishing
-from hooks.storage_roots import BadVariable, reports_root, require_storage
-from hooks.this_run import request_of_this_run, this_attempt, this_run
 from include.params import BadParam
 from include.phrase_views.request import (
     DEFAULT_HOUR_RULE,
@@ -55,6 +50,11 @@ from include.phrase_views.request import (
     MAX_CAMPAIGNS,
     read_request,
 )
+from stagehouse.hooks.connection_fields import BadConnection
+from stagehouse.hooks.failure_notice import tell_failed_run, tell_failed_task
+from stagehouse.hooks.publication import only_one_publishing
+from stagehouse.hooks.storage_roots import BadVariable, reports_root, require_storage
+from stagehouse.hooks.this_run import request_of_this_run, this_attempt, this_run
 
 if TYPE_CHECKING:
     from airflow.sdk.execution_time.context import OutletEventAccessors
@@ -123,7 +123,7 @@ def phrase_views_report() -> None:
 
     @task
     async def postgres_health() -> dict[str, object]:
-        from hooks.postgres_hook import StagehousePostgresHook
+        from stagehouse.hooks.postgres_hook import StagehousePostgresHook
 
         _request()
         require_storage("reports_root")  # what is wrong there is told before anything is computed
@@ -131,16 +131,16 @@ def phrase_views_report() -> None:
 
     @task
     def tables() -> list[int]:
-        from hooks.clickhouse_hook import ClickHouseHook
         from include.clickhouse.schema import migrate
+        from stagehouse.hooks.clickhouse_hook import ClickHouseHook
 
         with ClickHouseHook().get_client() as clickhouse:
             return migrate(clickhouse)
 
     @task
     def report() -> dict[str, object]:
-        from hooks.clickhouse_hook import ClickHouseHook
         from include.phrase_views.report import compute_report
+        from stagehouse.hooks.clickhouse_hook import ClickHouseHook
 
         with ClickHouseHook().get_client() as clickhouse:
             return compute_report(clickhouse, _request(), this_run()["run_id"], this_attempt()).model_dump()

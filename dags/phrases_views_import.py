@@ -44,11 +44,6 @@ from airflow.sdk import (
     task,
 )
 
-from hooks.connection_fields import BadConnection
-from hooks.failure_notice import tell_failed_run, tell_failed_task
-from hooks.publication import only_one_publishing
-from hooks.storage_roots import BadVariable, inbox_root, require_storage, staging_root
-from hooks.this_run import manifest_of, staging_of, this_attempt, this_run
 from include.params import BadParam
 from include.phrase_views.import_errors import ImportFileError, TooManyRejected
 from include.phrase_views.import_request import (
@@ -59,6 +54,11 @@ from include.phrase_views.import_request import (
     read_request,
 )
 from include.staging.errors import PublishedSince
+from stagehouse.hooks.connection_fields import BadConnection
+from stagehouse.hooks.failure_notice import tell_failed_run, tell_failed_task
+from stagehouse.hooks.publication import only_one_publishing
+from stagehouse.hooks.storage_roots import BadVariable, inbox_root, require_storage, staging_root
+from stagehouse.hooks.this_run import manifest_of, staging_of, this_attempt, this_run
 
 if TYPE_CHECKING:
     from datetime import date
@@ -125,8 +125,8 @@ def phrases_views_import() -> None:
 
     @task
     async def postgres_health() -> dict[str, object]:
-        from hooks.postgres_hook import StagehousePostgresHook
         from include.phrase_views.import_inbox import locate
+        from stagehouse.hooks.postgres_hook import StagehousePostgresHook
 
         require_storage("inbox_root", "staging_root")
         locate(inbox_root(), _request().path)
@@ -134,8 +134,8 @@ def phrases_views_import() -> None:
 
     @task
     def tables() -> list[int]:
-        from hooks.clickhouse_hook import ClickHouseHook
         from include.clickhouse.schema import migrate
+        from stagehouse.hooks.clickhouse_hook import ClickHouseHook
 
         with ClickHouseHook().get_client() as clickhouse:
             return migrate(clickhouse)
@@ -168,8 +168,8 @@ def phrases_views_import() -> None:
         execution_timeout=timedelta(hours=1),
     )
     def load(part: dict[str, str]) -> dict[str, object]:
-        from hooks.clickhouse_hook import ClickHouseHook
         from include.clickhouse.load import load_part
+        from stagehouse.hooks.clickhouse_hook import ClickHouseHook
 
         directory = staging_of(_day())
         with ClickHouseHook().get_client() as clickhouse:

@@ -17,7 +17,7 @@ from datetime import UTC, datetime, timedelta
 
 from airflow.sdk import dag, task
 
-from hooks.failure_notice import tell_failed_run, tell_failed_task
+from stagehouse.hooks.failure_notice import tell_failed_run, tell_failed_task
 
 
 @dag(
@@ -41,7 +41,7 @@ def postgres_health() -> None:
 
     @task(task_id="postgres_health")
     async def check() -> dict[str, object]:
-        from hooks.postgres_hook import StagehousePostgresHook
+        from stagehouse.hooks.postgres_hook import StagehousePostgresHook
 
         return (await StagehousePostgresHook().check_health()).model_dump(mode="json")
 

@@ -169,7 +169,7 @@ def _render(_count: int, directory: Path, port: int, _url: str) -> dict[str, flo
 
 def _show(_count: int, directory: Path, _port: int, _url: str) -> dict[str, float]:
     """Answer with the page, as the API server does."""
-    from pages.answers import rendered_page
+    from stagehouse.ui.responses import rendered_page
 
     (page,) = (directory / "reports").rglob("*.html")
     tracemalloc.start()

@@ -5,14 +5,14 @@ from pathlib import Path
 import pytest
 from clickhouse_migrations.migrator import Migrator
 
-from hooks.clickhouse_hook import ClickHouseHook
-from hooks.connection_fields import BadConnection
 from include.clickhouse.client import NativeClient
 from include.clickhouse.cluster import ClusterClient
 from include.clickhouse.cluster_ddl import NoClusterForm, cluster_forms
 from include.clickhouse.embedded import EmbeddedClient
 from include.clickhouse.errors import ConnectionMistake, Refused
 from include.clickhouse.schema import MIGRATIONS, migrate
+from stagehouse.hooks.clickhouse_hook import ClickHouseHook
+from stagehouse.hooks.connection_fields import BadConnection
 from tests.cluster.conftest import WHERE, ClusterDatabase
 
 TABLES = (

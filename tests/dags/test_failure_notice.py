@@ -7,8 +7,14 @@ from itertools import count
 import pytest
 from airflow.sdk import BaseNotifier
 
-from hooks.failure_notice import EXAMPLE, failure_notice, failure_notifier, tell_failed_run, tell_failed_task
-from hooks.storage_roots import BadVariable
+from stagehouse.hooks.failure_notice import (
+    EXAMPLE,
+    failure_notice,
+    failure_notifier,
+    tell_failed_run,
+    tell_failed_task,
+)
+from stagehouse.hooks.storage_roots import BadVariable
 from tests.servers.mailbox import Mailbox
 from tests.servers.postgres import PostgresServer
 
@@ -47,7 +53,8 @@ def failing_run(dagbag, metadb, postgres_server: PostgresServer, mailbox: Mailbo
 @pytest.fixture
 def said(caplog):
     """What was logged about notices by now, by the function that is returned."""
-    return lambda: [record.message for record in caplog.records if record.name == "hooks.failure_notice"]
+    logger = "stagehouse.hooks.failure_notice"
+    return lambda: [record.message for record in caplog.records if record.name == logger]
 
 
 def test_a_failure_is_a_mail_that_says_all(failing_run, mailbox: Mailbox, monkeypatch, said):

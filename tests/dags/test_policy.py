@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from hooks.failure_notice import tell_failed_run, tell_failed_task
+from stagehouse.hooks.failure_notice import tell_failed_run, tell_failed_task
 
 DAGS = Path(__file__).resolve().parents[2] / "dags"
 DAG_IDS = sorted(path.stem for path in DAGS.glob("*.py"))

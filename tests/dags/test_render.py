@@ -13,7 +13,6 @@ import pytest
 from airflow.sdk.exceptions import AirflowRescheduleException
 from airflow.sdk.execution_time.context import set_current_context
 
-from hooks.postgres_hook import StagehousePostgresHook
 from include.clickhouse.contents import Contents
 from include.clickhouse.day import record_load
 from include.clickhouse.embedded import EmbeddedClient
@@ -21,7 +20,8 @@ from include.clickhouse.schema import migrate
 from include.github.tables import AUTHORS_COMMITS
 from include.phrase_views.report import BY_HOUR
 from include.postgres.errors import LeaseTaken
-from pages.archive import Archive
+from stagehouse.hooks.postgres_hook import StagehousePostgresHook
+from stagehouse.ui.archive import Archive
 from tests.servers.postgres import PostgresServer
 
 DAY = date(2026, 8, 20)

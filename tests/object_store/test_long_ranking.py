@@ -5,7 +5,6 @@ from datetime import timedelta
 import pytest
 from aiohttp.test_utils import TestServer
 
-from hooks.storage_roots import staging_root
 from include.github.client import GitHubClient
 from include.github.limits import LimitMemory
 from include.github.ranking import rank
@@ -13,6 +12,7 @@ from include.github.request import TopRepositoriesRequest
 from include.github.search import RestSearch
 from include.github_stand_in.app import REQUEST_LOG, create_app
 from include.postgres.errors import LeaseLost
+from stagehouse.hooks.storage_roots import staging_root
 from tests.integration.github.crowd import PLENTY, crowd, expected, ranked
 from tests.integration.github.server import now
 

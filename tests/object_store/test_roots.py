@@ -8,8 +8,11 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
-from hooks.connection_fields import BadConnection
-from hooks.storage_roots import (
+from include.github.kept_answers import KeptAnswer, KeptAnswers
+from include.staging.cleaning import KEPT_AFTER_LAST_WRITE, drop_old_runs, drop_unfinished_files
+from include.staging.files import open_buffered, run_directory, write_atomically, written_atomically
+from stagehouse.hooks.connection_fields import BadConnection
+from stagehouse.hooks.storage_roots import (
     BadVariable,
     StorageAway,
     names_below,
@@ -17,9 +20,6 @@ from hooks.storage_roots import (
     require_storage,
     staging_root,
 )
-from include.github.kept_answers import KeptAnswer, KeptAnswers
-from include.staging.cleaning import KEPT_AFTER_LAST_WRITE, drop_old_runs, drop_unfinished_files
-from include.staging.files import open_buffered, run_directory, write_atomically, written_atomically
 from tests.servers.free_port import free_ports
 from tests.servers.object_store import ObjectStore
 

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 from airflow.sdk import dag, task
 
-from hooks.failure_notice import tell_failed_run, tell_failed_task
+from stagehouse.hooks.failure_notice import tell_failed_run, tell_failed_task
 
 
 def failing(dag_id: str, work: Callable[[], None], run_s: int = 600, task_s: int = 300) -> None:

@@ -8,13 +8,13 @@ from base64 import b64encode
 import pytest
 from airflow.sdk import Connection
 
-from hooks.connection_fields import BadConnection
-from hooks.github_hook import GitHubHook
 from include.github.budget import Tally
 from include.github.pacing import GUARD, Pacer
 from include.github_stand_in.app import REQUEST_LOG
 from include.postgres.errors import LeaseTaken
 from include.postgres.pace import SharedPacer
+from stagehouse.hooks.connection_fields import BadConnection
+from stagehouse.hooks.github_hook import GitHubHook
 
 TOKEN = "ghp_0123456789abcdef"
 TOKENS = ["ghp_b", "ghp_a", "ghp_c"]

@@ -21,10 +21,10 @@ from airflow.providers.common.sql.operators.sql import (
 )
 from airflow.sdk.exceptions import AirflowException
 
-from hooks.clickhouse_hook import ClickHouseHook
-from hooks.connection_fields import BadConnection
 from include.clickhouse.embedded import EmbeddedClient
 from include.clickhouse.errors import ClickHouseError, ConnectionMistake, EngineBusy
+from stagehouse.hooks.clickhouse_hook import ClickHouseHook
+from stagehouse.hooks.connection_fields import BadConnection
 from tests.servers.clickhouse import ClickHouseServer
 from tests.servers.free_port import free_ports
 

@@ -5,9 +5,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from airflow.sdk.exceptions import AirflowRescheduleException
 
-from hooks.rescheduling import LEASE_RETRY, slot_given_back_while_waiting
 from include.github.errors import RateLimitedUntil
 from include.postgres.errors import LeaseLost, LeaseTaken
+from stagehouse.hooks.rescheduling import LEASE_RETRY, slot_given_back_while_waiting
 
 UNTIL = datetime(2026, 8, 21, 1, 2, 3, tzinfo=UTC)
 

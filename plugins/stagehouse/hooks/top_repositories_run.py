@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from airflow.sdk import get_current_context
 
-from hooks.rescheduling import slot_given_back_while_waiting
-from hooks.storage_roots import staging_root
-from hooks.this_run import manifest_of, request_of_this_run, staging_of, this_run
 from include.github.request import read_options, read_request
 from include.shown import shown
+from stagehouse.hooks.rescheduling import slot_given_back_while_waiting
+from stagehouse.hooks.storage_roots import staging_root
+from stagehouse.hooks.this_run import manifest_of, request_of_this_run, staging_of, this_run
 
 if TYPE_CHECKING:
     from include.github.client import GitHubClient
@@ -62,7 +62,7 @@ def run_options() -> RunOptions:
 
 def require_token_where_asked_for() -> None:
     """Say before anything is asked that GraphQL would be without a token. Raises: BadParam, BadConnection."""
-    from hooks.github_hook import GitHubHook
+    from stagehouse.hooks.github_hook import GitHubHook
 
     options = run_options()
     if options.api == "graphql":
@@ -85,9 +85,9 @@ async def asking_github() -> AsyncIterator[Asking]:
     So of all runs and tries one process at a time asks, or as many as the connection says. A task that has to
     wait gives its slot back.
     """
-    from hooks.github_hook import GitHubHook
     from include.github.apis import search_by
     from include.github.ranking import rank
+    from stagehouse.hooks.github_hook import GitHubHook
 
     hook, request, directory = GitHubHook(staging_root=staging_root()), run_request(), staging()
     with slot_given_back_while_waiting(), hook.lease() as lease:
@@ -100,8 +100,8 @@ async def asking_github() -> AsyncIterator[Asking]:
 
 async def plan_run() -> None:
     """Say what the run has still to ask, and write it down; see include.github.planning. Raises: as that."""
-    from hooks.clickhouse_hook import ClickHouseHook
     from include.github.planning import plan_commits
+    from stagehouse.hooks.clickhouse_hook import ClickHouseHook
 
     async with asking_github() as asking:
         with ClickHouseHook().get_client() as clickhouse:

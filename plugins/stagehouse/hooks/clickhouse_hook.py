@@ -13,7 +13,7 @@ from airflow.providers.common.sql.hooks.sql import DbApiHook
 from airflow.sdk import Connection
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from hooks.connection_fields import (
+from stagehouse.hooks.connection_fields import (
     BadConnection,
     read_connection,
     read_options,
@@ -21,7 +21,7 @@ from hooks.connection_fields import (
     require_host,
     require_names,
 )
-from hooks.connection_grammar import NOT_PLAIN, is_host, is_option
+from stagehouse.hooks.connection_grammar import NOT_PLAIN, is_host, is_option
 
 if TYPE_CHECKING:
     from include.clickhouse.client import ClickHouse

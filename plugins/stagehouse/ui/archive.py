@@ -18,10 +18,10 @@ from typing import IO, Annotated, TypeVar
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, NonNegativeInt, ValidationError
 
-from hooks.storage_roots import REPORTS_ROOT, StorageAway, impatient, names_below, telling_of
 from include.pages.day_index import INDEX
 from include.pages.run_note import FOLDER, run_note
 from include.staging.files import StagingPath, open_buffered
+from stagehouse.hooks.storage_roots import REPORTS_ROOT, StorageAway, impatient, names_below, telling_of
 
 logger = logging.getLogger(__name__)
 

@@ -12,9 +12,9 @@ from fastapi.responses import JSONResponse
 from psycopg import AsyncConnection
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
-from hooks.connection_fields import BadConnection
-from hooks.postgres_hook import StagehousePostgresHook
-from pages.access import may_read
+from stagehouse.hooks.connection_fields import BadConnection
+from stagehouse.hooks.postgres_hook import StagehousePostgresHook
+from stagehouse.ui.access import may_read
 
 logger = logging.getLogger(__name__)
 

@@ -29,7 +29,7 @@ def get_provider_info() -> dict[str, Any]:
 def _github() -> dict[str, Any]:
     return {
         "connection-type": "github",
-        "hook-class-name": "hooks.github_hook.GitHubHook",
+        "hook-class-name": "stagehouse.hooks.github_hook.GitHubHook",
         "hook-name": "GitHub",
         "ui-field-behaviour": {
             "hidden-fields": ["login", "port", "schema"],
@@ -66,7 +66,7 @@ def _github() -> dict[str, Any]:
 def _clickhouse() -> dict[str, Any]:
     return {
         "connection-type": "clickhouse",
-        "hook-class-name": "hooks.clickhouse_hook.ClickHouseHook",
+        "hook-class-name": "stagehouse.hooks.clickhouse_hook.ClickHouseHook",
         "hook-name": "ClickHouse",
         "ui-field-behaviour": {
             "relabeling": {"schema": "Database"},

@@ -13,9 +13,9 @@ from urllib.parse import urlsplit
 from airflow.sdk import Connection, ObjectStoragePath, Variable
 from airflow.sdk.log import redact  # type: ignore[attr-defined]  # as the providers do
 
-from hooks.connection_fields import BadConnection, read_connection, read_extra
-from hooks.connection_grammar import NO_REGION, NO_URL, is_host, is_url
 from include.shown import shown
+from stagehouse.hooks.connection_fields import BadConnection, read_connection, read_extra
+from stagehouse.hooks.connection_grammar import NO_REGION, NO_URL, is_host, is_url
 
 if TYPE_CHECKING:
     from include.staging.files import StagingPath

@@ -13,7 +13,7 @@ from fastapi.responses import HTMLResponse, JSONResponse, StreamingResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from include.pages.policy import content_security_policy
-from pages.archive import chunks
+from stagehouse.ui.archive import chunks
 
 logger = logging.getLogger(__name__)
 

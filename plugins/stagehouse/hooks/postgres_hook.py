@@ -18,7 +18,11 @@ from airflow.sdk import Connection, get_current_context
 from psycopg import AsyncConnection, pq
 from psycopg_pool import AsyncConnectionPool, AsyncNullConnectionPool
 
-from hooks.connection_fields import (
+from include.postgres.errors import PostgresUnreachable
+from include.postgres.health import HealthLimits, PostgresHealth, check_health, explain
+from include.postgres.lease import Lease, lease
+from include.postgres.pace import SharedPacer
+from stagehouse.hooks.connection_fields import (
     BadConnection,
     is_plain,
     read_connection,
@@ -26,11 +30,7 @@ from hooks.connection_fields import (
     read_port,
     require_names,
 )
-from hooks.connection_grammar import NO_HOST, NOT_PLAIN, is_host, is_option
-from include.postgres.errors import PostgresUnreachable
-from include.postgres.health import HealthLimits, PostgresHealth, check_health, explain
-from include.postgres.lease import Lease, lease
-from include.postgres.pace import SharedPacer
+from stagehouse.hooks.connection_grammar import NO_HOST, NOT_PLAIN, is_host, is_option
 
 PORT = 5432
 CONNECT_TIMEOUT_S = 5

@@ -8,11 +8,11 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import RedirectResponse
 from sqlalchemy import select
 
-from hooks.storage_roots import reports_root
-from pages.access import may_read_the_dag_asked_for
-from pages.answers import page
-from pages.archive import Archive
-from pages.sections import SECTIONS
+from stagehouse.hooks.storage_roots import reports_root
+from stagehouse.ui.access import may_read_the_dag_asked_for
+from stagehouse.ui.archive import Archive
+from stagehouse.ui.responses import page
+from stagehouse.ui.sections import SECTIONS
 
 router = APIRouter(prefix="/runs", dependencies=[may_read_the_dag_asked_for()])
 

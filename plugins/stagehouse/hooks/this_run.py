@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from airflow.sdk import get_current_context
 
-from hooks.storage_roots import staging_root
 from include.params import BadParam
 from include.run_day import run_day
 from include.staging.files import run_directory
+from stagehouse.hooks.storage_roots import staging_root
 
 if TYPE_CHECKING:
     from include.staging.files import StagingPath

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from airflow.sdk import Variable
 
-from hooks.storage_roots import BadVariable
 from include.published_days import read_hours
+from stagehouse.hooks.storage_roots import BadVariable
 
 VARIABLE = "published_by_hour"
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from fastapi import APIRouter, Request, Response
 
-from hooks.storage_roots import reports_root
-from pages.access import may_read
-from pages.answers import download, page, rendered_page
-from pages.archive import Archive, RenderedRanking, read_day
-from pages.days import neighbours
-from pages.sections import TOP_REPOSITORIES
+from stagehouse.hooks.storage_roots import reports_root
+from stagehouse.ui.access import may_read
+from stagehouse.ui.archive import Archive, RenderedRanking, read_day
+from stagehouse.ui.days import neighbours
+from stagehouse.ui.responses import download, page, rendered_page
+from stagehouse.ui.sections import TOP_REPOSITORIES
 
 router = APIRouter(prefix=f"/{TOP_REPOSITORIES.slug}", dependencies=[may_read(TOP_REPOSITORIES.dag_id)])
 

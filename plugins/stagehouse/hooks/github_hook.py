@@ -16,9 +16,9 @@ from airflow.sdk import BaseHook, Connection
 from airflow.sdk.log import mask_secret
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-from hooks.connection_fields import BadConnection, read_connection, read_options
-from hooks.connection_grammar import NO_URL, is_url
 from include.secret_forms import secret_forms
+from stagehouse.hooks.connection_fields import BadConnection, read_connection, read_options
+from stagehouse.hooks.connection_grammar import NO_URL, is_url
 
 if TYPE_CHECKING:
     from include.github.client import GitHubClient
@@ -99,7 +99,7 @@ class GitHubHook(BaseHook):
 
         So of all that use one of these tokens, or none on the same host, one asks at a time, or `processes`.
         """
-        from hooks.postgres_hook import StagehousePostgresHook
+        from stagehouse.hooks.postgres_hook import StagehousePostgresHook
 
         processes = read_options(read_connection(self.github_conn_id), GitHubOptions).processes
         return StagehousePostgresHook().lease(*self.lease_names(), places=processes)
@@ -171,8 +171,8 @@ class GitHubHook(BaseHook):
 
     def _shared_pace(self, wanted: GitHubOptions) -> Callable[[], Pace] | None:
         """Return what keeps one pace for all processes; None where one process asks alone."""
-        from hooks.postgres_hook import StagehousePostgresHook
         from include.github.pacing import GUARD
+        from stagehouse.hooks.postgres_hook import StagehousePostgresHook
 
         if wanted.processes == 1:
             return None

@@ -20,8 +20,8 @@ from airflow.sdk.exceptions import AirflowTaskTimeout
 from airflow.sdk.log import redact  # type: ignore[attr-defined]  # as the providers do
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from hooks.storage_roots import BadVariable
 from include.run_day import run_day
+from stagehouse.hooks.storage_roots import BadVariable
 
 if TYPE_CHECKING:
     from airflow.sdk import Context

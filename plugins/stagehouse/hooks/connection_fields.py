@@ -11,9 +11,9 @@ from airflow.sdk.exceptions import AirflowNotFoundException
 from airflow.sdk.log import mask_secret, redact  # type: ignore[attr-defined]  # as the providers do
 from pydantic import BaseModel, ValidationError
 
-from hooks.connection_grammar import NO_HOST, NO_NAME, is_host, is_name
 from include.secret_forms import secret_forms
 from include.shown import shown
+from stagehouse.hooks.connection_grammar import NO_HOST, NO_NAME, is_host, is_name
 
 Options = TypeVar("Options", bound=BaseModel)
 TEXTS = {"host": 512, "login": 512, "password": 20_000, "schema": 512, "extra": 1_000_000}  # and the longest

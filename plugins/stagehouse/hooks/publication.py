@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from hooks.rescheduling import slot_given_back_while_waiting
+from stagehouse.hooks.rescheduling import slot_given_back_while_waiting
 
 if TYPE_CHECKING:
     from include.clickhouse.client import ClickHouse
@@ -20,8 +20,8 @@ def only_one_publishing(what: object) -> Iterator[tuple[ClickHouse, Lease]]:
     Who checks or renders takes it too: between a table and its row in `loads` no publication is as it says,
     and what is read has to be of one publication. A task that has to wait gives its slot back.
     """
-    from hooks.clickhouse_hook import ClickHouseHook
-    from hooks.postgres_hook import StagehousePostgresHook
+    from stagehouse.hooks.clickhouse_hook import ClickHouseHook
+    from stagehouse.hooks.postgres_hook import StagehousePostgresHook
 
     with (
         slot_given_back_while_waiting(),

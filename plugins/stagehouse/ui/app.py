@@ -9,13 +9,13 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI, Request, Response
 from starlette.exceptions import HTTPException
 
-from hooks.connection_fields import BadConnection
-from hooks.postgres_hook import StagehousePostgresHook
-from hooks.storage_roots import BadVariable, StorageAway
-from pages import database, looks, phrase_views, runs, top_repositories
-from pages.access import signed_in
-from pages.answers import add_headers, refusal
-from pages.archive import NotPublished, UnreadableIndex
+from stagehouse.hooks.connection_fields import BadConnection
+from stagehouse.hooks.postgres_hook import StagehousePostgresHook
+from stagehouse.hooks.storage_roots import BadVariable, StorageAway
+from stagehouse.ui import database, phrase_views, runs, static, top_repositories
+from stagehouse.ui.access import signed_in
+from stagehouse.ui.archive import NotPublished, UnreadableIndex
+from stagehouse.ui.responses import add_headers, refusal
 
 logger = logging.getLogger(__name__)
 
@@ -44,7 +44,7 @@ def create_app() -> FastAPI:
         openapi_url=None,
     )
     app.middleware("http")(add_headers)
-    for module in (looks, phrase_views, top_repositories, runs, database):
+    for module in (static, phrase_views, top_repositories, runs, database):
         app.include_router(module.router)
     app.add_exception_handler(HTTPException, _refused)
     app.add_exception_handler(NotPublished, _not_published)
