@@ -49,19 +49,12 @@ from airflow.sdk import (
     task,
 )
 
-from include.github.answer_errors import Forbidden, Invalid, Unauthorized
-from include.github.errors import (
-    ApisDiffer,
-    DayNotPublished,
-    ForeignOrigin,
-    MostlyGone,
-    NothingRanked,
-    SliceTooLarge,
-    TooManyPages,
-    TooManyRedirects,
-    WrongRanking,
-)
+from include.github.api.answer_errors import Forbidden, Invalid, Unauthorized
+from include.github.api.errors import ForeignOrigin, TooManyPages, TooManyRedirects
+from include.github.commits.errors import ApisDiffer
+from include.github.errors import DayNotPublished, MostlyGone, NothingRanked, WrongRanking
 from include.github.plan import PlanNeverFits
+from include.github.search.errors import SliceTooLarge
 from include.params import BadParam
 from stagehouse.hooks.connection_fields import BadConnection
 from stagehouse.hooks.failure_notice import tell_failed_run, tell_failed_task
@@ -160,8 +153,8 @@ def github_top_repositories() -> None:
     @task(max_active_tis_per_dag=tasks_at_once(), execution_timeout=timedelta(hours=12))
     async def fetch() -> list[dict[str, str]]:
         from include.github.apis import commits_by
+        from include.github.commits.verification import verified_by_rest
         from include.github.fetch import fetch as fetch_commits
-        from include.github.verification import verified_by_rest
 
         async with asking_github() as (client, api, ranking, allowed):
             source, verified = commits_by(api, client), run_options().verified(api)

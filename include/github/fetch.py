@@ -6,23 +6,24 @@ import asyncio
 import logging
 import socket
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import asdict
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from itertools import islice
-from typing import Protocol
 
 from pydantic import JsonValue
 
-from include.github.budget import Tally
-from include.github.client import GitHubClient
-from include.github.errors import GitHubError, MostlyGone, RateLimitedUntil
-from include.github.models import Repository
+from include.github.api.client import GitHubClient
+from include.github.api.errors import GitHubError, RateLimitedUntil
+from include.github.api.models import Repository
+from include.github.api.request_cost import Tally
+from include.github.api.retries import RetryBudget
+from include.github.commits.checkpoint import Records
+from include.github.commits.source import CommitSource, FetchedRepository
+from include.github.errors import MostlyGone
 from include.github.progress import Progress
-from include.github.ranking import Ranking, require_request
-from include.github.records import FetchedRepository, Records
+from include.github.rank import Ranking, require_request
 from include.github.request import TopRepositoriesRequest
-from include.github.retries import RetryBudget
 from include.github.tables import write_tables
 from include.staging.files import StagingPath
 from include.staging.manifest import Manifest, StagedBy, own_manifest, parts_are_whole, save_manifest
@@ -35,20 +36,6 @@ ENOUGH_TO_JUDGE = 100  # repositories: a token that sees nothing is not to be tr
 READ_AHEAD = 500  # ranked repositories in memory: 100,000 take 1.35 times what 1,000 do (bench rank_memory)
 
 log = logging.getLogger(__name__)
-
-
-class CommitSource(Protocol):
-    """A way to ask for commits. Attributes: batch, how many repositories to ask for together."""
-
-    batch: int
-
-    def fetch(
-        self, ranked: Sequence[tuple[int, Repository]], day: date
-    ) -> AsyncIterator[list[FetchedRepository]]:
-        """Yield a record for each of these repositories, given with their positions: several as they come.
-
-        Raises: as GitHubClient.get, after what was finished until then.
-        """
 
 
 async def _unverified(records: Records) -> Tally:  # noqa: ARG001

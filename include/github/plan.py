@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from include.github.errors import GitHubError
+from include.github.api.errors import GitHubError
 from include.github.request import Api
 
 COMMITS_PER_PAGE = 100

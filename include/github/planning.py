@@ -8,13 +8,13 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 
 from include.clickhouse.client import ClickHouse
+from include.github.api.client import GitHubClient
+from include.github.api.pacing import GUARD
+from include.github.api.quotas import TokenQuota
 from include.github.apis import commits_by
-from include.github.client import GitHubClient
-from include.github.pacing import GUARD
+from include.github.commits.checkpoint import Records
 from include.github.plan import Plan, Window, Work, graphql_cost, make_plan, rest_cost
-from include.github.quotas import TokenQuota
-from include.github.ranking import Ranking
-from include.github.records import Records
+from include.github.rank import Ranking
 from include.github.request import Api, RunOptions
 from include.github.runs import extra_pages_of_a_repository, record_plan
 from include.staging.files import StagingPath

@@ -6,7 +6,7 @@ import asyncio
 import logging
 from collections.abc import Callable
 
-from include.github.client import GitHubClient
+from include.github.api.client import GitHubClient
 
 log = logging.getLogger(__name__)
 

@@ -10,13 +10,14 @@ from typing import Annotated, Literal, TypeVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
-from include.github.star_range import is_sorted, take_stars_out
+from include.github.search.source import SEARCH_SHOWS
+from include.github.search.star_range import is_sorted, take_stars_out
 from include.params import BadParam, read_day, refuse_unknown_params
 from include.shown import shown
 
-SEARCH_SHOWS = 1000  # https://docs.github.com/en/rest/search/search: "up to 1,000 results for each search"
 MAX_TOP = 100_000  # beyond SEARCH_SHOWS a list is read in slices; so many take 40 minutes at 27 searches each
-MAX_QUERY = 256  # the same page: "You cannot use queries that are longer than 256 characters"
+# https://docs.github.com/en/rest/search/search: "You cannot use queries that are longer than 256 characters"
+MAX_QUERY = 256
 SLICE_CHARACTERS = 80  # what the longest slice adds to a query
 DEFAULT_TOP = 100
 DEFAULT_QUERY = "stars:>1"

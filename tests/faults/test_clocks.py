@@ -11,13 +11,15 @@ from aiohttp.test_utils import TestServer
 
 from include.clickhouse.client import ClickHouse, NativeClient
 from include.clickhouse.embedded import EmbeddedClient
-from include.github.budget import Tally
-from include.github.client import GitHubClient
-from include.github.errors import DayNotOver, LimitNeverLifts, RateLimitedUntil
-from include.github.limits import Bounds, LimitMemory
-from include.github.ranking import RANKING, rank
+from include.github.api.bounds import Bounds
+from include.github.api.client import GitHubClient
+from include.github.api.cooldown_store import LimitMemory
+from include.github.api.errors import LimitNeverLifts, RateLimitedUntil
+from include.github.api.request_cost import Tally
+from include.github.errors import DayNotOver
+from include.github.rank import RANKING, rank
 from include.github.request import TopRepositoriesRequest
-from include.github.search import RestSearch
+from include.github.search.rest import RestSearch
 from include.github_stand_in.app import FAULTS, REQUEST_LOG, create_app
 from include.github_stand_in.faults import Fault
 from include.github_stand_in.quota import Quota

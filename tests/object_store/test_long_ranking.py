@@ -5,11 +5,11 @@ from datetime import timedelta
 import pytest
 from aiohttp.test_utils import TestServer
 
-from include.github.client import GitHubClient
-from include.github.limits import LimitMemory
-from include.github.ranking import rank
+from include.github.api.client import GitHubClient
+from include.github.api.cooldown_store import LimitMemory
+from include.github.rank import rank
 from include.github.request import TopRepositoriesRequest
-from include.github.search import RestSearch
+from include.github.search.rest import RestSearch
 from include.github_stand_in.app import REQUEST_LOG, create_app
 from include.postgres.errors import LeaseLost
 from stagehouse.hooks.storage_roots import staging_root

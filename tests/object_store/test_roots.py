@@ -8,7 +8,7 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
-from include.github.kept_answers import KeptAnswer, KeptAnswers
+from include.github.api.page_cache import KeptAnswer, KeptAnswers
 from include.staging.cleaning import KEPT_AFTER_LAST_WRITE, drop_old_runs, drop_unfinished_files
 from include.staging.files import open_buffered, run_directory, write_atomically, written_atomically
 from stagehouse.hooks.connection_fields import BadConnection

@@ -21,8 +21,8 @@ from stagehouse.hooks.connection_fields import BadConnection, read_connection, r
 from stagehouse.hooks.connection_grammar import NO_URL, is_url
 
 if TYPE_CHECKING:
-    from include.github.client import GitHubClient
-    from include.github.pacing import Pace
+    from include.github.api.client import GitHubClient
+    from include.github.api.pacing import Pace
     from include.postgres.lease import Lease
     from include.staging.files import StagingPath
 
@@ -106,7 +106,7 @@ class GitHubHook(BaseHook):
 
     def lease_names(self) -> tuple[str, ...]:
         """Return the names of these leases, in the order in which everybody takes them."""
-        from include.github.tokens import numbered
+        from include.github.api.tokens import numbered
 
         connection = read_connection(self.github_conn_id)
         host = _host(connection)
@@ -134,9 +134,9 @@ class GitHubHook(BaseHook):
         return f"{_host(connection)} is a GitHub API; {accepted if tokens else 'asked without a token'}"
 
     async def _ask_root_with(self, tokens: tuple[str, ...], whose: str) -> None:
-        from include.github.answer_errors import Unauthorized
-        from include.github.budget import Tally
-        from include.github.limits import Bounds
+        from include.github.api.answer_errors import Unauthorized
+        from include.github.api.bounds import Bounds
+        from include.github.api.request_cost import Tally
 
         bounds = Bounds(attempts=2, retry_first_s=0.2, retry_jitter_s=0.1, patience_s=2)
         with tempfile.TemporaryDirectory() as directory:
@@ -153,9 +153,9 @@ class GitHubHook(BaseHook):
         # Our client logs each retry, with the reason; once is enough.
         stamina.instrumentation.set_on_retry_hooks([])
         # Imported here: aiohttp would slow down the parsing of every DAG file that names this hook.
-        from include.github.client import GitHubClient
-        from include.github.kept_answers import KeptAnswers
-        from include.github.limits import LimitMemory
+        from include.github.api.client import GitHubClient
+        from include.github.api.cooldown_store import LimitMemory
+        from include.github.api.page_cache import KeptAnswers
 
         connection = read_connection(self.github_conn_id)
         wanted = read_options(connection, GitHubOptions)
@@ -171,7 +171,7 @@ class GitHubHook(BaseHook):
 
     def _shared_pace(self, wanted: GitHubOptions) -> Callable[[], Pace] | None:
         """Return what keeps one pace for all processes; None where one process asks alone."""
-        from include.github.pacing import GUARD
+        from include.github.api.pacing import GUARD
         from stagehouse.hooks.postgres_hook import StagehousePostgresHook
 
         if wanted.processes == 1:
@@ -198,7 +198,7 @@ def _host(connection: Connection) -> str:
 
 def _tokens(connection: Connection) -> tuple[str, ...]:
     """Return the tokens in the password; logs hide each, as read_connection() has them hide the whole."""
-    from include.github.tokens import split_tokens
+    from include.github.api.tokens import split_tokens
 
     tokens = split_tokens(connection.password or "")
     if not all(_TOKEN.fullmatch(token) for token in tokens):

@@ -20,7 +20,7 @@ def slot_given_back_while_waiting() -> Iterator[None]:
 
     The task leaves its slot, spends no retry, and starts again at T.
     """
-    from include.github.errors import RateLimitedUntil
+    from include.github.api.errors import RateLimitedUntil
     from include.postgres.errors import LeaseTaken
 
     try:

@@ -17,8 +17,8 @@ from stagehouse.hooks.storage_roots import staging_root
 from stagehouse.hooks.this_run import manifest_of, request_of_this_run, staging_of, this_run
 
 if TYPE_CHECKING:
-    from include.github.client import GitHubClient
-    from include.github.ranking import Ranking
+    from include.github.api.client import GitHubClient
+    from include.github.rank import Ranking
     from include.github.request import Api, RunOptions, TopRepositoriesRequest
     from include.staging.files import StagingPath
     from include.staging.manifest import Manifest
@@ -86,7 +86,7 @@ async def asking_github() -> AsyncIterator[Asking]:
     wait gives its slot back.
     """
     from include.github.apis import search_by
-    from include.github.ranking import rank
+    from include.github.rank import rank
     from stagehouse.hooks.github_hook import GitHubHook
 
     hook, request, directory = GitHubHook(staging_root=staging_root()), run_request(), staging()

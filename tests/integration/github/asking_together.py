@@ -9,10 +9,10 @@ from pathlib import Path
 
 import psycopg
 
-from include.github.budget import Tally
-from include.github.client import GitHubClient
-from include.github.limits import LimitMemory
-from include.github.pacing import GUARD
+from include.github.api.client import GitHubClient
+from include.github.api.cooldown_store import LimitMemory
+from include.github.api.pacing import GUARD
+from include.github.api.request_cost import Tally
 from include.postgres.pace import SharedPacer
 
 PROCESSES = 3

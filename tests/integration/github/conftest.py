@@ -5,12 +5,13 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 from aiohttp.test_utils import TestServer
 
-from include.github.client import GitHubClient
-from include.github.kept_answers import KeptAnswers
-from include.github.limits import Bounds, LimitMemory
-from include.github.ranking import rank
+from include.github.api.bounds import Bounds
+from include.github.api.client import GitHubClient
+from include.github.api.cooldown_store import LimitMemory
+from include.github.api.page_cache import KeptAnswers
+from include.github.rank import rank
 from include.github.request import TopRepositoriesRequest
-from include.github.search import RestSearch
+from include.github.search.rest import RestSearch
 from include.github_stand_in.app import create_app
 from include.github_stand_in.quota import Quota
 from include.github_stand_in.sample import Sample

@@ -6,10 +6,10 @@ from base64 import b64encode
 import pytest
 from aiohttp import web
 
-from include.github.answer_errors import Forbidden, Invalid, NotFound, Unauthorized
-from include.github.budget import Tally
-from include.github.errors import ForeignOrigin, RequestFailed, RetryBudgetSpent, TooManyRedirects
-from include.github.retries import RetryBudget
+from include.github.api.answer_errors import Forbidden, Invalid, NotFound, Unauthorized
+from include.github.api.errors import ForeignOrigin, RequestFailed, RetryBudgetSpent, TooManyRedirects
+from include.github.api.request_cost import Tally
+from include.github.api.retries import RetryBudget
 from tests.integration.github.server import answers, json_answer, ok
 
 TOKEN = "ghp_0123456789abcdef"

@@ -5,9 +5,9 @@ from datetime import date
 import pytest
 from aiohttp import web
 
-from include.github.budget import Tally
-from include.github.commits import count_commits
-from include.github.errors import RequestFailed, TooManyPages
+from include.github.api.errors import RequestFailed, TooManyPages
+from include.github.api.request_cost import Tally
+from include.github.commits.rest import count_commits
 from tests.integration.github.server import answers, ok
 
 DAY = date(2026, 8, 20)

@@ -5,14 +5,14 @@ from datetime import UTC, datetime
 import pytest
 from aiohttp import web
 
-from include.github.budget import Tally
-from include.github.commits import RestCommits
-from include.github.errors import RequestFailed
+from include.github.api.errors import RequestFailed
+from include.github.api.page_cache import KeptAnswer, KeptAnswers
+from include.github.api.request_cost import Tally
+from include.github.api.tokens import Token
+from include.github.commits.rest import RestCommits
 from include.github.fetch import fetch
-from include.github.kept_answers import KeptAnswer, KeptAnswers
-from include.github.ranking import rank
-from include.github.search import RestSearch
-from include.github.tokens import Token
+from include.github.rank import rank
+from include.github.search.rest import RestSearch
 from include.github_stand_in.app import REQUEST_LOG
 from include.github_stand_in.quota import Quota
 from tests.integration.github.server import answers, json_answer, now, ok

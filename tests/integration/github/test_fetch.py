@@ -7,12 +7,13 @@ from datetime import timedelta
 
 import pytest
 
-from include.github.commits import RestCommits
-from include.github.errors import MostlyGone, RateLimitedUntil, RequestFailed, WrongRanking
+from include.github.api.errors import RateLimitedUntil, RequestFailed
+from include.github.commits.rest import RestCommits
+from include.github.errors import MostlyGone, WrongRanking
 from include.github.fetch import fetch
-from include.github.ranking import rank
+from include.github.rank import rank
 from include.github.request import TopRepositoriesRequest
-from include.github.search import RestSearch
+from include.github.search.rest import RestSearch
 from include.github_stand_in.app import FAULTS, REQUEST_LOG
 from include.github_stand_in.faults import Fault
 from include.github_stand_in.quota import Quota

@@ -8,8 +8,8 @@ from base64 import b64encode
 import pytest
 from airflow.sdk import Connection
 
-from include.github.budget import Tally
-from include.github.pacing import GUARD, Pacer
+from include.github.api.pacing import GUARD, Pacer
+from include.github.api.request_cost import Tally
 from include.github_stand_in.app import REQUEST_LOG
 from include.postgres.errors import LeaseTaken
 from include.postgres.pace import SharedPacer

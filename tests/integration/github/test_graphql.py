@@ -9,16 +9,17 @@ from functools import partial
 
 import pytest
 
-from include.github.answer_errors import Invalid
+from include.github.api.answer_errors import Invalid
+from include.github.api.errors import RateLimitedUntil, RequestFailed
+from include.github.api.request_cost import Tally
 from include.github.apis import commits_by, search_by
-from include.github.budget import Tally
-from include.github.errors import ApisDiffer, RateLimitedUntil, RequestFailed
+from include.github.commits.checkpoint import Records
+from include.github.commits.errors import ApisDiffer
+from include.github.commits.verification import verify
 from include.github.fetch import fetch
-from include.github.ranking import rank
-from include.github.records import Records
+from include.github.rank import rank
 from include.github.request import TopRepositoriesRequest
-from include.github.search import Asked
-from include.github.verification import verify
+from include.github.search.source import Asked
 from include.github_stand_in.app import FAULTS, REQUEST_LOG
 from include.github_stand_in.dataset import Signature
 from include.github_stand_in.faults import Fault

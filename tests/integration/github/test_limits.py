@@ -10,11 +10,11 @@ from itertools import pairwise
 import pytest
 from aiohttp import web
 
-from include.github.answer_errors import Forbidden
-from include.github.budget import Tally
-from include.github.errors import LimitNeverLifts, RateLimitedUntil
-from include.github.limits import LimitMemory
-from include.github.tokens import Token
+from include.github.api.answer_errors import Forbidden
+from include.github.api.cooldown_store import LimitMemory
+from include.github.api.errors import LimitNeverLifts, RateLimitedUntil
+from include.github.api.request_cost import Tally
+from include.github.api.tokens import Token
 from include.github_stand_in.app import FAULTS, REQUEST_LOG
 from include.github_stand_in.faults import Fault
 from include.github_stand_in.quota import Quota

@@ -9,10 +9,11 @@ from datetime import timedelta
 
 import pytest
 
-from include.github.errors import ListCutShort, RateLimitedUntil, RetryBudgetSpent, SliceTooLarge
-from include.github.ranking import rank
+from include.github.api.errors import RateLimitedUntil, RetryBudgetSpent
+from include.github.rank import rank
 from include.github.request import TopRepositoriesRequest
-from include.github.search import RestSearch
+from include.github.search.errors import ListCutShort, SliceTooLarge
+from include.github.search.rest import RestSearch
 from include.github_stand_in.app import FAULTS, REQUEST_LOG
 from include.github_stand_in.faults import Fault
 from include.github_stand_in.quota import Quota

@@ -12,7 +12,7 @@ from include.github.apis import commits_by, search_by
 from include.github.fetch import fetch
 from include.github.plan import Plan, PlanNeverFits
 from include.github.planning import plan_commits
-from include.github.ranking import rank
+from include.github.rank import rank
 from include.github.request import RunOptions, TopRepositoriesRequest
 from include.github.runs import RecordedRun, read_run, record_cost
 from include.github_stand_in.app import FAULTS, REQUEST_LOG

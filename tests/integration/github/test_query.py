@@ -6,9 +6,9 @@ import time
 import pytest
 from aiohttp import web
 
-from include.github.answer_errors import NotFound, Unexpected
-from include.github.budget import Tally
-from include.github.errors import RateLimitedUntil, RequestFailed
+from include.github.api.answer_errors import NotFound, Unexpected
+from include.github.api.errors import RateLimitedUntil, RequestFailed
+from include.github.api.request_cost import Tally
 from tests.integration.github.server import answers, json_answer, ok
 
 TOKEN = "ghp_0123456789abcdef"

@@ -5,10 +5,12 @@ import logging
 import pytest
 from aiohttp import web
 
-from include.github.errors import ListCutShort, NothingRanked, RequestFailed, WrongRanking
-from include.github.ranking import rank
+from include.github.api.errors import RequestFailed
+from include.github.errors import NothingRanked, WrongRanking
+from include.github.rank import rank
 from include.github.request import TopRepositoriesRequest
-from include.github.search import RestSearch
+from include.github.search.errors import ListCutShort
+from include.github.search.rest import RestSearch
 from include.github_stand_in.app import REQUEST_LOG
 from include.postgres.errors import LeaseLost
 from tests.integration.github.server import now

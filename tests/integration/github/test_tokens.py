@@ -9,9 +9,9 @@ from datetime import timedelta
 import pytest
 from aiohttp import web
 
-from include.github.answer_errors import Unauthorized
-from include.github.budget import Tally
-from include.github.errors import RateLimitedUntil
+from include.github.api.answer_errors import Unauthorized
+from include.github.api.errors import RateLimitedUntil
+from include.github.api.request_cost import Tally
 from include.github_stand_in.app import FAULTS, REQUEST_LOG
 from include.github_stand_in.faults import Fault
 from include.github_stand_in.quota import Quota

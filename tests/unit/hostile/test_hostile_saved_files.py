@@ -12,11 +12,12 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from include.github.kept_answers import KeptAnswer, KeptAnswers
-from include.github.limits import LimitMemory
-from include.github.models import Repository
-from include.github.ranking import RANKING, RankingHeader, save_ranking, saved_ranking
-from include.github.records import FetchedRepository, Records
+from include.github.api.cooldown_store import LimitMemory
+from include.github.api.models import Repository
+from include.github.api.page_cache import KeptAnswer, KeptAnswers
+from include.github.commits.checkpoint import Records
+from include.github.commits.source import FetchedRepository
+from include.github.rank import RANKING, RankingHeader, save_ranking, saved_ranking
 from include.github.request import TopRepositoriesRequest
 from include.github_stand_in.recorded import read_recording
 from include.github_stand_in.recording_rows import RecordingError
