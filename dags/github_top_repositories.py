@@ -222,9 +222,9 @@ def github_top_repositories() -> None:
 
     @task
     def render() -> str:
-        from include.github.page_data import read_top_repositories
         from include.pages.run_note import write_run_note
         from include.pages.top_repositories import PAGES, render_top_repositories
+        from include.pages.top_repositories_data import read_top_repositories
         from include.staging.cleaning import drop_unfinished_files
 
         day, root = run_request().day, reports_root()

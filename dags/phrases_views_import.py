@@ -45,8 +45,8 @@ from airflow.sdk import (
 )
 
 from include.params import BadParam
-from include.phrase_views.import_errors import ImportFileError, TooManyRejected
-from include.phrase_views.import_request import (
+from include.phrase_views.counters.errors import ImportFileError, TooManyRejected
+from include.phrase_views.counters.request import (
     DEFAULT_FORMAT,
     DEFAULT_MAX_REJECTED,
     MAX_PATH,
@@ -65,7 +65,7 @@ if TYPE_CHECKING:
 
     from airflow.sdk.execution_time.context import OutletEventAccessors
 
-    from include.phrase_views.import_request import ImportRequest
+    from include.phrase_views.counters.request import ImportRequest
     from include.staging.manifest import Manifest
 
 COUNTERS_PUBLISHED = Asset("phrases_views")
@@ -125,7 +125,7 @@ def phrases_views_import() -> None:
 
     @task
     async def postgres_health() -> dict[str, object]:
-        from include.phrase_views.import_inbox import locate
+        from include.phrase_views.counters.inbox import locate
         from stagehouse.hooks.postgres_hook import StagehousePostgresHook
 
         require_storage("inbox_root", "staging_root")
@@ -142,7 +142,7 @@ def phrases_views_import() -> None:
 
     @task(execution_timeout=timedelta(hours=1))
     def stage() -> list[dict[str, str]]:
-        from include.phrase_views.import_file import stage_file
+        from include.phrase_views.counters.file import stage_file
 
         context, directory = get_current_context(), staging_of(_day())
         manifest = stage_file(

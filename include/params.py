@@ -6,7 +6,7 @@ import re
 from collections.abc import Collection, Mapping
 from datetime import date
 
-from include.shown import SHOWN, shown
+from include.text import SHOWN, shown
 
 
 class BadParam(ValueError):

@@ -12,8 +12,8 @@ from include.clickhouse.contents import each_key_once
 from include.clickhouse.day import RecordedLoad, recorded_load
 from include.github.tables import AUTHORS_COMMITS, OUTCOMES, POSITIONS
 from include.phrase_views.report import BY_HOUR
-from include.shown import shown
 from include.staging.tables import StagedTable
+from include.text import shown
 
 # Tables by day only: of `repositories`, whose rows have none, `loads` says nothing.
 TABLES: Mapping[str, tuple[StagedTable, ...]] = {

@@ -21,9 +21,9 @@ from include.github.search.order import Order
 from include.github.search.rest import RestSearch
 from include.github.search.short_list import ShortList
 from include.github.search.source import Search
-from include.shown import first_problem
 from include.staging.errors import StagingFileDamaged
 from include.staging.files import StagingPath, open_buffered, written_atomically
+from include.text import first_problem
 
 RANKING = "ranking.ndjson"
 OLDER_RANKING = "ranking.json"  # of versions that kept it as one JSON document

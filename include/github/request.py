@@ -13,7 +13,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from include.github.search.source import SEARCH_SHOWS
 from include.github.search.star_range import is_sorted, take_stars_out
 from include.params import BadParam, read_day, refuse_unknown_params
-from include.shown import shown
+from include.text import shown
 
 MAX_TOP = 100_000  # beyond SEARCH_SHOWS a list is read in slices; so many take 40 minutes at 27 searches each
 # https://docs.github.com/en/rest/search/search: "You cannot use queries that are longer than 256 characters"

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from include.shown import shown
+from include.text import shown
 
 _NAME = re.compile(r"[A-Za-z0-9._-]{1,100}")
 FIRST_YEAR, LAST_YEAR = 1970, 2099

@@ -10,7 +10,7 @@ from pydantic import BaseModel, SecretStr
 
 from include.github.request import MAX_TOP
 from include.local_stack.errors import BadSetting
-from include.shown import shown
+from include.text import shown
 
 GITHUB = "https://api.github.com"
 

@@ -11,9 +11,9 @@ from datetime import timedelta
 from typing import NamedTuple
 
 from include.github.movement import Direction
-from include.github.page_data import TopRepositories
 from include.pages.day_index import READABLE, withdraw_index_of_another, write_index
 from include.pages.self_contained import self_contained_page
+from include.pages.top_repositories_data import TopRepositories
 from include.staging.files import StagingPath, write_atomically
 
 

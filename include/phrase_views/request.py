@@ -11,7 +11,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 
 from include.params import BadParam, read_day, refuse_unknown_params
 from include.phrase_views.hours import hours
-from include.shown import shown
+from include.text import shown
 
 FIRST_DAY = date(1972, 1, 1)  # before it, zones had offsets of odd seconds
 MAX_CAMPAIGNS = 1000

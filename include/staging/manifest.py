@@ -9,11 +9,11 @@ from typing import NamedTuple
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, JsonValue, ValidationError
 
-from include.shown import first_problem, shown
 from include.staging.column_kinds import StorableDay
 from include.staging.errors import StagingFileDamaged, StagingFileForeign, StagingFileMissing, clear
 from include.staging.files import StagingPath, write_atomically
 from include.staging.tables import Part, TableParts
+from include.text import first_problem, shown
 
 log = logging.getLogger(__name__)
 

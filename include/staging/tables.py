@@ -20,10 +20,10 @@ import msgspec
 from clickhouse_cityhash.cityhash import CityHash64
 from pydantic import BaseModel, ConfigDict, FailFast, Field, TypeAdapter, ValidationError, model_validator
 
-from include.shown import shown
 from include.staging.column_kinds import COLUMN_KINDS
 from include.staging.errors import BadRow, StagingFileDamaged, StagingFileMissing, clear
 from include.staging.files import StagingPath, open_buffered, write_atomically
+from include.text import shown
 
 ROWS_PER_PART = 500_000  # a part is built in memory: about 30 MB of text for the widest of our tables
 _ROWS_CHECKED_AT_ONCE = 1_000  # few enough to stay in the processor's cache

@@ -24,9 +24,9 @@ from include.clickhouse.client import ClickHouse
 from include.clickhouse.contents import contents
 from include.clickhouse.load import load_part
 from include.clickhouse.publish import publish_day
-from include.phrase_views.import_file import stage_file
-from include.phrase_views.import_request import ImportRequest
-from include.phrase_views.import_staging import PHRASES_VIEWS
+from include.phrase_views.counters.file import stage_file
+from include.phrase_views.counters.request import ImportRequest
+from include.phrase_views.counters.staging import PHRASES_VIEWS
 from include.staging.manifest import Manifest
 from tests.bench.findings import Finding, at_least, at_most, require_equal
 from tests.bench.load_memory import peak_kib

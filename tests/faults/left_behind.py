@@ -9,7 +9,7 @@ import httpx
 import psycopg2
 from psycopg2 import sql
 
-from include.secret_forms import secret_forms
+from include.text import secret_forms
 from tests.faults.canaries import command_lines, files_below
 
 LOOKS_EVERY_S = 0.5

@@ -12,7 +12,7 @@ import pytest
 from include.clickhouse.errors import OutcomeUnknown
 from include.clickhouse.load import StagedPart
 from include.clickhouse.publish import check_day
-from include.phrase_views.import_staging import PHRASES_VIEWS
+from include.phrase_views.counters.staging import PHRASES_VIEWS
 from include.postgres.errors import LeaseLost
 from include.postgres.lease import lease
 from tests.faults.import_day import NEW, NEWER, OLD, ImportDay, seen

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from include.params import BadParam, read_day, refuse_unknown_params
-from include.shown import SHOWN, shown
+from include.text import SHOWN, shown
 
 RUN_DAY, FIRST, TODAY = date(2026, 8, 20), date(1972, 1, 1), date(2026, 8, 21)
 

@@ -12,7 +12,7 @@ from typing import Any, Literal, NamedTuple, TypeVar
 from pydantic import BaseModel, ConfigDict, JsonValue, ValidationError
 from pydantic.alias_generators import to_camel
 
-from include.shown import first_problem
+from include.text import first_problem
 
 Model = TypeVar("Model", bound=BaseModel)
 

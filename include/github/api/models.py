@@ -18,8 +18,7 @@ from pydantic import (
     ValidationError,
 )
 
-from include.shown import first_problem, shown
-from include.staging.text import clean_text
+from include.text import clean_text, first_problem, shown
 
 UNKNOWN_AUTHOR = "(unknown)"
 AUTHOR_CHARACTERS = (

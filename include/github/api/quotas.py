@@ -14,7 +14,7 @@ from pydantic import BaseModel, JsonValue, NonNegativeInt, ValidationError
 from include.github.api.allowance import reserved
 from include.github.api.rate_limits import RESOURCES, Quota, seconds_until
 from include.github.api.tokens import Token
-from include.shown import first_problem
+from include.text import first_problem
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ from include.github.api.answer_errors import (
     Unauthorized,
     Unexpected,
 )
-from include.secret_forms import secret_forms
+from include.text import secret_forms
 
 EMPTY_REPOSITORY = "Git Repository is empty."
 EXCERPT_CHARACTERS = 200

@@ -24,7 +24,7 @@ from include.github.api.answer_errors import Blocked, Empty, Invalid, NotFound
 from include.github.api.client import GitHubClient
 from include.github.api.models import Account, Commit, Repository
 from include.github.api.request_cost import Tally
-from include.shown import first_problem
+from include.text import first_problem
 
 NOREPLY = "@users.noreply.github.com"
 

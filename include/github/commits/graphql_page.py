@@ -10,7 +10,7 @@ from pydantic import JsonValue, NonNegativeInt
 from include.github.api.graphql_queries import query_of_aliases
 from include.github.api.graphql_responses import Node, PageInfo, QueryAnswer, Refusal, checked, read_answer
 from include.github.api.models import Commit
-from include.shown import shown
+from include.text import shown
 
 # `after` differs from alias to alias, so the list itself cannot be in the fragment.
 _COMMITS_OF = """\

@@ -14,8 +14,8 @@ from pydantic import BaseModel, ConfigDict, NonNegativeInt, ValidationError
 from include.github.api.models import Repository
 from include.github.api.request_cost import Tally
 from include.github.search.source import Asked, Found, Search
-from include.shown import first_problem
 from include.staging.files import StagingPath, read_files, written_atomically
+from include.text import first_problem
 
 FOLDER, ENDING = "searched", ".ndjson"  # in the run's directory
 AT_ONCE = 16  # files removed together

@@ -11,8 +11,7 @@ from airflow.sdk.exceptions import AirflowNotFoundException
 from airflow.sdk.log import mask_secret, redact  # type: ignore[attr-defined]  # as the providers do
 from pydantic import BaseModel, ValidationError
 
-from include.secret_forms import secret_forms
-from include.shown import shown
+from include.text import secret_forms, shown
 from stagehouse.hooks.connection_grammar import NO_HOST, NO_NAME, is_host, is_name
 
 Options = TypeVar("Options", bound=BaseModel)

@@ -16,7 +16,7 @@ from airflow.sdk import BaseHook, Connection
 from airflow.sdk.log import mask_secret
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-from include.secret_forms import secret_forms
+from include.text import secret_forms
 from stagehouse.hooks.connection_fields import BadConnection, read_connection, read_options
 from stagehouse.hooks.connection_grammar import NO_URL, is_url
 

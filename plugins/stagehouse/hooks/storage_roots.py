@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 from airflow.sdk import Connection, ObjectStoragePath, Variable
 from airflow.sdk.log import redact  # type: ignore[attr-defined]  # as the providers do
 
-from include.shown import shown
+from include.text import shown
 from stagehouse.hooks.connection_fields import BadConnection, read_connection, read_extra
 from stagehouse.hooks.connection_grammar import NO_REGION, NO_URL, is_host, is_url
 

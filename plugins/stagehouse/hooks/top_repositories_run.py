@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from airflow.sdk import get_current_context
 
 from include.github.request import read_options, read_request
-from include.shown import shown
+from include.text import shown
 from stagehouse.hooks.rescheduling import slot_given_back_while_waiting
 from stagehouse.hooks.storage_roots import staging_root
 from stagehouse.hooks.this_run import manifest_of, request_of_this_run, staging_of, this_run

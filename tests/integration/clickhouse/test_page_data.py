@@ -11,16 +11,16 @@ from include.clickhouse.day import record_load
 from include.clickhouse.errors import DayMismatch
 from include.github.errors import DayNotPublished
 from include.github.movement import Movement
-from include.github.page_data import (
+from include.github.runs import RUNS, RecordedRun
+from include.github.tables import AUTHORS_COMMITS, OUTCOMES
+from include.github.tables import POSITIONS as RANKING
+from include.pages.top_repositories_data import (
     AUTHORS_SHOWN,
     HISTORY_DAYS,
     RepositoryDay,
     TopRepositories,
     read_top_repositories,
 )
-from include.github.runs import RUNS, RecordedRun
-from include.github.tables import AUTHORS_COMMITS, OUTCOMES
-from include.github.tables import POSITIONS as RANKING
 
 DAY, AT = date(2026, 11, 20), datetime(2026, 11, 21, 0, 31, 2, tzinfo=UTC)
 COMMITS, POSITIONS = AUTHORS_COMMITS.name, RANKING.name

@@ -10,7 +10,7 @@ from include.clickhouse.day import last_publisher, recorded_load
 from include.clickhouse.errors import DayMismatch, Refused
 from include.clickhouse.load import load_part
 from include.clickhouse.publish import check_day, publish_day
-from include.phrase_views.import_staging import PHRASES_VIEWS
+from include.phrase_views.counters.staging import PHRASES_VIEWS
 from include.staging.errors import StagingFileDamaged, StagingFileMissing
 from tests.integration.clickhouse.days import (
     COMMITS,

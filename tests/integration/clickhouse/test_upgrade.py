@@ -20,10 +20,10 @@ from include.clickhouse.errors import DayMismatch, Refused
 from include.clickhouse.load import load_part
 from include.clickhouse.publish import check_day
 from include.clickhouse.schema import MIGRATIONS, MigrationRefused, migrate
-from include.github.page_data import read_top_repositories
 from include.github.tables import AUTHORS_COMMITS, OUTCOMES, POSITIONS, REPOSITORIES
+from include.pages.top_repositories_data import read_top_repositories
 from include.phrase_views import report
-from include.phrase_views.import_staging import PHRASES_VIEWS
+from include.phrase_views.counters.staging import PHRASES_VIEWS
 from include.published_days import TABLES, require_published
 from tests.integration.clickhouse.days import (
     DAY,

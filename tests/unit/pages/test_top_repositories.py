@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from include.github.movement import Movement
-from include.github.page_data import ActiveAuthor, Publication, RepositoryDay, TopRepositories
 from include.pages.top_repositories import OUTCOMES, render_top_repositories, steps
+from include.pages.top_repositories_data import ActiveAuthor, Publication, RepositoryDay, TopRepositories
 
 DAY = date(2026, 11, 20)
 PUBLISHED = Publication("scheduled__2026-11-21", datetime(2026, 11, 21, 0, 31, 2, tzinfo=UTC))

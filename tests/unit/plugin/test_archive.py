@@ -12,9 +12,9 @@ from fsspec import filesystem
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from include.github.page_data import Publication, TopRepositories
 from include.pages.run_note import run_note, write_run_note
 from include.pages.top_repositories import render_top_repositories
+from include.pages.top_repositories_data import Publication, TopRepositories
 from stagehouse.ui.archive import (
     Archive,
     NotPublished,

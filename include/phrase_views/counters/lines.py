@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from io import BufferedReader
 from typing import Any, NamedTuple
 
-from include.phrase_views.import_errors import ImportFileDamaged, ImportFileTooLarge
+from include.phrase_views.counters.errors import ImportFileDamaged, ImportFileTooLarge
 
 MAX_LINE_BYTES = 16_384  # a phrase of 1,000 characters, each escaped as a surrogate pair, has 12,000
 MAX_BYTES = 2 * 1024**3  # unpacked: a gzip of 2 MB can hold as much

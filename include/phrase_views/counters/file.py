@@ -9,10 +9,10 @@ from collections.abc import Callable
 from datetime import date, datetime
 from typing import IO, Any
 
-from include.phrase_views.import_errors import ImportFileChanged
-from include.phrase_views.import_inbox import InboxPath, locate, version
-from include.phrase_views.import_request import ImportRequest
-from include.phrase_views.import_staging import REJECTED, stage_counters
+from include.phrase_views.counters.errors import ImportFileChanged
+from include.phrase_views.counters.inbox import InboxPath, locate, version
+from include.phrase_views.counters.request import ImportRequest
+from include.phrase_views.counters.staging import REJECTED, stage_counters
 from include.staging.files import StagingPath
 from include.staging.manifest import Manifest, StagedBy, own_manifest, parts_are_whole, save_manifest
 

@@ -180,4 +180,4 @@ def _descending(pairs: Sequence[tuple[int, str]]) -> tuple[tuple[str, int], ...]
 
 
 def _read(clickhouse: ClickHouse, name: str, day: date, **bound: object) -> Any:
-    return clickhouse.execute((_HERE / f"page_{name}.sql").read_text(), {"day": day, **bound})
+    return clickhouse.execute((_HERE / f"top_repositories_{name}.sql").read_text(), {"day": day, **bound})

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any, Protocol, cast
 
-from include.phrase_views.import_errors import OutsideInbox
+from include.phrase_views.counters.errors import OutsideInbox
 from include.staging.files import StagingPath
 
 _USER = re.compile("(?<=://)[^/@]*@")  # Airflow's URLs may carry the id of a connection

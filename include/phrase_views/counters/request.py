@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from include.params import BadParam, refuse_unknown_params
-from include.shown import shown
+from include.text import shown
 
 MAX_PATH = 1024  # what object stores allow in a key
 MAX_REJECTED = 100_000  # rejects are kept in memory until they are written

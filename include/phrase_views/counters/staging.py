@@ -13,10 +13,10 @@ from operator import itemgetter
 
 from pydantic import BaseModel, ConfigDict
 
-from include.phrase_views.import_errors import ImportFileDamaged, ImportFileTooLarge, TooManyRejected
-from include.phrase_views.import_lines import read_blocks
-from include.phrase_views.import_request import Format
-from include.phrase_views.import_rows import CounterRow, Found, Reject, parse_csv, parse_ndjson, rejected
+from include.phrase_views.counters.errors import ImportFileDamaged, ImportFileTooLarge, TooManyRejected
+from include.phrase_views.counters.lines import read_blocks
+from include.phrase_views.counters.request import Format
+from include.phrase_views.counters.rows import CounterRow, Found, Reject, parse_csv, parse_ndjson, rejected
 from include.staging.files import StagingPath, write_atomically
 from include.staging.tables import StagedTable, TableParts, write_table
 
