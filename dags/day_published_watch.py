@@ -19,13 +19,10 @@ from datetime import UTC, datetime, timedelta
 
 from airflow.sdk import ExceptionRetryPolicy, RetryAction, RetryRule, dag, task
 
-from stagehouse.hooks.connection_fields import BadConnection
+from include.errors import PermanentError
 from stagehouse.hooks.failure_notice import tell_failed_run, tell_failed_task
-from stagehouse.hooks.storage_roots import BadVariable
 
-TRYING_AGAIN_IS_NO_USE = ExceptionRetryPolicy(
-    [RetryRule(exception=[BadConnection, BadVariable], action=RetryAction.FAIL)]
-)
+RETRY_POLICY = ExceptionRetryPolicy([RetryRule(exception=PermanentError, action=RetryAction.FAIL)])
 
 
 @dag(
@@ -39,7 +36,7 @@ TRYING_AGAIN_IS_NO_USE = ExceptionRetryPolicy(
         "on_failure_callback": tell_failed_task,
         "retries": 1,  # the day may be replaced just now
         "retry_delay": timedelta(minutes=2),
-        "retry_policy": TRYING_AGAIN_IS_NO_USE,
+        "retry_policy": RETRY_POLICY,
         "execution_timeout": timedelta(minutes=20),
     },
     tags=["clickhouse", "health"],

@@ -49,17 +49,10 @@ from airflow.sdk import (
     task,
 )
 
-from include.github.api.answer_errors import Forbidden, Invalid, Unauthorized
-from include.github.api.errors import ForeignOrigin, TooManyPages, TooManyRedirects
-from include.github.commits.errors import ApisDiffer
-from include.github.errors import DayNotPublished, MostlyGone, NothingRanked, WrongRanking
-from include.github.plan import PlanNeverFits
-from include.github.search.errors import SliceTooLarge
-from include.params import BadParam
-from stagehouse.hooks.connection_fields import BadConnection
+from include.errors import PermanentError
 from stagehouse.hooks.failure_notice import tell_failed_run, tell_failed_task
 from stagehouse.hooks.publication import only_one_publishing
-from stagehouse.hooks.storage_roots import BadVariable, reports_root, require_storage, staging_root
+from stagehouse.hooks.storage_roots import reports_root, require_storage, staging_root
 from stagehouse.hooks.this_run import this_attempt, this_run
 from stagehouse.hooks.top_repositories_params import run_params
 from stagehouse.hooks.top_repositories_run import (
@@ -78,26 +71,7 @@ if TYPE_CHECKING:
 
 
 DAY_PUBLISHED = Asset("github_top_repositories_day")
-TRYING_AGAIN_IS_NO_USE = ExceptionRetryPolicy(
-    [
-        RetryRule(exception=[BadParam, BadConnection, BadVariable, WrongRanking], action=RetryAction.FAIL),
-        RetryRule(
-            exception=[Unauthorized, Forbidden, Invalid, MostlyGone, NothingRanked], action=RetryAction.FAIL
-        ),
-        RetryRule(
-            exception=[
-                ForeignOrigin,
-                TooManyPages,
-                TooManyRedirects,
-                DayNotPublished,
-                ApisDiffer,
-                PlanNeverFits,
-                SliceTooLarge,
-            ],
-            action=RetryAction.FAIL,
-        ),
-    ]
-)
+RETRY_POLICY = ExceptionRetryPolicy([RetryRule(exception=PermanentError, action=RetryAction.FAIL)])
 
 
 @dag(
@@ -114,7 +88,7 @@ TRYING_AGAIN_IS_NO_USE = ExceptionRetryPolicy(
         "retry_delay": timedelta(seconds=30),
         "retry_exponential_backoff": 2,
         "max_retry_delay": timedelta(minutes=10),
-        "retry_policy": TRYING_AGAIN_IS_NO_USE,
+        "retry_policy": RETRY_POLICY,
         "execution_timeout": timedelta(minutes=15),
     },
     tags=["github", "clickhouse"],

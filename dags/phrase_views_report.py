@@ -43,17 +43,16 @@ from airflow.sdk import (
     task,
 )
 
-from include.params import BadParam
+from include.errors import PermanentError
 from include.phrase_views.request import (
     DEFAULT_HOUR_RULE,
     DEFAULT_TIME_ZONE,
     MAX_CAMPAIGNS,
     read_request,
 )
-from stagehouse.hooks.connection_fields import BadConnection
 from stagehouse.hooks.failure_notice import tell_failed_run, tell_failed_task
 from stagehouse.hooks.publication import only_one_publishing
-from stagehouse.hooks.storage_roots import BadVariable, reports_root, require_storage
+from stagehouse.hooks.storage_roots import reports_root, require_storage
 from stagehouse.hooks.this_run import request_of_this_run, this_attempt, this_run
 
 if TYPE_CHECKING:
@@ -62,9 +61,7 @@ if TYPE_CHECKING:
     from include.phrase_views.request import PhraseViewsRequest
 
 DAY_PUBLISHED = Asset("phrases_views_by_hour_day")
-TRYING_AGAIN_IS_NO_USE = ExceptionRetryPolicy(
-    [RetryRule(exception=[BadParam, BadConnection, BadVariable], action=RetryAction.FAIL)]
-)
+RETRY_POLICY = ExceptionRetryPolicy([RetryRule(exception=PermanentError, action=RetryAction.FAIL)])
 
 
 @dag(
@@ -112,7 +109,7 @@ TRYING_AGAIN_IS_NO_USE = ExceptionRetryPolicy(
         "retry_delay": timedelta(seconds=30),
         "retry_exponential_backoff": 2,
         "max_retry_delay": timedelta(minutes=10),
-        "retry_policy": TRYING_AGAIN_IS_NO_USE,
+        "retry_policy": RETRY_POLICY,
         "execution_timeout": timedelta(hours=1),
     },
     tags=["phrase views", "clickhouse"],

@@ -44,8 +44,7 @@ from airflow.sdk import (
     task,
 )
 
-from include.params import BadParam
-from include.phrase_views.counters.errors import ImportFileError, TooManyRejected
+from include.errors import PermanentError
 from include.phrase_views.counters.request import (
     DEFAULT_FORMAT,
     DEFAULT_MAX_REJECTED,
@@ -53,11 +52,9 @@ from include.phrase_views.counters.request import (
     MAX_REJECTED,
     read_request,
 )
-from include.staging.errors import PublishedSince
-from stagehouse.hooks.connection_fields import BadConnection
 from stagehouse.hooks.failure_notice import tell_failed_run, tell_failed_task
 from stagehouse.hooks.publication import only_one_publishing
-from stagehouse.hooks.storage_roots import BadVariable, inbox_root, require_storage, staging_root
+from stagehouse.hooks.storage_roots import inbox_root, require_storage, staging_root
 from stagehouse.hooks.this_run import manifest_of, staging_of, this_attempt, this_run
 
 if TYPE_CHECKING:
@@ -69,12 +66,7 @@ if TYPE_CHECKING:
     from include.staging.manifest import Manifest
 
 COUNTERS_PUBLISHED = Asset("phrases_views")
-TRYING_AGAIN_IS_NO_USE = ExceptionRetryPolicy(
-    [
-        RetryRule(exception=[BadParam, BadConnection, BadVariable], action=RetryAction.FAIL),
-        RetryRule(exception=[ImportFileError, TooManyRejected, PublishedSince], action=RetryAction.FAIL),
-    ]
-)
+RETRY_POLICY = ExceptionRetryPolicy([RetryRule(exception=PermanentError, action=RetryAction.FAIL)])
 
 
 @dag(
@@ -114,7 +106,7 @@ TRYING_AGAIN_IS_NO_USE = ExceptionRetryPolicy(
         "retry_delay": timedelta(seconds=30),
         "retry_exponential_backoff": 2,
         "max_retry_delay": timedelta(minutes=10),
-        "retry_policy": TRYING_AGAIN_IS_NO_USE,
+        "retry_policy": RETRY_POLICY,
         "execution_timeout": timedelta(minutes=15),
     },
     tags=["phrase views", "clickhouse"],

@@ -6,10 +6,11 @@ import re
 from collections.abc import Collection, Mapping
 from datetime import date
 
+from include.errors import PermanentError
 from include.text import SHOWN, shown
 
 
-class BadParam(ValueError):
+class BadParam(ValueError, PermanentError):
     """A parameter of the run is not usable.
 
     Attributes: param; value, its repr, cut, or "not known" of a param that no DAG asks for; allowed.

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from datetime import date, datetime
 
+from include.errors import PermanentError
 from include.github.api.errors import GitHubError
 
 
-class WrongRanking(GitHubError):
+class WrongRanking(GitHubError, PermanentError):
     """The ranking saved in a run's directory is not of this request. Attributes: path; saved; asked."""
 
     def __init__(self, path: str, saved: str, asked: str) -> None:
@@ -23,7 +24,7 @@ class WrongRanking(GitHubError):
         )
 
 
-class NothingRanked(GitHubError):
+class NothingRanked(GitHubError, PermanentError):
     """No repository matches: an empty list would empty the day. Attributes: query."""
 
     def __init__(self, query: str) -> None:
@@ -49,7 +50,7 @@ class DayNotOver(GitHubError):
         )
 
 
-class MostlyGone(GitHubError):
+class MostlyGone(GitHubError, PermanentError):
     """Most of the repositories are "not found": hardly their fault. Attributes: gone; asked; example."""
 
     def __init__(self, gone: int, asked: int, example: str) -> None:
@@ -63,7 +64,7 @@ class MostlyGone(GitHubError):
         )
 
 
-class DayNotPublished(LookupError):
+class DayNotPublished(LookupError, PermanentError):
     """`loads` has no commits of a day. Attributes: where, the connection; table; day, YYYY-MM-DD."""
 
     def __init__(self, where: str, table: str, day: str) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+from include.errors import PermanentError
 from include.github.api.errors import GitHubError
 
 
@@ -35,14 +36,14 @@ class Transient(AnswerError):
     what = "not a usable answer"
 
 
-class Unauthorized(AnswerError):
+class Unauthorized(AnswerError, PermanentError):
     """401: the token was rejected. We never go on without it."""
 
     what = "the token was rejected"
     next_step = ". Put a valid token into the password of the GitHub connection"
 
 
-class Forbidden(AnswerError):
+class Forbidden(AnswerError, PermanentError):
     """403 that is no rate limit: rights, single sign-on, an IP allow list."""
 
     what = "forbidden"
@@ -68,7 +69,7 @@ class Blocked(AnswerError):
     what = "blocked"
 
 
-class Invalid(AnswerError):
+class Invalid(AnswerError, PermanentError):
     """422: GitHub understood the request and refuses it."""
 
     what = "refused as invalid"

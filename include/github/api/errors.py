@@ -12,6 +12,8 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from include.errors import PermanentError
+
 
 class GitHubError(Exception):
     """Base of all errors of the GitHub API."""
@@ -82,7 +84,7 @@ class RetryBudgetSpent(GitHubError):
         )
 
 
-class ForeignOrigin(GitHubError):
+class ForeignOrigin(GitHubError, PermanentError):
     """A Link header or a redirect points at another server: it gets neither request nor token.
 
     Attributes: url that was asked; target it points at; origin that is allowed.
@@ -99,7 +101,7 @@ class ForeignOrigin(GitHubError):
         )
 
 
-class TooManyRedirects(GitHubError):
+class TooManyRedirects(GitHubError, PermanentError):
     """Redirects do not end. Attributes: url that was asked first; hops that were followed."""
 
     def __init__(self, url: str, hops: int) -> None:
@@ -113,7 +115,7 @@ class TooManyRedirects(GitHubError):
         )
 
 
-class TooManyPages(GitHubError):
+class TooManyPages(GitHubError, PermanentError):
     """A list does not end. Nothing is cut short: the run fails. Attributes: url of the page; pages read."""
 
     def __init__(self, url: str, pages: int) -> None:

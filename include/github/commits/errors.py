@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from include.errors import PermanentError
 from include.github.api.errors import GitHubError
 
 
-class ApisDiffer(GitHubError):
+class ApisDiffer(GitHubError, PermanentError):
     """GraphQL and REST tell different things. Attributes: repo; what differs; graphql; rest."""
 
     def __init__(self, repo: str, what: str, graphql: str, rest: str) -> None:

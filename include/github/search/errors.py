@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from include.errors import PermanentError
 from include.github.api.errors import GitHubError
 
 
@@ -19,7 +20,7 @@ class ListCutShort(GitHubError):
         )
 
 
-class SliceTooLarge(GitHubError):
+class SliceTooLarge(GitHubError, PermanentError):
     """A part of a list has more results than search shows, and cannot be cut. Attributes: query; results."""
 
     def __init__(self, query: str, results: int) -> None:

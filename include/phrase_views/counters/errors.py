@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from include.errors import PermanentError
 
-class ImportFileError(ValueError):
+
+class ImportFileError(ValueError, PermanentError):
     """A file cannot be imported as it is. Attributes: path; reason, with the next step."""
 
     def __init__(self, path: str, reason: str) -> None:
@@ -34,7 +36,7 @@ class ImportFileChanged(ImportFileError):
     """The file is not, or no longer, the one that this run has read."""
 
 
-class TooManyRejected(ValueError):
+class TooManyRejected(ValueError, PermanentError):
     """More lines were rejected than the run allows; nothing was loaded.
 
     Attributes: allowed; rejected, so far; line and reason of the first one; reject_file, its path.

@@ -11,6 +11,7 @@ from airflow.sdk.exceptions import AirflowNotFoundException
 from airflow.sdk.log import mask_secret, redact  # type: ignore[attr-defined]  # as the providers do
 from pydantic import BaseModel, ValidationError
 
+from include.errors import PermanentError
 from include.text import secret_forms, shown
 from stagehouse.hooks.connection_grammar import NO_HOST, NO_NAME, is_host, is_name
 
@@ -19,7 +20,7 @@ TEXTS = {"host": 512, "login": 512, "password": 20_000, "schema": 512, "extra": 
 FIELDS = {"conn_type", "description", "host", "login", "password", "schema", "port", "extra"}
 
 
-class BadConnection(ValueError):
+class BadConnection(ValueError, PermanentError):
     """A connection cannot be used as it is written down.
 
     Attributes: connection, its id; field, as in the UI's form or the JSON ("extra.sslmode" for one option);

@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 from airflow.sdk import Connection, ObjectStoragePath, Variable
 from airflow.sdk.log import redact  # type: ignore[attr-defined]  # as the providers do
 
+from include.errors import PermanentError
 from include.text import shown
 from stagehouse.hooks.connection_fields import BadConnection, read_connection, read_extra
 from stagehouse.hooks.connection_grammar import NO_REGION, NO_URL, is_host, is_url
@@ -27,7 +28,7 @@ _AWS_SCHEMES = ("s3", "s3a", "s3n")
 PATIENCE_S = 5.0  # of a page, with a store
 
 
-class BadVariable(ValueError):
+class BadVariable(ValueError, PermanentError):
     """An Airflow variable cannot be used as it is. Attributes: variable; reason."""
 
     def __init__(self, variable: str, reason: str) -> None:
