@@ -20,7 +20,7 @@ from datetime import UTC, datetime, timedelta
 from airflow.sdk import ExceptionRetryPolicy, RetryAction, RetryRule, dag, task
 
 from include.errors import PermanentError
-from stagehouse.hooks.failure_notice import tell_failed_run, tell_failed_task
+from stagehouse.hooks.failure_notice import notify_run_failure, notify_task_failure
 
 RETRY_POLICY = ExceptionRetryPolicy([RetryRule(exception=PermanentError, action=RetryAction.FAIL)])
 
@@ -31,9 +31,9 @@ RETRY_POLICY = ExceptionRetryPolicy([RetryRule(exception=PermanentError, action=
     catchup=False,
     max_active_runs=1,
     dagrun_timeout=timedelta(minutes=50),
-    on_failure_callback=tell_failed_run,
+    on_failure_callback=notify_run_failure,
     default_args={
-        "on_failure_callback": tell_failed_task,
+        "on_failure_callback": notify_task_failure,
         "retries": 1,  # the day may be replaced just now
         "retry_delay": timedelta(minutes=2),
         "retry_policy": RETRY_POLICY,

@@ -50,13 +50,13 @@ from airflow.sdk import (
 )
 
 from include.errors import PermanentError
-from stagehouse.hooks.failure_notice import tell_failed_run, tell_failed_task
-from stagehouse.hooks.publication import only_one_publishing
+from stagehouse.hooks.failure_notice import notify_run_failure, notify_task_failure
+from stagehouse.hooks.publication import publication_lock
+from stagehouse.hooks.run_context import run_context, this_attempt
 from stagehouse.hooks.storage_roots import reports_root, require_storage, staging_root
-from stagehouse.hooks.this_run import this_attempt, this_run
 from stagehouse.hooks.top_repositories_params import run_params
 from stagehouse.hooks.top_repositories_run import (
-    asking_github,
+    github_session,
     plan_run,
     require_token_where_asked_for,
     run_options,
@@ -80,10 +80,10 @@ RETRY_POLICY = ExceptionRetryPolicy([RetryRule(exception=PermanentError, action=
     catchup=False,
     max_active_runs=1,
     dagrun_timeout=timedelta(hours=23),
-    on_failure_callback=tell_failed_run,
+    on_failure_callback=notify_run_failure,
     params=run_params(),
     default_args={
-        "on_failure_callback": tell_failed_task,
+        "on_failure_callback": notify_task_failure,
         "retries": 3,
         "retry_delay": timedelta(seconds=30),
         "retry_exponential_backoff": 2,
@@ -116,8 +116,8 @@ def github_top_repositories() -> None:
 
     @task(max_active_tis_per_dag=tasks_at_once(), execution_timeout=timedelta(hours=3))
     async def rank() -> int:
-        async with asking_github() as asking:
-            return len(asking.ranking)
+        async with github_session() as session:
+            return len(session.ranking)
 
     @task.short_circuit(max_active_tis_per_dag=tasks_at_once())
     def plan() -> bool:
@@ -130,7 +130,7 @@ def github_top_repositories() -> None:
         from include.github.commits.verification import verified_by_rest
         from include.github.fetch import fetch as fetch_commits
 
-        async with asking_github() as (client, api, ranking, allowed):
+        async with github_session() as (client, api, ranking, allowed):
             source, verified = commits_by(api, client), run_options().verified(api)
             manifest = await fetch_commits(
                 client,
@@ -138,9 +138,9 @@ def github_top_repositories() -> None:
                 ranking,
                 run_request(),
                 staging(),
-                **this_run(),
+                **run_context(),
                 now=partial(datetime.now, UTC),
-                still_allowed=allowed,
+                check_lease=allowed,
                 verify=verified_by_rest(client, source, ranking, verified, allowed),
             )
         get_current_context()["ti"].xcom_push("host", manifest.host)
@@ -172,10 +172,10 @@ def github_top_repositories() -> None:
 
         manifest = staged_manifest()
         parts = [StagedPart.model_validate(part) for part in staged]
-        with only_one_publishing(manifest.day) as (clickhouse, lease):
+        with publication_lock(manifest.day) as (clickhouse, lease):
             now, allowed = partial(datetime.now, UTC), lease.check
             rows = publish_day(
-                clickhouse, manifest, parts, attempt=this_attempt(), now=now, still_allowed=allowed
+                clickhouse, manifest, parts, attempt=this_attempt(), now=now, check_lease=allowed
             )
             record_cost(clickhouse, manifest, now(), allowed)
         return rows
@@ -187,7 +187,7 @@ def github_top_repositories() -> None:
 
         directory = staging()
         manifest = staged_manifest()
-        with only_one_publishing(manifest.day) as (clickhouse, _):
+        with publication_lock(manifest.day) as (clickhouse, _):
             rows = check_day(clickhouse, directory, manifest, this_attempt())
         outlet_events[DAY_PUBLISHED].extra = {"day": manifest.day.isoformat(), "rows": rows}
         drop_old_runs(staging_root(), manifest.dag_id, now := datetime.now(UTC))
@@ -202,10 +202,10 @@ def github_top_repositories() -> None:
         from include.staging.cleaning import drop_unfinished_files
 
         day, root = run_request().day, reports_root()
-        with only_one_publishing(day) as (clickhouse, lease):
+        with publication_lock(day) as (clickhouse, lease):
             data = read_top_repositories(clickhouse, day)
-            directory = render_top_repositories(root, data, still_allowed=lease.check)
-        write_run_note(root / PAGES, this_run()["run_id"], day)
+            directory = render_top_repositories(root, data, check_lease=lease.check)
+        write_run_note(root / PAGES, run_context()["run_id"], day)
         drop_unfinished_files(root / PAGES, datetime.now(UTC))
         return str(directory)
 

@@ -50,10 +50,10 @@ from include.phrase_views.request import (
     MAX_CAMPAIGNS,
     read_request,
 )
-from stagehouse.hooks.failure_notice import tell_failed_run, tell_failed_task
-from stagehouse.hooks.publication import only_one_publishing
+from stagehouse.hooks.failure_notice import notify_run_failure, notify_task_failure
+from stagehouse.hooks.publication import publication_lock
+from stagehouse.hooks.run_context import request_of_this_run, run_context, this_attempt
 from stagehouse.hooks.storage_roots import reports_root, require_storage
-from stagehouse.hooks.this_run import request_of_this_run, this_attempt, this_run
 
 if TYPE_CHECKING:
     from airflow.sdk.execution_time.context import OutletEventAccessors
@@ -70,7 +70,7 @@ RETRY_POLICY = ExceptionRetryPolicy([RetryRule(exception=PermanentError, action=
     catchup=False,
     max_active_runs=4,
     dagrun_timeout=timedelta(hours=23),
-    on_failure_callback=tell_failed_run,
+    on_failure_callback=notify_run_failure,
     params={
         "campaign_ids": Param(
             [],
@@ -104,7 +104,7 @@ RETRY_POLICY = ExceptionRetryPolicy([RetryRule(exception=PermanentError, action=
         ),
     },
     default_args={
-        "on_failure_callback": tell_failed_task,
+        "on_failure_callback": notify_task_failure,
         "retries": 3,
         "retry_delay": timedelta(seconds=30),
         "retry_exponential_backoff": 2,
@@ -140,17 +140,19 @@ def phrase_views_report() -> None:
         from stagehouse.hooks.clickhouse_hook import ClickHouseHook
 
         with ClickHouseHook().get_client() as clickhouse:
-            return compute_report(clickhouse, _request(), this_run()["run_id"], this_attempt()).model_dump()
+            return compute_report(
+                clickhouse, _request(), run_context()["run_id"], this_attempt()
+            ).model_dump()
 
     @task
     def publish(computed: dict[str, object]) -> dict[str, object]:
         from include.phrase_views.report import ComputedReport, publish_report
 
         request, staged = _request(), ComputedReport.model_validate(computed)
-        with only_one_publishing(f"phrases_views_by_hour {request.day}") as (clickhouse, lease):
-            now, allowed, run_id = partial(datetime.now, UTC), lease.check, this_run()["run_id"]
+        with publication_lock(f"phrases_views_by_hour {request.day}") as (clickhouse, lease):
+            now, allowed, run_id = partial(datetime.now, UTC), lease.check, run_context()["run_id"]
             published = publish_report(
-                clickhouse, request, staged, run_id, this_attempt(), now=now, still_allowed=allowed
+                clickhouse, request, staged, run_id, this_attempt(), now=now, check_lease=allowed
             )
         return published.model_dump()
 
@@ -162,7 +164,7 @@ def phrase_views_report() -> None:
         from include.staging.cleaning import drop_unfinished_files
 
         request, root = _request(), reports_root()
-        with only_one_publishing(f"phrases_views_by_hour {request.day}") as (clickhouse, lease):
+        with publication_lock(f"phrases_views_by_hour {request.day}") as (clickhouse, lease):
             run_id, published_at = publication(clickhouse, request.day)
             directory = render_phrase_views(
                 root,
@@ -170,9 +172,9 @@ def phrase_views_report() -> None:
                 read_report(clickhouse, request.day),
                 run_id=run_id,
                 published_at=published_at,
-                still_allowed=lease.check,
+                check_lease=lease.check,
             )
-        write_run_note(root / PAGES, this_run()["run_id"], request.day)
+        write_run_note(root / PAGES, run_context()["run_id"], request.day)
         drop_unfinished_files(root / PAGES, datetime.now(UTC))
         return str(directory)
 
@@ -181,8 +183,8 @@ def phrase_views_report() -> None:
         from include.phrase_views.report import PublishedReport, check_report
 
         request, expected = _request(), PublishedReport.model_validate(published)
-        with only_one_publishing(f"phrases_views_by_hour {request.day}") as (clickhouse, _):
-            rows = check_report(clickhouse, request, expected, this_run()["run_id"])
+        with publication_lock(f"phrases_views_by_hour {request.day}") as (clickhouse, _):
+            rows = check_report(clickhouse, request, expected, run_context()["run_id"])
         outlet_events[DAY_PUBLISHED].extra = {"day": request.day.isoformat(), "rows": rows}
         return rows
 

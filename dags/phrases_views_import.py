@@ -52,10 +52,10 @@ from include.phrase_views.counters.request import (
     MAX_REJECTED,
     read_request,
 )
-from stagehouse.hooks.failure_notice import tell_failed_run, tell_failed_task
-from stagehouse.hooks.publication import only_one_publishing
+from stagehouse.hooks.failure_notice import notify_run_failure, notify_task_failure
+from stagehouse.hooks.publication import publication_lock
+from stagehouse.hooks.run_context import manifest_of, run_context, staging_of, this_attempt
 from stagehouse.hooks.storage_roots import inbox_root, require_storage, staging_root
-from stagehouse.hooks.this_run import manifest_of, staging_of, this_attempt, this_run
 
 if TYPE_CHECKING:
     from datetime import date
@@ -75,7 +75,7 @@ RETRY_POLICY = ExceptionRetryPolicy([RetryRule(exception=PermanentError, action=
     catchup=False,
     max_active_runs=1,
     dagrun_timeout=timedelta(hours=23),
-    on_failure_callback=tell_failed_run,
+    on_failure_callback=notify_run_failure,
     params={
         "path": Param(
             type="string",
@@ -101,7 +101,7 @@ RETRY_POLICY = ExceptionRetryPolicy([RetryRule(exception=PermanentError, action=
         ),
     },
     default_args={
-        "on_failure_callback": tell_failed_task,
+        "on_failure_callback": notify_task_failure,
         "retries": 3,
         "retry_delay": timedelta(seconds=30),
         "retry_exponential_backoff": 2,
@@ -141,7 +141,7 @@ def phrases_views_import() -> None:
             inbox_root(),
             _request(),
             directory,
-            **this_run(),
+            **run_context(),
             day=_day(),
             host=socket.gethostname(),
             now=partial(datetime.now, UTC),
@@ -175,10 +175,10 @@ def phrases_views_import() -> None:
 
         manifest = _manifest()
         parts = [StagedPart.model_validate(part) for part in staged]
-        with only_one_publishing("phrases_views") as (clickhouse, lease):
+        with publication_lock("phrases_views") as (clickhouse, lease):
             now, allowed = partial(datetime.now, UTC), lease.check
             return publish_day(
-                clickhouse, manifest, parts, attempt=this_attempt(), now=now, still_allowed=allowed
+                clickhouse, manifest, parts, attempt=this_attempt(), now=now, check_lease=allowed
             )
 
     @task(outlets=[COUNTERS_PUBLISHED], execution_timeout=timedelta(hours=1))
@@ -188,7 +188,7 @@ def phrases_views_import() -> None:
 
         directory = staging_of(_day())
         manifest = _manifest()
-        with only_one_publishing("phrases_views") as (clickhouse, _):
+        with publication_lock("phrases_views") as (clickhouse, _):
             rows = check_day(clickhouse, directory, manifest, this_attempt())
         outlet_events[COUNTERS_PUBLISHED].extra = {"path": _request().path, "rows": rows["phrases_views"]}
         drop_old_runs(staging_root(), manifest.dag_id, now := datetime.now(UTC))

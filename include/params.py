@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping
 from datetime import date
 
 from include.errors import PermanentError
-from include.text import SHOWN, shown
+from include.text import SHOWN, safe_repr
 
 
 class BadParam(ValueError, PermanentError):
@@ -41,12 +41,12 @@ def read_day(value: object, run_day: date, first: date, today: date) -> date:
         day = run_day
     # Not fromisoformat() alone: since Python 3.11 it takes 20260820 and 2026-W34-4 too.
     elif not isinstance(value, str) or not re.fullmatch("[0-9]{4}-[0-9]{2}-[0-9]{2}", value):
-        raise BadParam("day", shown(value), allowed)
+        raise BadParam("day", safe_repr(value), allowed)
     else:
         try:
             day = date.fromisoformat(value)
         except ValueError:
-            raise BadParam("day", shown(value), allowed) from None
+            raise BadParam("day", safe_repr(value), allowed) from None
     if not first <= day <= today:
-        raise BadParam("day", shown(str(day)), f"{allowed}, today is {today}")
+        raise BadParam("day", safe_repr(str(day)), f"{allowed}, today is {today}")
     return day

@@ -21,7 +21,7 @@ _REPR.maxlevel = _REPR.maxlist = _REPR.maxtuple = _REPR.maxdict = _REPR.maxset =
 _REPR.maxstring = _REPR.maxlong = _REPR.maxother = 2 * SHOWN
 
 
-def shown(value: object) -> str:
+def safe_repr(value: object) -> str:
     """Return a value for an error: on one line, cut."""
     try:
         text = ascii(value[: SHOWN + 1]) if isinstance(value, str) else _REPR.repr(value)
@@ -36,7 +36,7 @@ def first_problem(error: ValidationError) -> str:
     # A name of a field may be from outside too: the key of an object.
     names = (ascii(name)[1:-1][:SHOWN] if isinstance(name, str) else str(name) for name in problem["loc"])
     field = ".".join(names)
-    said = f"{problem['msg']}, got {shown(problem['input'])}"
+    said = f"{problem['msg']}, got {safe_repr(problem['input'])}"
     return f"{field}: {said}" if field else said
 
 
@@ -49,7 +49,7 @@ def clean_text(text: str) -> str:
     return _LONE_SURROGATE.sub("\ufffd", text.replace("\0", ""))
 
 
-def secret_forms(secret: str) -> list[str]:
+def secret_encodings(secret: str) -> list[str]:
     """Return a secret as it is, and as URLs, JSON, Python, HTML and base64 write it; the longest first."""
     forms = {secret, quote(secret), quote(secret, safe=""), quote_plus(secret), escape(secret)}
     forms |= {json.dumps(secret)[1:-1], json.dumps(secret, ensure_ascii=False)[1:-1], ascii(secret)[1:-1]}

@@ -12,10 +12,10 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, NonNegativeInt, Valid
 
 from include.github.api.client import GitHubClient
 from include.github.api.models import Repository
-from include.github.api.request_cost import Tally
+from include.github.api.request_cost import RequestCost
 from include.github.errors import DayNotOver, NothingRanked, WrongRanking
 from include.github.request import TopRepositoriesRequest
-from include.github.search.checkpoint import KeptSearch
+from include.github.search.checkpoint import CheckpointedSearch
 from include.github.search.long_list import LongList
 from include.github.search.order import Order
 from include.github.search.rest import RestSearch
@@ -90,11 +90,11 @@ async def rank(
     request: TopRepositoriesRequest,
     directory: StagingPath,
     now: datetime,
-    still_allowed: Callable[[], None] = lambda: None,
+    check_lease: Callable[[], None] = lambda: None,
 ) -> Ranking:
     """Return the ranking of this run: the saved one, else read it from GitHub and save it.
 
-    `still_allowed` is called before each page; what it raises (a lost lease) ends the reading. Of a list that
+    `check_lease` is called before each page; what it raises (a lost lease) ends the reading. Of a list that
     is longer than search shows, what was read is kept, and a new try goes on after it.
 
     Args: search: reads such a list. A shorter one is REST's by whatever API the run asks: it says where its
@@ -108,22 +108,22 @@ async def rank(
         return saved
 
     def allowed() -> None:
-        still_allowed()
+        check_lease()
         _require_over(client, request, now)
 
-    tally, kept = Tally(), None
+    cost, kept = RequestCost(), None
     with closing(Order()) as order:
         if request.top > search.capacity:
             # Where a page ends is told in another way by REST than by GraphQL.
             api, spend = f"{client.base_url} by {type(search).__name__}", client.retries.spend
-            kept = KeptSearch(search, directory, api, still_allowed=allowed, spend=spend)
-            await LongList(kept, request.query, request.top, request.day, order, tally).read()
+            kept = CheckpointedSearch(search, directory, api, check_lease=allowed, spend=spend)
+            await LongList(kept, request.query, request.top, request.day, order, cost).read()
         else:
             pages = client.bounds.pages
-            short = ShortList(RestSearch(client), request.query, request.top, tally, allowed, pages)
+            short = ShortList(RestSearch(client), request.query, request.top, cost, allowed, pages)
             await short.read(order)
         _require_over(client, request, now)
-        ranking = await asyncio.to_thread(_save, directory / RANKING, request, now, tally, order)
+        ranking = await asyncio.to_thread(_save, directory / RANKING, request, now, cost, order)
     if kept:
         await asyncio.to_thread(kept.forget)
     log.info("ranked %d repositories with %d requests", len(ranking), ranking.requests)
@@ -131,7 +131,7 @@ async def rank(
 
 
 def _save(
-    path: StagingPath, request: TopRepositoriesRequest, now: datetime, tally: Tally, order: Order
+    path: StagingPath, request: TopRepositoriesRequest, now: datetime, cost: RequestCost, order: Order
 ) -> Ranking:
     count = min(request.top, order.names())
     if not count:
@@ -141,9 +141,9 @@ def _save(
     header = RankingHeader(
         request=request,
         fetched_at=now,
-        requests=tally.requests,
-        points=tally.points,
-        unchanged=tally.unchanged,
+        requests=cost.requests,
+        points=cost.points,
+        unchanged=cost.unchanged,
         count=count,
     )
     return save_ranking(path, header, order.best(request.top))

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from include.clickhouse.client import ClickHouse
-from include.clickhouse.day import recorded_load, require_recorded
+from include.clickhouse.partitions import recorded_load, require_recorded
 from include.clickhouse.upsert import NEXT_STEP
 from include.github.errors import DayNotPublished
 from include.github.movement import Movement, RankedList, Standing

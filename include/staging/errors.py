@@ -71,7 +71,7 @@ class StagingFileForeign(StagingError):
         return f"staging file {self.path} is of {self.said}, expected {self.expected}: {clear(self.task)}"
 
 
-class PublishedSince(StagingError, PermanentError):
+class Superseded(StagingError, PermanentError):
     """Another run has published the table after this one: to try again would undo what it did.
 
     Attributes: where, the connection; table; run, the newer one.

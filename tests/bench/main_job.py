@@ -5,7 +5,7 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 from include.github.api.client import GitHubClient
-from include.github.api.cooldown_store import LimitMemory
+from include.github.api.cooldown_store import CooldownStore
 from include.github.apis import commits_by, search_by
 from include.github.fetch import fetch
 from include.github.rank import rank
@@ -28,7 +28,7 @@ async def rank_and_fetch(
         requests_per_second=rate,
         max_concurrent_requests=CONCURRENCY,
         timeout_s=30,
-        limits=LimitMemory(directory / "limits"),
+        limits=CooldownStore(directory / "limits"),
         now=now,
     )
     async with client:

@@ -21,7 +21,7 @@ from pathlib import Path
 from clickhouse_driver import Client
 
 from include.clickhouse.client import ClickHouse
-from include.clickhouse.contents import contents
+from include.clickhouse.fingerprint import fingerprint
 from include.clickhouse.load import load_part
 from include.clickhouse.publish import publish_day
 from include.phrase_views.counters.file import stage_file
@@ -140,7 +140,7 @@ def _timed_insert(driver: Client, clickhouse: ClickHouse, in_memory: list[tuple[
 
 
 def _verify(clickhouse: ClickHouse, table: str) -> None:
-    found = contents(clickhouse, PHRASES_VIEWS, "", source=table)
+    found = fingerprint(clickhouse, PHRASES_VIEWS, "", source=table)
     require_equal(f"rows and samples in {table}", (found.rows, found.keys), (ROWS, ROWS))
 
 

@@ -21,7 +21,7 @@ from aiohttp.test_utils import TestServer
 from include.github.api import answer_errors, errors
 from include.github.api.bounds import Bounds
 from include.github.api.client import GitHubClient
-from include.github.api.cooldown_store import LimitMemory
+from include.github.api.cooldown_store import CooldownStore
 from include.github.commits.rest import RestCommits
 from include.github.errors import MostlyGone
 from include.github.fetch import fetch
@@ -97,7 +97,7 @@ class Run:
             requests_per_second=self.rate,
             max_concurrent_requests=AT_ONCE,
             timeout_s=1.5,
-            limits=LimitMemory(self.directory.parent / "limits"),
+            limits=CooldownStore(self.directory.parent / "limits"),
             now=self.clock,
             bounds=BOUNDS,
         )

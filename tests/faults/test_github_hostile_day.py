@@ -14,7 +14,7 @@ from include.clickhouse.publish import check_day, publish_day
 from include.clickhouse.schema import migrate
 from include.github.api.bounds import Bounds
 from include.github.api.client import GitHubClient
-from include.github.api.cooldown_store import LimitMemory
+from include.github.api.cooldown_store import CooldownStore
 from include.github.commits.rest import RestCommits
 from include.github.fetch import fetch
 from include.github.rank import rank
@@ -120,7 +120,7 @@ async def fetched(directory: Path):
         requests_per_second=500,
         max_concurrent_requests=2,
         timeout_s=10,
-        limits=LimitMemory(directory / "limits"),
+        limits=CooldownStore(directory / "limits"),
         now=lambda: NOW,
         bounds=Bounds(attempts=1),
     )

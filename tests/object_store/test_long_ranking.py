@@ -6,7 +6,7 @@ import pytest
 from aiohttp.test_utils import TestServer
 
 from include.github.api.client import GitHubClient
-from include.github.api.cooldown_store import LimitMemory
+from include.github.api.cooldown_store import CooldownStore
 from include.github.rank import rank
 from include.github.request import TopRepositoriesRequest
 from include.github.search.rest import RestSearch
@@ -37,7 +37,7 @@ async def test_a_long_list_is_gone_on_with(bucket, connect, set_variable, object
             requests_per_second=500,
             max_concurrent_requests=5,
             timeout_s=10,
-            limits=LimitMemory(tmp_path),
+            limits=CooldownStore(tmp_path),
             now=now,
         )
         async with client:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-PATIENCE_S = 30.0  # a longer wait gives the worker slot back instead of sleeping on it
+MAX_SLEEP_S = 30.0  # a longer wait gives the worker slot back instead of sleeping on it
 
 
 @dataclass(frozen=True)
@@ -12,7 +12,7 @@ class Bounds:
     """Every bound of waiting and asking again. Times in seconds.
 
     Attributes:
-        patience_s: waits up to this are slept; longer ones raise RateLimitedUntil.
+        max_sleep_s: waits up to this are slept; longer ones raise RateLimitedUntil.
         secondary_wait_s: wait after a refusal that names no time; doubles each time in a row. The minute is
             GitHub's: https://docs.github.com/en/rest/using-the-rest-api/best-practices-for-using-the-rest-api
         strikes: refusals in a row, each after the full wait, before the run fails.
@@ -23,7 +23,7 @@ class Bounds:
             commits of one repository in a day, ten times what the busiest has.
     """
 
-    patience_s: float = PATIENCE_S
+    max_sleep_s: float = MAX_SLEEP_S
     secondary_wait_s: float = 60.0
     strikes: int = 5
     attempts: int = 5

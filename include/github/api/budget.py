@@ -18,17 +18,17 @@ from datetime import datetime, timedelta
 
 from include.github.api.allowance import SAME_RESET, UNCOUNTED, Allowance
 from include.github.api.bounds import Bounds
-from include.github.api.cooldown_store import Closure
-from include.github.api.cooldowns import Closures
+from include.github.api.cooldown_store import Cooldown
+from include.github.api.cooldowns import Cooldowns
 from include.github.api.errors import LimitNeverLifts, RateLimitedUntil
 from include.github.api.rate_limits import EVERYTHING, RESOURCES, Limited, Quota
-from include.github.api.request_cost import Tally
+from include.github.api.request_cost import RequestCost
 from include.github.api.tokens import Token
 
 log = logging.getLogger(__name__)
 
 
-class NotNow(Exception):
+class WindowClosed(Exception):
     """The limit closed between queueing and sending: queue again. Never leaves the client."""
 
 
@@ -39,7 +39,7 @@ class Slot:
     token: Token
     resource: str
     allowance: Allowance
-    tally: Tally
+    cost: RequestCost
     since: datetime
     sent: int = 0
     answered: bool = False
@@ -58,12 +58,12 @@ class Budget:
     def __init__(
         self,
         tokens: Sequence[Token],
-        closures: Closures,
+        cooldowns: Cooldowns,
         bounds: Bounds,
         now: Callable[[], datetime],
         reserve: float,
     ) -> None:
-        self._tokens, self._closures, self._bounds, self._now = list(tokens), closures, bounds, now
+        self._tokens, self._cooldowns, self._bounds, self._now = list(tokens), cooldowns, bounds, now
         self._reserve = reserve
         self._allowances: dict[tuple[Token, str], Allowance] = {}
         self._changed = asyncio.Event()
@@ -80,7 +80,7 @@ class Budget:
 
     @asynccontextmanager
     async def slot(
-        self, resource: str, tally: Tally, tokens: Collection[Token] = (), best: Collection[Token] = ()
+        self, resource: str, cost: RequestCost, tokens: Collection[Token] = (), best: Collection[Token] = ()
     ) -> AsyncIterator[Slot]:
         """Wait until a request of `resource` may be sent, and hold its place until its answer is read.
 
@@ -88,7 +88,7 @@ class Budget:
         Raises: RateLimitedUntil where the wait is longer than the patience.
         """
         token = await self._choose(resource, tokens, best)
-        slot = Slot(token, resource, self.allowance(token, resource), tally, self._now())
+        slot = Slot(token, resource, self.allowance(token, resource), cost, self._now())
         slot.allowance.in_flight += 1
         reset = _SLOT.set(slot)
         try:
@@ -102,12 +102,12 @@ class Budget:
             self._wake_all()
 
     def admit(self, _url: object = None) -> None:
-        """Count a request, at the moment it is sent; NotNow if the limit closed while it queued."""
+        """Count a request, at the moment it is sent; WindowClosed if the limit closed while it queued."""
         slot = _SLOT.get()
-        if not slot.allowance.covers(slot.sent) or self._closures.of(slot.token, slot.resource):
-            raise NotNow
+        if not slot.allowance.covers(slot.sent) or self._cooldowns.of(slot.token, slot.resource):
+            raise WindowClosed
         slot.sent += 1
-        slot.tally.requests += 1
+        slot.cost.requests += 1
         self.requests += 1
 
     def learn(self, slot: Slot, quota: Quota | None, *, whole: bool) -> None:
@@ -117,15 +117,15 @@ class Budget:
             and not of some proxy before it: then no headers mean that limits are switched off.
         """
         if slot.resource in RESOURCES:  # /rate_limit is answered whatever is closed
-            self._closures.forget_lifted(slot.token, slot.resource, slot.since)
+            self._cooldowns.forget_lifted(slot.token, slot.resource, slot.since)
         if quota is None:
             if whole and slot.allowance.remaining is None:
                 slot.allowance.remaining = UNCOUNTED
             return
         slot.answered = True
-        self.told(slot.token, slot.resource, quota)
+        self.take_quota(slot.token, slot.resource, quota)
 
-    def told(self, token: Token, resource: str, quota: Quota) -> None:
+    def take_quota(self, token: Token, resource: str, quota: Quota) -> None:
         """Take in the figures of a resource, wherever they were told."""
         self.allowance(token, resource).learn(quota, self._now() + timedelta(seconds=quota.reset_in_s))
         self._close_if_spent(token, resource)
@@ -136,7 +136,7 @@ class Budget:
         Raises: LimitNeverLifts after too many refusals in a row.
         """
         slot.answered = True
-        before = self._closures.last(slot.token, limit.resource)
+        before = self._cooldowns.last(slot.token, limit.resource)
         # Requests that were on their way when the limit closed are refused too: the same strike, not more.
         repeated = before is not None and slot.since < before.until
         strikes = (before.strikes if before else 0) + (not repeated)
@@ -169,15 +169,15 @@ class Budget:
     async def _choose(self, resource: str, tokens: Collection[Token], best: Collection[Token]) -> Token:
         while True:
             allowed = self.left_of(tokens) or self.tokens
-            closures = {token: self._closures.of(token, resource) for token in allowed}
-            ready = [token for token in allowed if not closures[token] and self._merit(token, resource)]
+            cooldowns = {token: self._cooldowns.of(token, resource) for token in allowed}
+            ready = [token for token in allowed if not cooldowns[token] and self._merit(token, resource)]
             if ready:
                 return max(ready, key=lambda token: (token in best, self._merit(token, resource)))
-            closed = [closure for closure in closures.values() if closure]
+            closed = [cooldown for cooldown in cooldowns.values() if cooldown]
             if len(closed) < len(allowed):
                 await self._changed.wait()
             else:
-                await self._wait_for(resource, min(closed, key=lambda closure: closure.until))
+                await self._wait_for(resource, min(closed, key=lambda cooldown: cooldown.until))
 
     def _merit(self, token: Token, resource: str) -> float:
         """Return how many requests it has left; of what is not known one request finds out first."""
@@ -185,14 +185,14 @@ class Budget:
         unknown = allowance.remaining is None and allowance.available > 0
         return math.inf if unknown else max(0, allowance.available)
 
-    async def _wait_for(self, resource: str, closure: Closure) -> None:
-        wait_s = (closure.until - self._now()).total_seconds()
-        if wait_s > self._bounds.patience_s:
-            raise RateLimitedUntil(resource, closure.until, closure.reason)
+    async def _wait_for(self, resource: str, cooldown: Cooldown) -> None:
+        wait_s = (cooldown.until - self._now()).total_seconds()
+        if wait_s > self._bounds.max_sleep_s:
+            raise RateLimitedUntil(resource, cooldown.until, cooldown.reason)
         await asyncio.sleep(max(wait_s, 0.001))
 
     def _close_if_spent(self, token: Token, resource: str) -> None:
-        allowance, closed = self.allowance(token, resource), self._closures.of(token, resource)
+        allowance, closed = self.allowance(token, resource), self._cooldowns.of(token, resource)
         if not allowance.spent or allowance.full_at is None:
             return
         if closed and closed.until >= allowance.full_at - SAME_RESET:  # answers on their way when it closed
@@ -204,17 +204,19 @@ class Budget:
             self._close(token, resource, allowance.full_at, reason)
 
     def _close(self, token: Token, resource: str, until: datetime, reason: str, strikes: int = 0) -> None:
-        closure = Closure(since=self._now(), until=until, reason=reason, strikes=strikes)
-        wait_s = (closure.until - closure.since).total_seconds()
+        cooldown = Cooldown(since=self._now(), until=until, reason=reason, strikes=strikes)
+        wait_s = (cooldown.until - cooldown.since).total_seconds()
         whose = f" of {token}" if token.of > 1 and resource != EVERYTHING else ""
-        log.warning("rate limit of %r%s: no request for %.1f s (%s)", resource, whose, wait_s, closure.reason)
+        log.warning(
+            "rate limit of %r%s: no request for %.1f s (%s)", resource, whose, wait_s, cooldown.reason
+        )
         # After the reset the old figures mean nothing.
         self.allowance(token, resource).forget()
-        self._closures.close(token, resource, closure)
-        ends = [closed.until for other in self._tokens if (closed := self._closures.of(other, resource))]
+        self._cooldowns.close(token, resource, cooldown)
+        ends = [closed.until for other in self._tokens if (closed := self._cooldowns.of(other, resource))]
         if len(ends) == len(self._tokens):
-            wait_s = (min(ends) - closure.since).total_seconds()
-            self.waited_s += max(0.0, min(wait_s, self._bounds.patience_s))
+            wait_s = (min(ends) - cooldown.since).total_seconds()
+            self.waited_s += max(0.0, min(wait_s, self._bounds.max_sleep_s))
 
     def _wake_all(self) -> None:
         self._changed.set()

@@ -15,16 +15,16 @@ from include.github.api.answer_errors import NotFound, Transient, Unauthorized
 from include.github.api.bounds import Bounds
 from include.github.api.budget import Budget
 from include.github.api.conditional import ConditionalRequests
-from include.github.api.cooldown_store import LimitMemory
-from include.github.api.cooldowns import Closures
+from include.github.api.cooldown_store import CooldownStore
+from include.github.api.cooldowns import Cooldowns
 from include.github.api.errors import TooManyRedirects
 from include.github.api.pacing import Pace, Pacer
-from include.github.api.page_cache import KeptAnswers
+from include.github.api.page_cache import PageCache
 from include.github.api.quotas import TokenQuota, read_quotas, token_quota
 from include.github.api.reading import Page, read_page, read_with, redirect_target, value_here
-from include.github.api.request_cost import Tally
+from include.github.api.request_cost import RequestCost
 from include.github.api.responses import Redirect
-from include.github.api.retries import RETRYABLE, RetryBudget, ask_again
+from include.github.api.retries import RETRYABLE, RetryBudget, with_retries
 from include.github.api.tokens import numbered
 from include.github.api.transport import Request, Transport
 
@@ -59,12 +59,12 @@ class GitHubClient:
         requests_per_second: float,
         max_concurrent_requests: int,
         timeout_s: float,
-        limits: LimitMemory,
+        limits: CooldownStore,
         now: Callable[[], datetime],
         bounds: Bounds | None = None,
         reserve: float = RESERVE,
         pace: Callable[[], Pace] | None = None,
-        kept: KeptAnswers | None = None,
+        kept: PageCache | None = None,
     ) -> None:
         self.base_url = URL(base_url.rstrip("/"))
         self.max_concurrent_requests = max_concurrent_requests
@@ -74,8 +74,8 @@ class GitHubClient:
         self.has_token = bool(tokens)
         self._graphql, self._now = _graphql_url(self.base_url), now
         known = numbered(tokens)
-        self._closures = Closures(limits, base_url, known, now)
-        self._budget = Budget(known, self._closures, self.bounds, now, reserve)
+        self._cooldowns = Cooldowns(limits, base_url, known, now)
+        self._budget = Budget(known, self._cooldowns, self.bounds, now, reserve)
         self._transport = Transport(
             self.base_url,
             known,
@@ -91,7 +91,7 @@ class GitHubClient:
         return f"GitHubClient({self.base_url})"
 
     async def __aenter__(self) -> Self:
-        self._closures.recall()
+        self._cooldowns.recall()
         await self._pages.open()
         await self._transport.__aenter__()
         return self
@@ -121,53 +121,53 @@ class GitHubClient:
         """Return the URL of a path below the root of the API."""
         return self.base_url.joinpath(*segments).with_query(query)
 
-    async def get(self, url: URL, read: Callable[[JsonValue], T], tally: Tally) -> Page[T]:
+    async def get(self, url: URL, read: Callable[[JsonValue], T], cost: RequestCost) -> Page[T]:
         """Ask for one page.
 
         Args: read: turns the JSON into a value; a ValueError means that the answer is not usable, and it is
-            asked for again. tally: is given what this costs, also when it fails.
+            asked for again. cost: is given what this costs, also when it fails.
         Raises: RequestFailed after the last attempt; RetryBudgetSpent; RateLimitedUntil; an AnswerError
             that no retry would change; ForeignOrigin; TooManyRedirects.
         """
-        once = partial(self._get_once, url, read, tally)
-        return await ask_again(once, url, tally, self.retries, self.bounds)
+        once = partial(self._get_once, url, read, cost)
+        return await with_retries(once, url, cost, self.retries, self.bounds)
 
     async def query(
         self,
         text: str,
         variables: Mapping[str, JsonValue],
         read: Callable[[JsonValue], T],
-        tally: Tally,
+        cost: RequestCost,
         *,
         attempts: int | None = None,
     ) -> T:
         """Ask GraphQL, which needs a token.
 
-        Args: read: turns the whole body, with `data` and `errors`, into a value, as in get(). tally: is given
+        Args: read: turns the whole body, with `data` and `errors`, into a value, as in get(). cost: is given
             the points too, where the query asks for `rateLimit {cost}`, else 1, also of what ran out of time.
             attempts: as the bounds have it unless given.
         Raises: as get(), but for what redirects are about.
         Source: https://github.blog/changelog/2025-07-21-including-timeouts-in-primary-rate-limits
         """
         request = Request(self._graphql, "graphql", {"query": text, "variables": dict(variables)})
-        once = partial(self._query_once, request, read, tally)
-        return await ask_again(once, self._graphql, tally, self.retries, self.bounds, attempts)
+        once = partial(self._query_once, request, read, cost)
+        return await with_retries(once, self._graphql, cost, self.retries, self.bounds, attempts)
 
     def without_secrets(self, text: str) -> str:
         """Return what the server said fit for a log."""
         return self._transport.without_secrets(text)
 
-    async def quotas(self, tally: Tally | None = None) -> tuple[TokenQuota, ...]:
+    async def quotas(self, cost: RequestCost | None = None) -> tuple[TokenQuota, ...]:
         """Return what each token that is not rejected may spend; nothing where the server has no limits.
 
         It costs requests, but no quota; the budget knows it from then on. Raises: as get().
         """
-        tally, found = tally or Tally(), []
+        cost, found = cost or RequestCost(), []
         for token in self._budget.tokens:
             request = Request(self.url("rate_limit"), "rate_limit", tokens=(token,))
-            once = partial(self._quotas_once, request, tally)
+            once = partial(self._quotas_once, request, cost)
             try:
-                found.append(await ask_again(once, request.url, tally, self.retries, self.bounds))
+                found.append(await with_retries(once, request.url, cost, self.retries, self.bounds))
             except NotFound:
                 return ()
             except Unauthorized:
@@ -175,30 +175,30 @@ class GitHubClient:
                     raise
         return tuple(found)
 
-    async def _query_once(self, request: Request, read: Callable[[JsonValue], T], tally: Tally) -> T:
-        before = tally.requests
+    async def _query_once(self, request: Request, read: Callable[[JsonValue], T], cost: RequestCost) -> T:
+        before = cost.requests
         try:
-            answer = (await self._transport.ask(request, tally)).answer
+            answer = (await self._transport.ask(request, cost)).answer
             value = value_here(answer)
         except RETRYABLE:  # GitHub charges what runs out of its time too, and tells no cost
-            tally.points += tally.requests > before
+            cost.points += cost.requests > before
             raise
-        tally.points += _points(value)
+        cost.points += _points(value)
         return read_with(read, value, answer)
 
-    async def _quotas_once(self, request: Request, tally: Tally) -> TokenQuota:
-        received = await self._transport.ask(request, tally)
+    async def _quotas_once(self, request: Request, cost: RequestCost) -> TokenQuota:
+        received = await self._transport.ask(request, cost)
         answer, token, now = received.answer, received.token, self._now()
         quotas = read_with(lambda value: read_quotas(value, answer.headers, now), value_here(answer), answer)
         for resource, quota in quotas.items():
             if quota.limit:  # GraphQL without a token has a limit of 0: that is no limit that was met
-                self._budget.told(token, resource, quota)
+                self._budget.take_quota(token, resource, quota)
         return token_quota(token, quotas, self._budget.allowance(token, "core").share, now)
 
-    async def _get_once(self, url: URL, read: Callable[[JsonValue], T], tally: Tally) -> Page[T]:
+    async def _get_once(self, url: URL, read: Callable[[JsonValue], T], cost: RequestCost) -> Page[T]:
         target = url
         for hop in range(self.bounds.redirects + 1):
-            received = await self._pages.ask(target, self._resource(target), tally)
+            received = await self._pages.ask(target, self._resource(target), cost)
             try:
                 value = read_page(received, read)
             except Transient:

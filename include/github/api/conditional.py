@@ -13,8 +13,8 @@ from yarl import URL
 
 from include.github.api.answer_errors import Transient
 from include.github.api.errors import ForeignOrigin
-from include.github.api.page_cache import ETAG, KeptAnswer, KeptAnswers
-from include.github.api.request_cost import Tally
+from include.github.api.page_cache import ETAG, CachedPage, PageCache
+from include.github.api.request_cost import RequestCost
 from include.github.api.responses import error_of
 from include.github.api.tokens import Token
 from include.github.api.transport import Received, Request, Transport
@@ -33,7 +33,7 @@ class ConditionalRequests:
     """
 
     def __init__(
-        self, transport: Transport, kept: KeptAnswers | None, tokens: Sequence[Token], base_url: str
+        self, transport: Transport, kept: PageCache | None, tokens: Sequence[Token], base_url: str
     ) -> None:
         self._transport = transport
         self._accounts = {token: token.account(base_url) for token in tokens if token.text}
@@ -54,7 +54,7 @@ class ConditionalRequests:
                 await asyncio.wait(self._writes)
             self._writer.shutdown()
 
-    async def ask(self, url: URL, resource: str, tally: Tally) -> Received:
+    async def ask(self, url: URL, resource: str, cost: RequestCost) -> Received:
         """Return an answer; `kept` is set in one that is the old one.
 
         Raises: Transient for a 304 that nobody asked for; what Transport.ask() raises.
@@ -62,12 +62,12 @@ class ConditionalRequests:
         known = self._kept and any(self._kept.knows(account, str(url)) for account in self._accounts.values())
         kept = await asyncio.to_thread(self._find, url) if known else {}
         etags = {token: answer.etag for token, answer in kept.items()}
-        received = await self._transport.ask(Request(url, resource, etags=etags), tally)
+        received = await self._transport.ask(Request(url, resource, etags=etags), cost)
         if received.answer.status != NOT_MODIFIED:
             return received
         if received.token not in kept:
             raise error_of(Transient, received.answer, CACHED_ON_THE_WAY)
-        tally.unchanged += 1
+        cost.unchanged += 1
         old = kept[received.token]
         answer = replace(received.answer, status=200, body=old.body)
         return Received(answer, URL(old.next_url) if old.next_url else None, received.token, kept=True)
@@ -80,7 +80,7 @@ class ConditionalRequests:
         if received.kept or len(self._writes) >= MOST_WAITING:
             return
         next_url = str(received.next_url or "")
-        answer = KeptAnswer(
+        answer = CachedPage(
             account=account, url=str(url), etag=etag, next_url=next_url, body=received.answer.body
         )
         write = asyncio.get_running_loop().run_in_executor(self._writer, self._kept.keep, answer)
@@ -93,14 +93,14 @@ class ConditionalRequests:
             log.warning("what is kept of %s is of no use: asking for it as if it were new", url)
             self._kept.drop(self._accounts[received.token], str(url))
 
-    def _find(self, url: URL) -> dict[Token, KeptAnswer]:
+    def _find(self, url: URL) -> dict[Token, CachedPage]:
         found = {}
         for token, account in self._accounts.items():
             if self._kept and (answer := self._kept.find(account, str(url))) and self._is_own(url, answer):
                 found[token] = answer
         return found
 
-    def _is_own(self, url: URL, answer: KeptAnswer) -> bool:
+    def _is_own(self, url: URL, answer: CachedPage) -> bool:
         """Whoever wrote the file: no token goes to another server."""
         try:
             if answer.next_url:

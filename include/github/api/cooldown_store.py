@@ -13,7 +13,7 @@ from include.staging.files import StagingPath, write_atomically
 log = logging.getLogger(__name__)
 
 
-class Closure(BaseModel):
+class Cooldown(BaseModel):
     """A resource is closed. Attributes: since and until, by our clock; reason; strikes, refusals in a row."""
 
     model_config = ConfigDict(frozen=True)
@@ -22,16 +22,16 @@ class Closure(BaseModel):
     reason: str
     strikes: int = 0
 
-    def by(self, now: datetime) -> Closure:
+    def by(self, now: datetime) -> Cooldown:
         """Return it by a clock that was set back since: it lasts no longer than it did, from now."""
         wait = self.until - self.since
         return self if self.since <= now else self.model_copy(update={"since": now, "until": now + wait})
 
 
-_CLOSURES = TypeAdapter(dict[str, Closure])
+_COOLDOWNS = TypeAdapter(dict[str, Cooldown])
 
 
-class LimitMemory:
+class CooldownStore:
     """Which resources are closed, a small JSON file an account: the next try or run does not ask either.
 
     An account is a token on one API. Several processes may hold its lease at a time: whoever writes has
@@ -42,31 +42,31 @@ class LimitMemory:
     def __init__(self, folder: StagingPath) -> None:
         self._folder = folder
 
-    def read(self, account: str) -> dict[str, Closure]:
-        """Return the closures by resource, past ones too; none where the file is absent or not readable."""
+    def read(self, account: str) -> dict[str, Cooldown]:
+        """Return the cooldowns by resource, past ones too; none where the file is absent or not readable."""
         path = self._path(account)
         try:
-            return _CLOSURES.validate_json(path.read_bytes())
+            return _COOLDOWNS.validate_json(path.read_bytes())
         except FileNotFoundError:
             return {}
         except ValidationError:
             log.warning("%s is not readable: going on as if no rate limit were known", path)
             return {}
 
-    def write(self, account: str, closures: dict[str, Closure]) -> None:
-        """Replace the closures of an account."""
-        write_atomically(self._path(account), _CLOSURES.dump_json(closures))
+    def write(self, account: str, cooldowns: dict[str, Cooldown]) -> None:
+        """Replace the cooldowns of an account."""
+        write_atomically(self._path(account), _COOLDOWNS.dump_json(cooldowns))
 
     def _path(self, account: str) -> StagingPath:
         return self._folder / f"github-{hashlib.sha256(account.encode()).hexdigest()[:16]}.json"
 
 
-def merged(one: dict[str, Closure], other: dict[str, Closure]) -> dict[str, Closure]:
-    """Return the closures of both; of one resource that which ends later."""
+def merged(one: dict[str, Cooldown], other: dict[str, Cooldown]) -> dict[str, Cooldown]:
+    """Return the cooldowns of both; of one resource that which ends later."""
     later = {name: c for name, c in other.items() if name not in one or c.until > one[name].until}
     return one | later
 
 
-def longest(closures: list[Closure], now: datetime) -> Closure | None:
-    """Return the closure that ends last, of those not over yet."""
-    return max((c for c in closures if c.until > now), key=lambda c: c.until, default=None)
+def longest(cooldowns: list[Cooldown], now: datetime) -> Cooldown | None:
+    """Return the cooldown that ends last, of those not over yet."""
+    return max((c for c in cooldowns if c.until > now), key=lambda c: c.until, default=None)

@@ -14,7 +14,7 @@ from include.github.api.answer_errors import Forbidden, Invalid, NotFound, Unexp
 from include.github.api.client import GitHubClient
 from include.github.api.errors import RequestFailed
 from include.github.api.graphql_responses import Refusal
-from include.github.api.request_cost import Tally
+from include.github.api.request_cost import RequestCost
 
 Item = TypeVar("Item")
 Page = TypeVar("Page")
@@ -22,7 +22,7 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Question(Generic[Item, Page]):
+class QueryTemplate(Generic[Item, Page]):
     """How items are asked for.
 
     Attributes: text, of the query for so many; variables, of these; read, turns an answer and the number of
@@ -34,33 +34,33 @@ class Question(Generic[Item, Page]):
     read: Callable[..., list[Page | Refusal]]
 
 
-class Together(Generic[Item, Page]):
-    """Asks one question, of as many items in a request as GitHub was seen to answer in its 10 s.
+class QueryBatcher(Generic[Item, Page]):
+    """Asks one query, of as many items in a request as GitHub was seen to answer in its 10 s.
 
     Where GraphQL is not there, or takes no such query, it is not asked again.
 
     Args: limit, items in a request at most.
     """
 
-    def __init__(self, client: GitHubClient, question: Question[Item, Page], limit: int) -> None:
-        self._client, self._question, self._limit = client, question, limit
+    def __init__(self, client: GitHubClient, template: QueryTemplate[Item, Page], limit: int) -> None:
+        self._client, self._template, self._limit = client, template, limit
         self._fits = limit
         self._useless: Refusal | None = None
 
-    async def ask(self, items: Sequence[Item], tally: Tally) -> list[Page | Refusal]:
+    async def ask(self, items: Sequence[Item], cost: RequestCost) -> list[Page | Refusal]:
         """Return a page or a refusal of each, `overload` only where an item is too much by itself.
 
         Raises: as GitHubClient.query, but for what GraphQL refuses as a whole.
         """
         answers: list[Page | Refusal] = []
         while left := items[len(answers) :]:
-            answers += await self._ask_some(left[: self._fits], tally)
+            answers += await self._ask_some(left[: self._fits], cost)
         return answers
 
-    async def _ask_some(self, items: Sequence[Item], tally: Tally) -> list[Page | Refusal]:
+    async def _ask_some(self, items: Sequence[Item], cost: RequestCost) -> list[Page | Refusal]:
         if self._useless:
             return [self._useless] * len(items)
-        answers = await self._ask_once(items, tally)
+        answers = await self._ask_once(items, cost)
         if isinstance(first := answers[0], Refusal) and first.kind == "useless" and not self._useless:
             self._useless = first
             log.warning("GraphQL takes no such query, so REST is asked until this try ends: %s", first.reason)
@@ -70,7 +70,7 @@ class Together(Generic[Item, Page]):
         elif len(items) > 1:
             self._fits = max(1, len(items) // 2)
             log.warning("%d at once are too much for GraphQL: asking for %d", len(items), self._fits)
-            again = await self.ask([items[n] for n in overloaded], tally)
+            again = await self.ask([items[n] for n in overloaded], cost)
             for n, answer in zip(overloaded, again, strict=True):
                 answers[n] = answer
         return answers
@@ -79,7 +79,7 @@ class Together(Generic[Item, Page]):
         """Read an answer; its errors become reasons, which are told, and cut: secrets go before that."""
         if isinstance(value, dict) and isinstance(errors := value.get("errors"), list):
             value = value | {"errors": [self._without_secrets(error) for error in errors]}
-        return self._question.read(value, aliases=aliases)
+        return self._template.read(value, aliases=aliases)
 
     def _without_secrets(self, error: JsonValue) -> JsonValue:
         if not isinstance(error, dict):
@@ -87,13 +87,13 @@ class Together(Generic[Item, Page]):
         hidden = self._client.without_secrets
         return {name: hidden(told) if isinstance(told, str) else told for name, told in error.items()}
 
-    async def _ask_once(self, items: Sequence[Item], tally: Tally) -> list[Page | Refusal]:
-        count, question = len(items), self._question
+    async def _ask_once(self, items: Sequence[Item], cost: RequestCost) -> list[Page | Refusal]:
+        count, template = len(items), self._template
         try:
-            variables, read = question.variables(items), partial(self._read, aliases=count)
+            variables, read = template.variables(items), partial(self._read, aliases=count)
             # Of what fails twice, half is asked for, not all of it again: most likely it takes too long.
             attempts = 2 if count > 1 else None
-            return await self._client.query(question.text(count), variables, read, tally, attempts=attempts)
+            return await self._client.query(template.text(count), variables, read, cost, attempts=attempts)
         except RequestFailed as error:
             if not error.overloaded:
                 raise

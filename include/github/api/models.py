@@ -18,7 +18,7 @@ from pydantic import (
     ValidationError,
 )
 
-from include.text import clean_text, first_problem, shown
+from include.text import clean_text, first_problem, safe_repr
 
 UNKNOWN_AUTHOR = "(unknown)"
 AUTHOR_CHARACTERS = (
@@ -189,4 +189,4 @@ def read_commits(value: JsonValue) -> list[Commit]:
         place = error.errors(include_url=False, include_context=False)[0]["loc"]
         item = value[place[0]] if place and isinstance(value, list) and isinstance(place[0], int) else None
         sha = item.get("sha") if isinstance(item, dict) else None
-        raise ValueError(f"commit {shown(sha)}: {first_problem(error)}") from error
+        raise ValueError(f"commit {safe_repr(sha)}: {first_problem(error)}") from error

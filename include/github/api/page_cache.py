@@ -33,7 +33,7 @@ _DAY = r"\d{4}-\d{2}-\d{2}"
 log = logging.getLogger(__name__)
 
 
-class KeptAnswer(BaseModel):
+class CachedPage(BaseModel):
     """A page. Attributes: account; url; etag; next_url, of the list's next page, "" at its end; body."""
 
     model_config = ConfigDict(frozen=True)
@@ -44,7 +44,7 @@ class KeptAnswer(BaseModel):
     body: bytes = Field(default=b"", exclude=True, repr=False)
 
 
-class KeptAnswers:
+class PageCache:
     """The pages below a folder. It may be gone at any time, and others may write there.
 
     Args: now: our clock, aware. most_bytes: nothing more is kept beyond that.
@@ -77,7 +77,7 @@ class KeptAnswers:
         """Tell whether there is a file of a page; asks nobody."""
         return _hash(account, url) in self._files
 
-    def find(self, account: str, url: str) -> KeptAnswer | None:
+    def find(self, account: str, url: str) -> CachedPage | None:
         """Return what is kept of a page; a file that is damaged, or of another page, is not."""
         key = _hash(account, url)
         if key not in self._files:
@@ -86,7 +86,7 @@ class KeptAnswers:
         try:
             with path.open("rb") as file, gzip.GzipFile(fileobj=file) as unpacked:
                 facts, _, body = unpacked.read(MOST_PAGE_BYTES).partition(b"\n")
-            kept = KeptAnswer.model_validate_json(facts).model_copy(update={"body": body})
+            kept = CachedPage.model_validate_json(facts).model_copy(update={"body": body})
         except FileNotFoundError:
             kept = None
         except (OSError, EOFError, zlib.error, ValidationError) as error:
@@ -99,7 +99,7 @@ class KeptAnswers:
             return None
         return kept
 
-    def keep(self, answer: KeptAnswer) -> None:
+    def keep(self, answer: CachedPage) -> None:
         """Keep a page, in the place of an older one, as long as there is room."""
         data = gzip.compress(answer.model_dump_json().encode() + b"\n" + answer.body, compresslevel=1)
         key, today = _hash(answer.account, answer.url), self._kept_days()[0]

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 
 @dataclass
-class Tally:
+class RequestCost:
     """What one piece of work cost.
 
     Attributes: requests sent; retries among them; points of GraphQL; unchanged, requests whose answer was

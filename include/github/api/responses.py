@@ -22,7 +22,7 @@ from include.github.api.answer_errors import (
     Unauthorized,
     Unexpected,
 )
-from include.text import secret_forms
+from include.text import secret_encodings
 
 EMPTY_REPOSITORY = "Git Repository is empty."
 EXCERPT_CHARACTERS = 200
@@ -66,7 +66,7 @@ def without_secrets(text: str, secrets: Iterable[str]) -> str:
     """Return what the server said fit for a log: it may repeat our headers."""
     told = [secret for secret in secrets if len(secret) >= SHORTEST_SECRET]
     # In lower case too: so it stands in the host of a URL that was read.
-    forms = {each for secret in told for form in secret_forms(secret) for each in (form, form.lower())}
+    forms = {each for secret in told for form in secret_encodings(secret) for each in (form, form.lower())}
     for form in sorted(forms, key=len, reverse=True):
         text = text.replace(form, "***")
     return text

@@ -1,4 +1,4 @@
-"""Asking again, and how often in a whole try: one bad hour must not become a thousand patient ones."""
+"""GitHubSession again, and how often in a whole try: one bad hour must not become a thousand patient ones."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from yarl import URL
 from include.github.api.answer_errors import Transient
 from include.github.api.bounds import Bounds
 from include.github.api.errors import RequestFailed, RetryBudgetSpent
-from include.github.api.request_cost import Tally
+from include.github.api.request_cost import RequestCost
 
 FEWEST_RETRIES = 20
 RETRIES_PER_REPOSITORY = 0.1  # a healthy API needs far fewer: one in a thousand requests
@@ -48,10 +48,10 @@ class RetryBudget:
         self.spent += 1
 
 
-async def ask_again(
+async def with_retries(
     ask: Callable[[], Awaitable[T]],
     url: URL,
-    tally: Tally,
+    cost: RequestCost,
     budget: RetryBudget,
     bounds: Bounds,
     attempts: int | None = None,
@@ -72,12 +72,12 @@ async def ask_again(
         ).with_name(f"request of {url.path}", (), {}):
             if attempt.num > 1:
                 budget.spend(cause)
-                tally.retries += 1
+                cost.retries += 1
             with attempt:
                 try:
                     return await ask()
                 except RETRYABLE as error:
-                    cause = _told(error, url)
+                    cause = _cause_of(error, url)
                     log.warning("attempt %d of %d: %s", attempt.num, attempts, cause)
                     raise
     except RETRYABLE as error:
@@ -86,7 +86,7 @@ async def ask_again(
     raise AssertionError("stamina ends by a result or by an error")
 
 
-def _told(error: BaseException, url: URL) -> str:
+def _cause_of(error: BaseException, url: URL) -> str:
     if isinstance(error, Transient):
         return str(error)
     return f"{url}: {type(error).__name__} {error}".rstrip()

@@ -13,11 +13,11 @@ from pydantic import JsonValue
 from yarl import URL
 
 from include.github.api.answer_errors import Transient
-from include.github.api.budget import Budget, NotNow, Slot
+from include.github.api.budget import Budget, Slot, WindowClosed
 from include.github.api.errors import ForeignOrigin
 from include.github.api.pacing import Pace, PacedConnector
 from include.github.api.rate_limits import RESOURCES, named_resource, read_limit, read_quota, read_server_time
-from include.github.api.request_cost import Tally
+from include.github.api.request_cost import RequestCost
 from include.github.api.responses import Answer, error_of, without_secrets
 from include.github.api.tokens import Token
 
@@ -104,17 +104,17 @@ class Transport:
         await self._session.close()
         await self._pace.close()
 
-    async def ask(self, request: Request, tally: Tally) -> Received:
+    async def ask(self, request: Request, cost: RequestCost) -> Received:
         """Send one request as soon as the limits allow; return any answer that is not a refusal by them.
 
         A token that is rejected is set aside, unless it is the last one; the others that may ask go on.
         """
         while True:
-            slot_of = self._budget.slot(request.resource, tally, request.tokens, best=request.etags.keys())
+            slot_of = self._budget.slot(request.resource, cost, request.tokens, best=request.etags.keys())
             async with slot_of as slot:
                 try:
                     received = await self._send(request, slot.token)
-                except NotNow:
+                except WindowClosed:
                     continue
                 answer = received.answer
                 rejected = answer.status == 401 and self._budget.set_aside(slot.token)  # noqa: PLR2004

@@ -23,7 +23,7 @@ from pydantic import JsonValue, ValidationError
 from include.github.api.answer_errors import Blocked, Empty, Invalid, NotFound
 from include.github.api.client import GitHubClient
 from include.github.api.models import Account, Commit, Repository
-from include.github.api.request_cost import Tally
+from include.github.api.request_cost import RequestCost
 from include.text import first_problem
 
 NOREPLY = "@users.noreply.github.com"
@@ -39,27 +39,29 @@ class Accounts:
         self._known: dict[tuple[str, str], Account | None] = {}
         self._turn = asyncio.Lock()
 
-    async def complete(self, repository: Repository, commits: Iterable[Commit], tally: Tally) -> list[Commit]:
+    async def complete(
+        self, repository: Repository, commits: Iterable[Commit], cost: RequestCost
+    ) -> list[Commit]:
         """Return the commits, each with its account. Raises: as GitHubClient.get."""
         return [
-            commit.model_copy(update={"account": await self._account(repository, commit, tally)})
+            commit.model_copy(update={"account": await self._account(repository, commit, cost)})
             if _may_be_a_bot(commit)
             else commit
             for commit in commits
         ]
 
-    async def _account(self, repository: Repository, commit: Commit, tally: Tally) -> Account | None:
+    async def _account(self, repository: Repository, commit: Commit, cost: RequestCost) -> Account | None:
         signature = commit.commit.author
         who = ((signature and signature.name) or "", (signature and signature.email) or "")
         async with self._turn:  # two repositories with the same bot: one request
             if who not in self._known:
-                self._known[who] = await self._look_up(repository, commit, tally)
+                self._known[who] = await self._look_up(repository, commit, cost)
         return self._known[who]
 
-    async def _look_up(self, repository: Repository, commit: Commit, tally: Tally) -> Account | None:
+    async def _look_up(self, repository: Repository, commit: Commit, cost: RequestCost) -> Account | None:
         url = self._client.url("repos", repository.owner.login, repository.name, "commits", commit.sha)
         try:
-            return (await self._client.get(url, _read_commit, tally)).value.account
+            return (await self._client.get(url, _read_commit, cost)).value.account
         except (NotFound, Invalid, Empty, Blocked) as error:
             log.warning("%s: whose commit %s is stays unknown: %s", repository.full_name, commit.sha, error)
             return None

@@ -23,7 +23,7 @@ _FILE = re.compile(r"[0-9]+-[0-9]+\.ndjson")
 log = logging.getLogger(__name__)
 
 
-class Records:
+class CommitCheckpoint:
     """The records of a run: those that earlier tries kept are read at once, others are saved as they come.
 
     In memory are a few bytes for each position; the records themselves are in a temporary file as well, for

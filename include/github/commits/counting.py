@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 
 from include.github.api.models import Commit, Repository
-from include.github.api.request_cost import Tally
+from include.github.api.request_cost import RequestCost
 from include.github.commits.source import FetchedRepository, Outcome
 
 log = logging.getLogger(__name__)
@@ -58,7 +58,7 @@ def bounds_of(day: date) -> dict[str, str]:
 
 
 def record_of(
-    position: int, repository: Repository, outcome: Outcome, tally: Tally, count: CommitCount
+    position: int, repository: Repository, outcome: Outcome, cost: RequestCost, count: CommitCount
 ) -> FetchedRepository:
     """Make the record of a repository whose commits are counted, and tell what was left out or changed."""
     if count.outside:
@@ -78,9 +78,9 @@ def record_of(
         commits=count.authors.total(),
         outside=count.outside,
         cleaned=count.cleaned,
-        requests=tally.requests,
-        retries=tally.retries,
-        points=tally.points,
-        unchanged=tally.unchanged,
+        requests=cost.requests,
+        retries=cost.retries,
+        points=cost.points,
+        unchanged=cost.unchanged,
         authors=dict(count.authors),
     )

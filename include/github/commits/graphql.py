@@ -18,11 +18,11 @@ from pydantic import JsonValue
 
 from include.github.api.client import GitHubClient
 from include.github.api.errors import GitHubError, TooManyPages
-from include.github.api.graphql_batches import Question, Together
+from include.github.api.graphql_batches import QueryBatcher, QueryTemplate
 from include.github.api.graphql_queries import PAGE_SIZE
 from include.github.api.graphql_responses import Refusal
 from include.github.api.models import Repository
-from include.github.api.request_cost import Tally
+from include.github.api.request_cost import RequestCost
 from include.github.commits.accounts import Accounts
 from include.github.commits.counting import CommitCount, bounds_of, record_of
 from include.github.commits.graphql_page import CommitPage, commits_query, read_commit_pages
@@ -35,17 +35,17 @@ log = logging.getLogger(__name__)
 class _Reading:
     """A repository whose day is being read.
 
-    Attributes: after, where its last page ended; pages read; looks, at one that is not found; outcome, None
-    until it is known; refusal, why it is to be read by REST.
+    Attributes: after, where its last page ended; pages read; times_not_found, of the page that is asked for;
+    outcome, None until it is known; refusal, why it is to be read by REST.
     """
 
     position: int
     repository: Repository
     count: CommitCount
-    tally: Tally = field(default_factory=Tally)
+    cost: RequestCost = field(default_factory=RequestCost)
     after: str = ""
     pages: int = 0
-    looks: int = 0
+    times_not_found: int = 0
     outcome: Outcome | None = None
     refusal: str = ""
 
@@ -61,8 +61,8 @@ class GraphQLCommits:
 
     def __init__(self, client: GitHubClient, rest: CommitSource) -> None:
         self._client, self._rest, self._accounts = client, rest, Accounts(client)
-        question = Question(commits_query, _variables, read_commit_pages)
-        self._together = Together(client, question, self.batch)
+        template = QueryTemplate(commits_query, _variables, read_commit_pages)
+        self._batcher = QueryBatcher(client, template, self.batch)
 
     async def fetch(
         self, ranked: Sequence[tuple[int, Repository]], day: date
@@ -88,12 +88,12 @@ class GraphQLCommits:
     async def _read(self, readings: Sequence[_Reading]) -> None:
         """Read until each is answered or refused. Unfinished lists go on together, in one request a page."""
         while unfinished := [reading for reading in readings if reading.open]:
-            if any(reading.looks for reading in unfinished):  # replicas of GitHub lag for a moment
+            if any(reading.times_not_found for reading in unfinished):  # replicas of GitHub lag for a moment
                 await asyncio.sleep(self._client.bounds.gone_delay_s)
             await self._read_pages(unfinished)
 
     async def _read_pages(self, readings: Sequence[_Reading]) -> None:
-        answers = await self._together.ask(readings, readings[0].tally)
+        answers = await self._batcher.ask(readings, readings[0].cost)
         for reading, answer in zip(readings, answers, strict=True):
             if isinstance(answer, Refusal):
                 _take_refusal(reading, answer)
@@ -102,9 +102,9 @@ class GraphQLCommits:
 
     async def _take_page(self, reading: _Reading, page: CommitPage) -> None:
         repository, count = reading.repository, reading.count
-        count.add(await self._accounts.complete(repository, page.commits, reading.tally))
+        count.add(await self._accounts.complete(repository, page.commits, reading.cost))
         count.moved |= page.full_name.lower() != repository.full_name.lower()
-        reading.pages, reading.looks = reading.pages + 1, 0
+        reading.pages, reading.times_not_found = reading.pages + 1, 0
         if not page.next:
             if count.seen < page.total:
                 reading.refusal = f"{count.seen} commits came of {page.total}"
@@ -114,12 +114,12 @@ class GraphQLCommits:
         reading.after = page.next
 
     async def _by_rest(self, reading: _Reading) -> FetchedRepository:
-        repository, tally = reading.repository, reading.tally
+        repository, cost = reading.repository, reading.cost
         log.info("asking REST for %s, GraphQL refuses it: %s", repository.full_name, reading.refusal)
         asked = self._rest.fetch([(reading.position, repository)], reading.count.day)
         (record,) = [record async for records in asked for record in records]
         spent = {
-            name: getattr(record, name) + getattr(tally, name)
+            name: getattr(record, name) + getattr(cost, name)
             for name in ("requests", "retries", "points", "unchanged")
         }
         return record.model_copy(update=spent)
@@ -127,7 +127,7 @@ class GraphQLCommits:
 
 def _answered(readings: Sequence[_Reading]) -> list[FetchedRepository]:
     return [
-        record_of(reading.position, reading.repository, reading.outcome, reading.tally, reading.count)
+        record_of(reading.position, reading.repository, reading.outcome, reading.cost, reading.count)
         for reading in readings
         if reading.outcome and not reading.refusal
     ]
@@ -139,8 +139,8 @@ def _take_refusal(reading: _Reading, refusal: Refusal) -> None:
         case "empty":
             reading.outcome = "empty"
         case "not_found" if not reading.pages:
-            reading.looks += 1
-            if reading.looks > 1:
+            reading.times_not_found += 1
+            if reading.times_not_found > 1:
                 reading.outcome = "gone"
                 log.warning("%s is gone: %s", reading.repository.full_name, refusal.reason)
         case _:

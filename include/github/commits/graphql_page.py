@@ -10,7 +10,7 @@ from pydantic import JsonValue, NonNegativeInt
 from include.github.api.graphql_queries import query_of_aliases
 from include.github.api.graphql_responses import Node, PageInfo, QueryAnswer, Refusal, checked, read_answer
 from include.github.api.models import Commit
-from include.text import shown
+from include.text import safe_repr
 
 # `after` differs from alias to alias, so the list itself cannot be in the fragment.
 _COMMITS_OF = """\
@@ -111,4 +111,4 @@ def _commit_of(node: _Commit) -> Commit:
     author = node.author or _Actor()
     git = {"author": {"name": author.name, "email": author.email}, "committer": {"date": node.committed_date}}
     item = {"sha": node.oid, "commit": git, "author": author.user}
-    return checked(Commit, item, f"commit {shown(node.oid)}")
+    return checked(Commit, item, f"commit {safe_repr(node.oid)}")

@@ -14,7 +14,7 @@ from include.github.api.client import GitHubClient
 from include.github.api.errors import RequestFailed, TooManyPages
 from include.github.api.models import Commit, Repository, read_commits
 from include.github.api.reading import Page
-from include.github.api.request_cost import Tally
+from include.github.api.request_cost import RequestCost
 from include.github.commits.counting import CommitCount, bounds_of, record_of
 from include.github.commits.source import FetchedRepository, Outcome
 
@@ -23,7 +23,9 @@ PAGE_SIZES = (100, 50, 25)  # a page that is too much for GitHub's 10 s is asked
 log = logging.getLogger(__name__)
 
 
-async def count_commits(client: GitHubClient, owner: str, name: str, day: date, tally: Tally) -> CommitCount:
+async def count_commits(
+    client: GitHubClient, owner: str, name: str, day: date, cost: RequestCost
+) -> CommitCount:
     """Read all commits of a day (committer date, UTC, half-open) on the default branch.
 
     A server that keeps failing is asked from the start for smaller pages.
@@ -34,7 +36,7 @@ async def count_commits(client: GitHubClient, owner: str, name: str, day: date, 
     for per_page in PAGE_SIZES:
         url = client.url("repos", owner, name, "commits", **bounds_of(day), per_page=per_page)
         try:
-            return await _count_pages(client, url, CommitCount(day), tally)
+            return await _count_pages(client, url, CommitCount(day), cost)
         except RequestFailed as error:
             if per_page == PAGE_SIZES[-1] or not error.overloaded:
                 raise
@@ -42,12 +44,12 @@ async def count_commits(client: GitHubClient, owner: str, name: str, day: date, 
     raise AssertionError("the last page size returns or raises")
 
 
-async def _count_pages(client: GitHubClient, url: URL, count: CommitCount, tally: Tally) -> CommitCount:
+async def _count_pages(client: GitHubClient, url: URL, count: CommitCount, cost: RequestCost) -> CommitCount:
     """Follow Link `next` to its end. A full page without one is the last: a day may have just 100 commits."""
     asked: set[URL] = set()
     while True:
         asked.add(url)
-        page: Page[list[Commit]] = await client.get(url, read_commits, tally)
+        page: Page[list[Commit]] = await client.get(url, read_commits, cost)
         count.add(page.value)
         count.moved |= page.moved
         if page.next_url is None:
@@ -79,10 +81,10 @@ class RestCommits:
 async def _fetch_repository(
     client: GitHubClient, position: int, repository: Repository, day: date
 ) -> FetchedRepository:
-    tally, count = Tally(), CommitCount(day)
+    cost, count = RequestCost(), CommitCount(day)
     outcome: Outcome
     try:
-        count = await _count_twice(client, repository, day, tally)
+        count = await _count_twice(client, repository, day, cost)
         outcome = "moved" if count.moved else "ok"
     except NotFound as error:
         outcome = "gone"
@@ -92,14 +94,16 @@ async def _fetch_repository(
         log.warning("%s is blocked: %s", repository.full_name, error)
     except Empty:
         outcome = "empty"
-    return record_of(position, repository, outcome, tally, count)
+    return record_of(position, repository, outcome, cost, count)
 
 
-async def _count_twice(client: GitHubClient, repository: Repository, day: date, tally: Tally) -> CommitCount:
+async def _count_twice(
+    client: GitHubClient, repository: Repository, day: date, cost: RequestCost
+) -> CommitCount:
     """Count; on a 404 once more a little later, for replicas of GitHub lag."""
     names = (repository.owner.login, repository.name)
     try:
-        return await count_commits(client, *names, day, tally)
+        return await count_commits(client, *names, day, cost)
     except NotFound:
         await asyncio.sleep(client.bounds.gone_delay_s)
-        return await count_commits(client, *names, day, tally)
+        return await count_commits(client, *names, day, cost)

@@ -13,7 +13,7 @@ from hashlib import blake2b
 
 from include.github.api.client import GitHubClient
 from include.github.api.models import Repository
-from include.github.api.request_cost import Tally
+from include.github.api.request_cost import RequestCost
 from include.github.commits.errors import ApisDiffer
 from include.github.commits.rest import RestCommits
 from include.github.commits.source import CommitSource, FetchedRepository, Outcome, RankedDay
@@ -28,13 +28,11 @@ def verified_by_rest(
     graphql: CommitSource,
     ranking: RankedDay,
     count: int,
-    still_allowed: Callable[[], None],
-) -> Callable[[Iterable[FetchedRepository]], Awaitable[Tally]]:
+    check_lease: Callable[[], None],
+) -> Callable[[Iterable[FetchedRepository]], Awaitable[RequestCost]]:
     """Return what a fetch calls before it stages anything: see verify()."""
     rest = RestCommits(client)
-    return partial(
-        verify, ranking=ranking, count=count, graphql=graphql, rest=rest, still_allowed=still_allowed
-    )
+    return partial(verify, ranking=ranking, count=count, graphql=graphql, rest=rest, check_lease=check_lease)
 
 
 async def verify(
@@ -44,8 +42,8 @@ async def verify(
     *,
     graphql: CommitSource,
     rest: CommitSource,
-    still_allowed: Callable[[], None] = lambda: None,
-) -> Tally:
+    check_lease: Callable[[], None] = lambda: None,
+) -> RequestCost:
     """Read `count` of the repositories that were asked for by REST too, the same ones in every try of a day.
 
     The authors and the outcome have to be the same: a repository without commits may have lost them all.
@@ -54,10 +52,10 @@ async def verify(
     both have read once more. Returns what it cost. A verification that ends by an error or a long limit
     begins anew in the next try, and what it cost until then is in no figure: those are of finished work.
 
-    Args: still_allowed: called before each repository; what it raises ends the verification.
+    Args: check_lease: called before each repository; what it raises ends the verification.
     Raises: ApisDiffer; and as CommitSource.fetch.
     """
-    cost = Tally()
+    cost = RequestCost()
     if not count:
         return cost
     day = ranking.day
@@ -65,7 +63,7 @@ async def verify(
     positions = {record.position for record in sample}
     ranked = {n: repository for n, repository in enumerate(ranking, start=1) if n in positions}
     for record in sample:
-        await asyncio.to_thread(still_allowed)
+        await asyncio.to_thread(check_lease)
         read = partial(_read, repository=(record.position, ranked[record.position]), day=day, cost=cost)
         if (record.outcome, record.authors) == await read(rest):
             continue
@@ -85,7 +83,9 @@ def sample_of(records: Iterable[FetchedRepository], count: int, day: date) -> li
     )
 
 
-async def _read(source: CommitSource, repository: tuple[int, Repository], day: date, cost: Tally) -> _Day:
+async def _read(
+    source: CommitSource, repository: tuple[int, Repository], day: date, cost: RequestCost
+) -> _Day:
     (record,) = [record async for records in source.fetch([repository], day) for record in records]
     for name in asdict(cost):
         setattr(cost, name, getattr(cost, name) + getattr(record, name))

@@ -12,8 +12,8 @@ from itertools import islice
 from pydantic import BaseModel, ConfigDict, NonNegativeInt, ValidationError
 
 from include.github.api.models import Repository
-from include.github.api.request_cost import Tally
-from include.github.search.source import Asked, Found, Search
+from include.github.api.request_cost import RequestCost
+from include.github.search.source import PageRequest, PageResult, Search
 from include.staging.files import StagingPath, read_files, written_atomically
 from include.text import first_problem
 
@@ -36,7 +36,7 @@ class _Answer(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     api: str
-    asked: tuple[Asked, ...]
+    asked: tuple[PageRequest, ...]
     found: tuple[_FoundPage, ...]
     cost: dict[str, NonNegativeInt]
 
@@ -46,12 +46,12 @@ class _Answer(BaseModel):
         return sum(page.repositories for page in self.found)
 
 
-class KeptSearch:
+class CheckpointedSearch:
     """Answers what an earlier try of the run asked from its files, in the same order; all else it asks.
 
     Whoever searches through it has to ask the same after the same answers. Each answer is a file.
 
-    Args: api: whose answers they are. still_allowed: called before each request. spend: called with the cause
+    Args: api: whose answers they are. check_lease: called before each request. spend: called with the cause
         where an answer is incomplete, so that a server whose answers never are whole is not asked for ever.
     """
 
@@ -61,30 +61,30 @@ class KeptSearch:
         directory: StagingPath,
         api: str,
         *,
-        still_allowed: Callable[[], None],
+        check_lease: Callable[[], None],
         spend: Callable[[str], None],
     ) -> None:
         self.capacity, self.wanted, self.width = search.capacity, search.wanted, search.width
         self._search, self._folder, self._api = search, directory / FOLDER, api
-        self._still_allowed, self._spend = still_allowed, spend
+        self._check_lease, self._spend = check_lease, spend
         self._number = self._others = 0
         self._kept: Iterator[tuple[StagingPath, bytes]] | None = None
         self._ahead: tuple[StagingPath, bytes] | None = None
 
-    async def read(self, pages: Sequence[Asked], tally: Tally) -> list[Found]:
-        """Read pages. Raises: as the search itself; OSError; what `still_allowed` raises."""
+    async def read(self, pages: Sequence[PageRequest], cost: RequestCost) -> list[PageResult]:
+        """Read pages. Raises: as the search itself; OSError; what `check_lease` raises."""
         self._number += 1
         path = self._folder / f"{self._number:06d}{ENDING}"
         if kept := await asyncio.to_thread(self._find, path, pages):
             answer, found = kept
             for name, added in answer.cost.items():
-                setattr(tally, name, getattr(tally, name, 0) + added)
+                setattr(cost, name, getattr(cost, name, 0) + added)
             return found
-        await asyncio.to_thread(self._still_allowed)
-        before = asdict(tally)
-        found = await self._search.read(pages, tally)
-        cost = {name: value - before[name] for name, value in asdict(tally).items()}
-        await asyncio.to_thread(self._keep, path, pages, found, cost)
+        await asyncio.to_thread(self._check_lease)
+        before = asdict(cost)
+        found = await self._search.read(pages, cost)
+        spent = {name: value - before[name] for name, value in asdict(cost).items()}
+        await asyncio.to_thread(self._keep, path, pages, found, spent)
         for asked, page in zip(pages, found, strict=True):
             if page.incomplete:
                 self._spend(f"incomplete_results of {asked.query!r}")
@@ -101,7 +101,9 @@ class KeptSearch:
         named = {path.name: path for path in paths if path.name.endswith(ENDING) and path.name[0] != "."}
         return read_files(named[name] for name in sorted(named))
 
-    def _find(self, path: StagingPath, pages: Sequence[Asked]) -> tuple[_Answer, list[Found]] | None:
+    def _find(
+        self, path: StagingPath, pages: Sequence[PageRequest]
+    ) -> tuple[_Answer, list[PageResult]] | None:
         if self._kept is None:
             self._kept = self._read_files()
             self._ahead = next(self._kept, None)
@@ -125,12 +127,16 @@ class KeptSearch:
         return answer, [_found(page, repositories) for page in answer.found]
 
     def _keep(
-        self, path: StagingPath, pages: Sequence[Asked], found: Sequence[Found], cost: dict[str, int]
+        self,
+        path: StagingPath,
+        pages: Sequence[PageRequest],
+        found: Sequence[PageResult],
+        spent: dict[str, int],
     ) -> None:
         told = tuple(
             _FoundPage(**page._asdict() | {"repositories": len(page.repositories)}) for page in found
         )
-        answer = _Answer(api=self._api, asked=tuple(pages), found=told, cost=cost)
+        answer = _Answer(api=self._api, asked=tuple(pages), found=told, cost=spent)
         with written_atomically(path) as write:
             write(answer.model_dump_json().encode() + b"\n")
             for page in found:
@@ -138,5 +144,7 @@ class KeptSearch:
                     write(repository.model_dump_json(by_alias=True).encode() + b"\n")
 
 
-def _found(page: _FoundPage, repositories: Iterator[Repository]) -> Found:
-    return Found(page.total_count, tuple(islice(repositories, page.repositories)), page.next, page.incomplete)
+def _found(page: _FoundPage, repositories: Iterator[Repository]) -> PageResult:
+    return PageResult(
+        page.total_count, tuple(islice(repositories, page.repositories)), page.next, page.incomplete
+    )

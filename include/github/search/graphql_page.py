@@ -10,7 +10,7 @@ from pydantic import JsonValue, NonNegativeInt
 from include.github.api.graphql_queries import query_of_aliases
 from include.github.api.graphql_responses import Node, PageInfo, QueryAnswer, Refusal, checked, read_answer
 from include.github.api.models import Repository
-from include.github.search.source import Found
+from include.github.search.source import PageResult
 
 _SEARCH = """\
   s%(n)d: search(type: REPOSITORY, query: $query%(n)d, first: $first%(n)d, after: $after%(n)d) {
@@ -59,20 +59,20 @@ class _Results(Node):
     nodes: tuple[_Result | None, ...]
 
 
-def read_result_pages(value: JsonValue, aliases: int) -> list[Found | Refusal]:
+def read_result_pages(value: JsonValue, aliases: int) -> list[PageResult | Refusal]:
     """Read the answer to search_query(aliases). Raises: ValueError where asking again may help."""
     answer = read_answer(value)
     return [_result_page(answer, f"s{number}") for number in range(aliases)]
 
 
-def _result_page(answer: QueryAnswer, alias: str) -> Found | Refusal:
+def _result_page(answer: QueryAnswer, alias: str) -> PageResult | Refusal:
     if refusal := answer.refusal(alias):
         return refusal
     results = checked(_Results, answer.node(alias), alias)
     repositories = tuple(_repository_of(node) for node in results.nodes if node)
     if len(repositories) < len(results.nodes):
         return Refusal("refused", "a repository is null, without an error")
-    return Found(results.repository_count, repositories, results.page_info.next)
+    return PageResult(results.repository_count, repositories, results.page_info.next)
 
 
 def _repository_of(node: _Result) -> Repository:

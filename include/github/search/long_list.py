@@ -16,11 +16,11 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 
 from include.github.api.models import Repository
-from include.github.api.request_cost import Tally
+from include.github.api.request_cost import RequestCost
 from include.github.search.errors import ListCutShort, SliceTooLarge
 from include.github.search.order import Order
 from include.github.search.slices import CannotBeCut, Cut, Slice, Slices
-from include.github.search.source import PAGE_SIZE, Asked, Found, Search
+from include.github.search.source import PAGE_SIZE, PageRequest, PageResult, Search
 from include.github.search.star_range import StarRange, take_stars_out
 
 READINGS = 3  # of a slice
@@ -46,9 +46,11 @@ class LongList:
         one range of stars at most. day: the younger repositories' days of creation end soon after it.
     """
 
-    def __init__(self, search: Search, query: str, top: int, day: date, order: Order, tally: Tally) -> None:
+    def __init__(
+        self, search: Search, query: str, top: int, day: date, order: Order, cost: RequestCost
+    ) -> None:
         self._search, self._top = search, top
-        self._order, self._tally = order, tally
+        self._order, self._cost = order, cost
         self._rest, stars = take_stars_out(query)
         soon = datetime.combine(day, time(), UTC) + timedelta(days=2)
         # Two qualifiers `created:` are no better defined than two of stars.
@@ -82,10 +84,10 @@ class LongList:
     async def _read_slices(self) -> None:
         while readings := self._next():
             asked = [
-                Asked(reading.cut.slice.text(self._rest), PAGE_SIZE, reading.after, divisible=True)
+                PageRequest(reading.cut.slice.text(self._rest), PAGE_SIZE, reading.after, divisible=True)
                 for reading in readings
             ]
-            found = await self._search.read(asked, self._tally)
+            found = await self._search.read(asked, self._cost)
             for reading, page in zip(readings, found, strict=True):
                 self._take(reading, page)
 
@@ -111,7 +113,7 @@ class LongList:
         high = self._slices.unread[-1].slice.stars.high
         return high is not None and len(self._order) >= self._top <= self._order.names(above=high)
 
-    def _take(self, reading: _Reading, page: Found) -> None:
+    def _take(self, reading: _Reading, page: PageResult) -> None:
         cut, reading.total, readable = reading.cut, page.total_count, not page.incomplete
         if not reading.pages:
             stars = [repository.stars for repository in page.repositories]
@@ -147,7 +149,7 @@ class LongList:
         return lacking
 
     async def _count(self, spans: Sequence[StarRange]) -> list[int]:
-        pages = [Asked(Slice(span).text(self._rest), first=1, divisible=True) for span in spans]
+        pages = [PageRequest(Slice(span).text(self._rest), first=1, divisible=True) for span in spans]
         width = self._search.width
         chunks = [pages[at : at + width] for at in range(0, len(pages), width)]
-        return [page.total_count for chunk in chunks for page in await self._search.read(chunk, self._tally)]
+        return [page.total_count for chunk in chunks for page in await self._search.read(chunk, self._cost)]

@@ -12,10 +12,10 @@ from collections.abc import Callable
 
 from include.github.api.errors import TooManyPages
 from include.github.api.models import Repository
-from include.github.api.request_cost import Tally
+from include.github.api.request_cost import RequestCost
 from include.github.search.errors import ListCutShort
 from include.github.search.order import Order
-from include.github.search.source import PAGE_SIZE, Asked, Found, Search
+from include.github.search.source import PAGE_SIZE, PageRequest, PageResult, Search
 
 READINGS = 3  # of a list that drifts; the last one is filled up from further pages
 
@@ -25,7 +25,7 @@ log = logging.getLogger(__name__)
 class ShortList:
     """Reads the best of a query.
 
-    Args: top: how many, at most the capacity of the search. still_allowed: called before each page; what it
+    Args: top: how many, at most the capacity of the search. check_lease: called before each page; what it
         raises ends the reading. pages: after so many the reading fails.
     """
 
@@ -34,12 +34,12 @@ class ShortList:
         search: Search,
         query: str,
         top: int,
-        tally: Tally,
-        still_allowed: Callable[[], None],
+        cost: RequestCost,
+        check_lease: Callable[[], None],
         pages: int,
     ) -> None:
         self._search, self._query, self._top = search, query, top
-        self._tally, self._pages, self._still_allowed = tally, pages, still_allowed
+        self._cost, self._pages, self._check_lease = cost, pages, check_lease
 
     async def read(self, order: Order) -> None:
         """Read the list, again while it drifts: an item seen on two pages means that another was on none.
@@ -62,9 +62,9 @@ class ShortList:
         after, drifted = "", False
         while True:
             asked.add(after)
-            await asyncio.to_thread(self._still_allowed)
+            await asyncio.to_thread(self._check_lease)
             first = min(PAGE_SIZE, self._top)
-            (page,) = await self._search.read([Asked(self._query, first, after)], self._tally)
+            (page,) = await self._search.read([PageRequest(self._query, first, after)], self._cost)
             drifted |= any(repository.id in ids for repository in page.repositories)
             repositories += page.repositories
             ids |= {repository.id for repository in page.repositories}
@@ -79,7 +79,7 @@ class ShortList:
                 raise TooManyPages(page.next, len(asked))
             after = page.next
 
-    def _require_all(self, page: Found, found: int) -> None:
+    def _require_all(self, page: PageResult, found: int) -> None:
         """Refuse a list that ends before what it promised: a page without Link is no proof of the end.
 
         Also one that has all that was asked for: where Link is dropped here, it is dropped from lists of

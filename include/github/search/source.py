@@ -6,14 +6,14 @@ from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
 from include.github.api.models import Repository
-from include.github.api.request_cost import Tally
+from include.github.api.request_cost import RequestCost
 
 PAGE_SIZE = 100  # the most GitHub gives
 SEARCH_SHOWS = 1000  # https://docs.github.com/en/rest/search/search: "up to 1,000 results for each search"
 CAPACITY = SEARCH_SHOWS
 
 
-class Asked(NamedTuple):
+class PageRequest(NamedTuple):
     """A page to be read.
 
     Attributes: query, in GitHub's syntax; first, how many results, at most PAGE_SIZE; after, where the page
@@ -27,7 +27,7 @@ class Asked(NamedTuple):
     divisible: bool = False
 
 
-class Found(NamedTuple):
+class PageResult(NamedTuple):
     """A page that was read.
 
     Attributes: total_count, results of the query; repositories of the page, by stars downwards; next, what
@@ -51,7 +51,7 @@ class Search(Protocol):
     wanted: int
     width: int
 
-    async def read(self, pages: Sequence[Asked], tally: Tally) -> list[Found]:
+    async def read(self, pages: Sequence[PageRequest], cost: RequestCost) -> list[PageResult]:
         """Read up to `width` pages, and return them in their order.
 
         Raises: as GitHubClient.get, also for incomplete results of what is not divisible.

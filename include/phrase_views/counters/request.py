@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from include.params import BadParam, refuse_unknown_params
-from include.text import shown
+from include.text import safe_repr
 
 MAX_PATH = 1024  # what object stores allow in a key
 MAX_REJECTED = 100_000  # rejects are kept in memory until they are written
@@ -53,4 +53,4 @@ def read_request(params: Mapping[str, object]) -> ImportRequest:
         return ImportRequest.model_validate(dict(params))
     except ValidationError as error:
         name = str(error.errors(include_url=False, include_context=False)[0]["loc"][0])
-        raise BadParam(name, shown(params.get(name)), _ALLOWED[name]) from None
+        raise BadParam(name, safe_repr(params.get(name)), _ALLOWED[name]) from None

@@ -43,7 +43,7 @@ class Reject(NamedTuple):
     text: str
 
 
-class Found(NamedTuple):
+class ParsedBlock(NamedTuple):
     """What a block of lines held.
 
     Attributes: block; rows, (campaign_id, phrase, views, seconds since 1970); numbers, of their lines;
@@ -57,14 +57,14 @@ class Found(NamedTuple):
     blank: int
 
 
-def parse_ndjson(blocks: Iterable[Block]) -> Iterator[Found]:
+def parse_ndjson(blocks: Iterable[Block]) -> Iterator[ParsedBlock]:
     """Yield what the blocks hold: a JSON object on each line, with exactly the four columns."""
     columns = _Columns()
     for block in blocks:
         yield _all_at_once(block, columns.of_ndjson) or _one_by_one(block, columns.row_of_ndjson)
 
 
-def parse_csv(path: str, blocks: Iterable[Block]) -> Iterator[Found]:
+def parse_csv(path: str, blocks: Iterable[Block]) -> Iterator[ParsedBlock]:
     """Yield what the blocks hold after the header. A quoted value ends on the line it began.
 
     Raises: BadHeader where the first line does not name each of the four columns once, in any order.
@@ -215,16 +215,16 @@ def _read_header(path: str, line: bytes) -> tuple[int, ...]:
     return tuple(names.index(column) for column in COLUMNS)
 
 
-def _all_at_once(block: Block, parse: Callable[[Block], list[CounterRow]]) -> Found | None:
+def _all_at_once(block: Block, parse: Callable[[Block], list[CounterRow]]) -> ParsedBlock | None:
     """Return the rows of a block without any fault, else None: who is at fault is found line by line."""
     try:
         rows = parse(block)  # no line that is too long: its values would be
     except (ValueError, csv.Error):
         return None
-    return Found(block, rows, range(block.first, block.first + len(rows)), [], 0)
+    return ParsedBlock(block, rows, range(block.first, block.first + len(rows)), [], 0)
 
 
-def _one_by_one(block: Block, parse: Callable[[bytes], CounterRow]) -> Found:
+def _one_by_one(block: Block, parse: Callable[[bytes], CounterRow]) -> ParsedBlock:
     rows, numbers, rejects, blank = [], [], [], 0
     for line in block.lines():
         if not line.too_long and not line.data.strip():
@@ -237,7 +237,7 @@ def _one_by_one(block: Block, parse: Callable[[bytes], CounterRow]) -> Found:
             numbers.append(line.number)
         except (ValueError, csv.Error) as error:
             rejects.append(rejected(line, _reason(error)))
-    return Found(block, rows, numbers, rejects, blank)
+    return ParsedBlock(block, rows, numbers, rejects, blank)
 
 
 def rejected(line: Line, reason: str) -> Reject:

@@ -16,7 +16,14 @@ from pydantic import BaseModel, ConfigDict
 from include.phrase_views.counters.errors import ImportFileDamaged, ImportFileTooLarge, TooManyRejected
 from include.phrase_views.counters.lines import read_blocks
 from include.phrase_views.counters.request import Format
-from include.phrase_views.counters.rows import CounterRow, Found, Reject, parse_csv, parse_ndjson, rejected
+from include.phrase_views.counters.rows import (
+    CounterRow,
+    ParsedBlock,
+    Reject,
+    parse_csv,
+    parse_ndjson,
+    rejected,
+)
 from include.staging.files import StagingPath, write_atomically
 from include.staging.tables import StagedTable, TableParts, write_table
 
@@ -116,7 +123,7 @@ class _Sorter:
             raise ImportFileTooLarge(self.path, f"more than {MAX_TWICE} samples come twice: split it")
         return frozenset(twice)
 
-    def _rows(self, batches: Iterator[Found]) -> Iterator[CounterRow]:
+    def _rows(self, batches: Iterator[ParsedBlock]) -> Iterator[CounterRow]:
         """Yield the rows to stage; end early when far too many lines are rejected."""
         for found in batches:
             self.blank += found.blank
@@ -131,7 +138,7 @@ class _Sorter:
             if len(self.rejects) > self.max_rejected + _SEEN_BEYOND:
                 return
 
-    def _first_ones(self, found: Found) -> Iterator[CounterRow]:
+    def _first_ones(self, found: ParsedBlock) -> Iterator[CounterRow]:
         """Yield each sample once, the first one."""
         lines = found.block.lines()
         for row, number in zip(found.rows, found.numbers, strict=True):
@@ -148,7 +155,7 @@ class _Sorter:
                 self.rejects.append(rejected(lines[number - found.block.first], reason))
 
 
-def _parsed(path: str, file: BufferedReader, form: Format) -> Iterator[Found]:
+def _parsed(path: str, file: BufferedReader, form: Format) -> Iterator[ParsedBlock]:
     blocks = read_blocks(path, file)
     first = next(blocks, None)
     if first is None:

@@ -114,7 +114,7 @@ class ClickHouseHook(DbApiHook):
         """Return a client that connects when first used: `with hook.get_client() as clickhouse: ...`.
 
         Raises: BadConnection, which names the connection and the field; later, when used,
-            include.clickhouse.errors.ConnectionMistake, which does too.
+            include.clickhouse.errors.UnusableConnection, which does too.
         """
         connection = read_connection(self.get_conn_id())
         options = read_options(connection, ClickHouseOptions)

@@ -12,7 +12,7 @@ from airflow.sdk.log import mask_secret, redact  # type: ignore[attr-defined]  #
 from pydantic import BaseModel, ValidationError
 
 from include.errors import PermanentError
-from include.text import secret_forms, shown
+from include.text import safe_repr, secret_encodings
 from stagehouse.hooks.connection_grammar import NO_HOST, NO_NAME, is_host, is_name
 
 Options = TypeVar("Options", bound=BaseModel)
@@ -53,7 +53,7 @@ def read_connection(conn_id: str) -> Connection:
     _require_text(connection)
     secrets = [connection.password or "", *_secrets_in_extra(connection)]
     # By itself Airflow hides the password as it is, and of extra nothing but the whole.
-    mask_secret([form for secret in secrets for form in secret_forms(secret)])
+    mask_secret([form for secret in secrets for form in secret_encodings(secret)])
     return connection
 
 
@@ -170,4 +170,4 @@ def _why_unreadable(conn_id: str) -> tuple[str, str]:
 
 def _without_texts(value: object) -> str:
     """Show a value, unless it may be a secret in a wrong place."""
-    return shown(value) if isinstance(value, int | float | None) else "what is there"
+    return safe_repr(value) if isinstance(value, int | float | None) else "what is there"

@@ -30,7 +30,7 @@ log = logging.getLogger(__name__)
 
 VARIABLE = "failure_notifier"
 EXAMPLE = '{"class": "airflow.providers.smtp.notifications.smtp.SmtpNotifier", "kwargs": {"to": "..."}}'
-TOLD = "failure_told"  # XCom of a failed task
+NOTIFIED = "failure_told"  # XCom of a failed task
 LONGEST_REASON = 1000  # characters
 _WITHOUT_A_WORD = (
     "ended without an error of its own: the process was killed, or could not tell; the log says more"
@@ -68,18 +68,18 @@ class FailureNotifier(BaseModel):
             raise BadVariable(VARIABLE, f"kwargs do not fit: {_one_line(str(error))[:300]}") from None
 
 
-def tell_failed_task(context: Context) -> None:
+def notify_task_failure(context: Context) -> None:
     """Tell of a task that failed by an error; the on_failure_callback of every task."""
     error = context.get("exception")
-    # Without an error this runs in the DAG processor, for a process that is gone; tell_failed_run tells it.
+    # Without an error this runs in the DAG processor, for a process that is gone; the run's end tells it.
     if error is not None and _tell(context, _reason(context, error)):
         _remember(context)
 
 
-def tell_failed_run(context: Context) -> None:
+def notify_run_failure(context: Context) -> None:
     """Tell of a run that failed and whose task has not told it; the on_failure_callback of every DAG."""
     reason = str(context.get("reason"))
-    if reason != "task_failure" or not _task_has_told(context):
+    if reason != "task_failure" or not _task_has_notified(context):
         _tell(context, _REASONS.get(reason, reason))
 
 
@@ -127,17 +127,17 @@ def _tell(context: Context, reason: str) -> bool:
 
 def _remember(context: Context) -> None:
     try:
-        context["ti"].xcom_push(TOLD, value=True)
+        context["ti"].xcom_push(NOTIFIED, value=True)
     except Exception as error:  # noqa: BLE001 - being told twice is no harm
         log.warning("The end of the run will tell this failure again: %s", _one_line(str(error)))
 
 
-def _task_has_told(context: Context) -> bool:
+def _task_has_notified(context: Context) -> bool:
     ti = context.get("ti")
     if ti is None:
         return False
     try:
-        return bool(ti.xcom_pull(ti.task_id, key=TOLD, map_indexes=ti.map_index))
+        return bool(ti.xcom_pull(ti.task_id, key=NOTIFIED, map_indexes=ti.map_index))
     except Exception as error:  # noqa: BLE001 - being told twice is better than not at all
         log.warning("Cannot see whether this failure was told already: %s", _one_line(str(error)))
         return False

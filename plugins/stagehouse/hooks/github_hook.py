@@ -16,7 +16,7 @@ from airflow.sdk import BaseHook, Connection
 from airflow.sdk.log import mask_secret
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-from include.text import secret_forms
+from include.text import secret_encodings
 from stagehouse.hooks.connection_fields import BadConnection, read_connection, read_options
 from stagehouse.hooks.connection_grammar import NO_URL, is_url
 
@@ -136,14 +136,14 @@ class GitHubHook(BaseHook):
     async def _ask_root_with(self, tokens: tuple[str, ...], whose: str) -> None:
         from include.github.api.answer_errors import Unauthorized
         from include.github.api.bounds import Bounds
-        from include.github.api.request_cost import Tally
+        from include.github.api.request_cost import RequestCost
 
-        bounds = Bounds(attempts=2, retry_first_s=0.2, retry_jitter_s=0.1, patience_s=2)
+        bounds = Bounds(attempts=2, retry_first_s=0.2, retry_jitter_s=0.1, max_sleep_s=2)
         with tempfile.TemporaryDirectory() as directory:
             try:
                 options = {"tokens": tokens, "bounds": bounds, "pace": None}
                 async with self._client(Path(directory), **options) as client:
-                    await client.get(client.base_url, _require_root, Tally())
+                    await client.get(client.base_url, _require_root, RequestCost())
             except Unauthorized as error:
                 raise ValueError(f"{whose}{error}") from None
 
@@ -154,8 +154,8 @@ class GitHubHook(BaseHook):
         stamina.instrumentation.set_on_retry_hooks([])
         # Imported here: aiohttp would slow down the parsing of every DAG file that names this hook.
         from include.github.api.client import GitHubClient
-        from include.github.api.cooldown_store import LimitMemory
-        from include.github.api.page_cache import KeptAnswers
+        from include.github.api.cooldown_store import CooldownStore
+        from include.github.api.page_cache import PageCache
 
         connection = read_connection(self.github_conn_id)
         wanted = read_options(connection, GitHubOptions)
@@ -163,8 +163,8 @@ class GitHubHook(BaseHook):
             "tokens": _tokens(connection),
             "pace": self._shared_pace(wanted),
             **wanted.model_dump(exclude={"processes"}),
-            "limits": LimitMemory(staging_root / LIMITS),
-            "kept": KeptAnswers(staging_root / ANSWERS, partial(datetime.now, UTC)),
+            "limits": CooldownStore(staging_root / LIMITS),
+            "kept": PageCache(staging_root / ANSWERS, partial(datetime.now, UTC)),
             "now": partial(datetime.now, UTC),
         }
         return GitHubClient(_host(connection), **arguments | options)
@@ -207,7 +207,7 @@ def _tokens(connection: Connection) -> tuple[str, ...]:
     if len(tokens) > MOST_TOKENS:
         reason = f"holds more than {MOST_TOKENS} words, which whitespace and commas separate"
         raise BadConnection(connection.conn_id, "password", reason)
-    mask_secret([form for token in tokens for form in secret_forms(token)])
+    mask_secret([form for token in tokens for form in secret_encodings(token)])
     return tokens
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from stagehouse.hooks.rescheduling import slot_given_back_while_waiting
+from stagehouse.hooks.rescheduling import reschedule_on_wait
 
 if TYPE_CHECKING:
     from include.clickhouse.client import ClickHouse
@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def only_one_publishing(what: object) -> Iterator[tuple[ClickHouse, Lease]]:
-    """Yield a client of ClickHouse and the lease of `what` is published: a day, a table, a day of a table.
+def publication_lock(key: object) -> Iterator[tuple[ClickHouse, Lease]]:
+    """Yield a client of ClickHouse and the lease to publish `key`: a day, a table, a day of a table.
 
     Who checks or renders takes it too: between a table and its row in `loads` no publication is as it says,
     and what is read has to be of one publication. A task that has to wait gives its slot back.
@@ -24,8 +24,8 @@ def only_one_publishing(what: object) -> Iterator[tuple[ClickHouse, Lease]]:
     from stagehouse.hooks.postgres_hook import StagehousePostgresHook
 
     with (
-        slot_given_back_while_waiting(),
-        StagehousePostgresHook().lease(f"publish {what}") as lease,
+        reschedule_on_wait(),
+        StagehousePostgresHook().lease(f"publish {key}") as lease,
         ClickHouseHook().get_client() as clickhouse,
     ):
         yield clickhouse, lease

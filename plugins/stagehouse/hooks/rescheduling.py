@@ -15,7 +15,7 @@ LEASE_RETRY = timedelta(seconds=20)
 
 
 @contextmanager
-def slot_given_back_while_waiting() -> Iterator[None]:
+def reschedule_on_wait() -> Iterator[None]:
     """Turn "not before T" and "another holds the lease" into a reschedule of this task.
 
     The task leaves its slot, spends no retry, and starts again at T.

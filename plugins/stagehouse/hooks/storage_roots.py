@@ -14,7 +14,7 @@ from airflow.sdk import Connection, ObjectStoragePath, Variable
 from airflow.sdk.log import redact  # type: ignore[attr-defined]  # as the providers do
 
 from include.errors import PermanentError
-from include.text import shown
+from include.text import safe_repr
 from stagehouse.hooks.connection_fields import BadConnection, read_connection, read_extra
 from stagehouse.hooks.connection_grammar import NO_REGION, NO_URL, is_host, is_url
 
@@ -101,7 +101,7 @@ def names_below(variable: str, directory: StagingPath) -> list[str]:
         except FileNotFoundError:
             return []
     store: Any = directory
-    with telling_of(variable, directory):
+    with storage_errors(variable, directory):
         try:
             paths = store.fs.ls(store.path, detail=False)
         except FileNotFoundError as error:
@@ -112,7 +112,7 @@ def names_below(variable: str, directory: StagingPath) -> list[str]:
 
 
 @contextmanager
-def telling_of(variable: str, root: StagingPath) -> Iterator[None]:
+def storage_errors(variable: str, root: StagingPath) -> Iterator[None]:
     """Turn what the store of `root` says in its own words into an error with the variable and the next step.
 
     Raises: BadVariable; StorageAway.
@@ -165,7 +165,7 @@ def _open(variable: str, url: str) -> StagingPath:
         store = ObjectStoragePath(url, conn_id=conn_id)
         files = store.fs  # a store whose provider is not installed is found here, not by the first file
     except (ValueError, ImportError) as error:
-        raise BadVariable(variable, f"{shown(url)} cannot be opened: {error}") from error
+        raise BadVariable(variable, f"{safe_repr(url)} cannot be opened: {error}") from error
     # Other processes write there: what they wrote must be seen. Airflow itself gives the path its file system
     # only where there is a connection; without one, half of the path's methods would use another.
     files.dircache.use_listings_cache = False

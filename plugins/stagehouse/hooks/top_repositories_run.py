@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, NamedTuple
 from airflow.sdk import get_current_context
 
 from include.github.request import read_options, read_request
-from include.text import shown
-from stagehouse.hooks.rescheduling import slot_given_back_while_waiting
+from include.text import safe_repr
+from stagehouse.hooks.rescheduling import reschedule_on_wait
+from stagehouse.hooks.run_context import manifest_of, request_of_this_run, run_context, staging_of
 from stagehouse.hooks.storage_roots import staging_root
-from stagehouse.hooks.this_run import manifest_of, request_of_this_run, staging_of, this_run
 
 if TYPE_CHECKING:
     from include.github.api.client import GitHubClient
@@ -36,7 +36,7 @@ def tasks_at_once() -> int:
         allowed = (
             "a whole number from 1 to 20. Correct or unset it where Airflow is started, and start that anew"
         )
-        raise ValueError(f"environment variable {TASKS_AT_ONCE} is {shown(text)}: allowed is {allowed}")
+        raise ValueError(f"environment variable {TASKS_AT_ONCE} is {safe_repr(text)}: allowed is {allowed}")
     return int(text)
 
 
@@ -69,17 +69,17 @@ def require_token_where_asked_for() -> None:
         options.chosen_api(has_token=GitHubHook().has_token)
 
 
-class Asking(NamedTuple):
-    """A task's turn. Attributes: client, open; api that is asked; ranking, of the run; still_allowed."""
+class GitHubSession(NamedTuple):
+    """A task's turn. Attributes: client, open; api that is asked; ranking, of the run; check_lease."""
 
     client: GitHubClient
     api: Api
     ranking: Ranking
-    still_allowed: Callable[[], None]
+    check_lease: Callable[[], None]
 
 
 @asynccontextmanager
-async def asking_github() -> AsyncIterator[Asking]:
+async def github_session() -> AsyncIterator[GitHubSession]:
     """Hold the leases of the account, with a client and the ranking: the saved one, or what it is now.
 
     So of all runs and tries one process at a time asks, or as many as the connection says. A task that has to
@@ -90,12 +90,12 @@ async def asking_github() -> AsyncIterator[Asking]:
     from stagehouse.hooks.github_hook import GitHubHook
 
     hook, request, directory = GitHubHook(staging_root=staging_root()), run_request(), staging()
-    with slot_given_back_while_waiting(), hook.lease() as lease:
+    with reschedule_on_wait(), hook.lease() as lease:
         async with hook.get_conn() as client:
             api = run_options().chosen_api(has_token=client.has_token)
             search, now = search_by(api, client), datetime.now(UTC)
             ranking = await rank(client, search, request, directory, now, lease.check)
-            yield Asking(client, api, ranking, lease.check)
+            yield GitHubSession(client, api, ranking, lease.check)
 
 
 async def plan_run() -> None:
@@ -103,15 +103,15 @@ async def plan_run() -> None:
     from include.github.planning import plan_commits
     from stagehouse.hooks.clickhouse_hook import ClickHouseHook
 
-    async with asking_github() as asking:
+    async with github_session() as session:
         with ClickHouseHook().get_client() as clickhouse:
             await plan_commits(
-                asking.client,
+                session.client,
                 clickhouse,
-                asking.ranking,
+                session.ranking,
                 run_options(),
                 staging(),
-                run=this_run(),
+                run=run_context(),
                 now=datetime.now(UTC),
-                still_allowed=asking.still_allowed,
+                check_lease=session.check_lease,
             )

@@ -21,7 +21,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, NonNegativeInt
 from include.pages.day_index import INDEX
 from include.pages.run_note import FOLDER, run_note
 from include.staging.files import StagingPath, open_buffered
-from stagehouse.hooks.storage_roots import REPORTS_ROOT, StorageAway, impatient, names_below, telling_of
+from stagehouse.hooks.storage_roots import REPORTS_ROOT, StorageAway, impatient, names_below, storage_errors
 
 logger = logging.getLogger(__name__)
 
@@ -186,7 +186,7 @@ class Archive:
         if isinstance(path, Path) and not self._holds(path):
             raise NotPublished(f"No file {name} for {folder}")
         with (
-            telling_of(REPORTS_ROOT, self._directory),
+            storage_errors(REPORTS_ROOT, self._directory),
             suppress(FileNotFoundError, NotADirectoryError, IsADirectoryError),
         ):
             file = open_buffered(path)

@@ -278,7 +278,7 @@ async def test_a_passing_404_is_no_loss(stand_in, make_client, tmp_path, top20):
 
 
 async def test_a_lost_lease_ends_the_fetch(stand_in, make_client, tmp_path, top20):
-    """What still_allowed raises comes out at once; finished records stay."""
+    """What check_lease raises comes out at once; finished records stay."""
     app, url = await stand_in(latency_s=0.05)
     ticks = 0
 
@@ -289,7 +289,7 @@ async def test_a_lost_lease_ends_the_fetch(stand_in, make_client, tmp_path, top2
             raise PermissionError("lease lost")
 
     with pytest.raises(PermissionError, match="lease lost"):
-        await run(make_client(url, concurrent=1), top20, tmp_path, still_allowed=check, tick_s=0.1)
+        await run(make_client(url, concurrent=1), top20, tmp_path, check_lease=check, tick_s=0.1)
     await asyncio.sleep(0.2)
     sent = len(app[REQUEST_LOG].requests)
     assert 2 <= sent < 15

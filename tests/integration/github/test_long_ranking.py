@@ -149,12 +149,12 @@ async def test_a_lost_lease_ends_the_reading(serve_crowd, rank_top):
     """Before the next page; the next try goes on after what was read."""
     app, url = await serve_crowd(crowd(range(1, 2601)))
 
-    def still_allowed():
+    def check_lease():
         if len(asked(app)) == 7:
             raise LeaseLost("github")
 
     with pytest.raises(LeaseLost):
-        await rank_top(url, 2000, still_allowed=still_allowed)
+        await rank_top(url, 2000, check_lease=check_lease)
     assert len(asked(app)) == 7
     await rank_top(url, 2000)
     assert len(asked(app)) == len(set(asked(app)))
@@ -165,12 +165,12 @@ async def test_damaged_answers_are_asked_for_again(serve_crowd, rank_top, tmp_pa
     dataset = crowd(range(1, 2601))
     app, url = await serve_crowd(dataset)
 
-    def still_allowed():
+    def check_lease():
         if len(asked(app)) == 12:
             raise LeaseLost("github")
 
     with pytest.raises(LeaseLost):
-        await rank_top(url, 2000, still_allowed=still_allowed)
+        await rank_top(url, 2000, check_lease=check_lease)
     kept = sorted((tmp_path / "run" / "searched").iterdir())
     kept[2].write_bytes(kept[2].read_bytes()[:9000])
     kept[3].write_bytes(b"")

@@ -46,7 +46,7 @@ class Day:
             self._directory,
             run=RUN,
             now=datetime.now(UTC),
-            still_allowed=lambda: None,
+            check_lease=lambda: None,
         )
 
     async def fetch(self) -> Manifest:

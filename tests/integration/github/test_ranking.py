@@ -73,15 +73,13 @@ async def test_a_lost_lease_ends_the_reading_before_the_next_page(stand_in, make
     app, url = await stand_in()
     asked = app[REQUEST_LOG].requests
 
-    def still_allowed() -> None:
+    def check_lease() -> None:
         if asked:
             raise LeaseLost("github")
 
     async with make_client(url) as client:
         with pytest.raises(LeaseLost):
-            await rank(
-                client, RestSearch(client), request_for(1000, yesterday), tmp_path, now(), still_allowed
-            )
+            await rank(client, RestSearch(client), request_for(1000, yesterday), tmp_path, now(), check_lease)
     assert len(asked) == 1
     assert list(tmp_path.iterdir()) == []
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from include.clickhouse.errors import ConnectionMistake
+from include.clickhouse.errors import UnusableConnection
 from stagehouse.hooks.clickhouse_hook import ClickHouseHook
 from stagehouse.hooks.connection_fields import BadConnection
 from stagehouse.hooks.github_hook import GitHubHook
@@ -76,7 +76,7 @@ def test_a_connection_to_clickhouse(define, extra, field, value):
     define(extra, **{field: value})
     try:
         ClickHouseHook().get_client().execute("SELECT 1")
-    except (BadConnection, ConnectionMistake) as refusal:
+    except (BadConnection, UnusableConnection) as refusal:
         assert_named(refusal, "clickhouse_default")
     else:
         pytest.fail("there is no server")

@@ -205,7 +205,7 @@ def test_who_may_no_longer_write_changes_nothing(tmp_path: Path):
     for allowed in range(2):
         left = iter(range(allowed))
         with pytest.raises(StopIteration):
-            render_top_repositories(tmp_path, page_of(), still_allowed=lambda left=left: next(left))
+            render_top_repositories(tmp_path, page_of(), check_lease=lambda left=left: next(left))
         found = {file.name: file.read_bytes() for file in directory.iterdir()}
         assert (found == before, "index.json" in found) == ((not allowed,) * 2)
 

@@ -16,9 +16,9 @@ import stamina
 
 from include.clickhouse.client import ClickHouse, quoted
 from include.clickhouse.cluster import await_replicas, each_server, rows_database, rows_of
-from include.clickhouse.columns import contents_as_published
-from include.clickhouse.contents import Contents, contents, each_key_once
-from include.clickhouse.errors import ConnectionMistake, DayMismatch, OutcomeUnknown
+from include.clickhouse.errors import DayMismatch, OutcomeUnknown, UnusableConnection
+from include.clickhouse.fingerprint import Fingerprint, expected_fingerprint, fingerprint
+from include.clickhouse.schema_compat import contents_as_published
 from include.staging.tables import StagedTable
 
 log = logging.getLogger(__name__)
@@ -42,17 +42,17 @@ def replace_day(
     table: StagedTable,
     day: date,
     source: str | None,
-    expected: Contents,
+    expected: Fingerprint,
     next_step: str,
     *,
-    still_allowed: Callable[[], None] = lambda: None,
+    check_lease: Callable[[], None] = lambda: None,
 ) -> None:
     """Put the rows of the staging table `source` in the place of the day; `source` keeps its rows.
 
     Args: expected, what `source` holds: proved before and after; with 0 rows, `source` may be None and the
-        day is emptied. next_step, for the error. still_allowed, called right before the change, and again
+        day is emptied. next_step, for the error. check_lease, called right before the change, and again
         before it is repeated.
-    Raises: DayMismatch; ClickHouseError; what `still_allowed` raises.
+    Raises: DayMismatch; ClickHouseError; what `check_lease` raises.
     """
     partition = day.isoformat()
     if expected.rows and source:
@@ -62,24 +62,28 @@ def replace_day(
         change = f"REPLACE PARTITION '{partition}' FROM {quoted(source)}"
     else:  # REPLACE from a table without the partition wipes the day on 18.16 and is refused on 26.9
         change = f"DROP PARTITION '{partition}'"
-    settle(clickhouse, f"ALTER TABLE {rows_of(clickhouse, table.name)} {change}", still_allowed)
+    execute_until_confirmed(
+        clickhouse, f"ALTER TABLE {rows_of(clickhouse, table.name)} {change}", check_lease
+    )
     await_replicas(clickhouse, table.name)
     _require(clickhouse, table, partition, expected, next_step)
     log.info("%s: table %s, day %s: %d rows published", clickhouse.where, table.name, day, expected.rows)
 
 
-@stamina.retry(on=(OutcomeUnknown, ConnectionMistake), attempts=None, timeout=ANSWER_WAIT_S, wait_max=10.0)
-def settle(clickhouse: ClickHouse, idempotent_statement: str, still_allowed: Callable[[], None]) -> None:
+@stamina.retry(on=(OutcomeUnknown, UnusableConnection), attempts=None, timeout=ANSWER_WAIT_S, wait_max=10.0)
+def execute_until_confirmed(
+    clickhouse: ClickHouse, idempotent_statement: str, check_lease: Callable[[], None]
+) -> None:
     """Run a statement until the server says that it is done: after a lost answer, once more.
 
-    `still_allowed` is asked each time: while the answer was away, another may have taken the lease.
+    `check_lease` is asked each time: while the answer was away, another may have taken the lease.
     """
-    still_allowed()
+    check_lease()
     clickhouse.execute(idempotent_statement)
 
 
 def check_published_day(
-    clickhouse: ClickHouse, table: StagedTable, day: date, expected: Contents, run_id: str, next_step: str
+    clickhouse: ClickHouse, table: StagedTable, day: date, expected: Fingerprint, run_id: str, next_step: str
 ) -> int:
     """Compare what readers see of the day, and its row in `loads`, with what this run published.
 
@@ -116,7 +120,7 @@ def record_load(
     clickhouse: ClickHouse,
     table: str,
     day: date,
-    published: Contents,
+    published: Fingerprint,
     run_id: str,
     published_at: datetime,
     *,
@@ -204,11 +208,11 @@ def _require(
     clickhouse: ClickHouse,
     table: StagedTable,
     day: str,
-    expected: Contents,
+    expected: Fingerprint,
     next_step: str,
     source: str | None = None,
 ) -> None:
-    found = contents(clickhouse, table, day, source=source)
+    found = fingerprint(clickhouse, table, day, source=source)
     if found != expected:
         reason = f"{source or 'it'} holds {found}, expected {expected}"
         raise DayMismatch(clickhouse.where, table.name, day, reason, next_step)
@@ -217,7 +221,7 @@ def _require(
 def _require_published(
     clickhouse: ClickHouse, table: StagedTable, day: date, recorded: RecordedLoad, next_step: str
 ) -> None:
-    expected = each_key_once(recorded)
+    expected = expected_fingerprint(recorded)
     found = contents_as_published(clickhouse, table, day.isoformat(), expected)
     if found != expected:
         reason = f"it holds {found}, expected {expected}"

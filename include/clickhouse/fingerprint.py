@@ -15,7 +15,7 @@ from include.staging.tables import StagedTable
 _NUMBERS = {"Date": "toUInt16", "DateTime('UTC')": "toUInt32", "UInt32": "toUInt32"}
 
 
-class Contents(BaseModel):
+class Fingerprint(BaseModel):
     """What a table holds. Attributes: rows; keys, distinct ones; checksum; outside, rows of other days."""
 
     model_config = ConfigDict(frozen=True)
@@ -37,12 +37,14 @@ class Counted(Protocol):
         """The sum of their hashes."""
 
 
-def each_key_once(counted: Counted) -> Contents:
+def expected_fingerprint(counted: Counted) -> Fingerprint:
     """Return what a table that holds these rows has, each key once."""
-    return Contents(rows=counted.rows, keys=counted.rows, checksum=counted.checksum)
+    return Fingerprint(rows=counted.rows, keys=counted.rows, checksum=counted.checksum)
 
 
-def contents(clickhouse: ClickHouse, table: StagedTable, day: str, source: str | None = None) -> Contents:
+def fingerprint(
+    clickhouse: ClickHouse, table: StagedTable, day: str, source: str | None = None
+) -> Fingerprint:
     """Count and hash the rows of a day in `table`, or all rows of the staging table `source`.
 
     The checksum is that of include.staging.tables.row_checksum, summed.
@@ -57,12 +59,12 @@ def contents(clickhouse: ClickHouse, table: StagedTable, day: str, source: str |
         f"FROM {quoted(source or table.name)} {where}",
         {"day": day},
     )[0]
-    return Contents(rows=rows, keys=distinct, checksum=checksum, outside=strangers)
+    return Fingerprint(rows=rows, keys=distinct, checksum=checksum, outside=strangers)
 
 
-def contents_in_sight(
+def visible_fingerprint(
     clickhouse: ClickHouse, table: StagedTable, sources: Sequence[str], columns: Sequence[str]
-) -> Contents:
+) -> Fingerprint:
     """Count and hash what readers see of `table` where `columns` are as in any row of the staging tables."""
     names = ", ".join(map(quoted, columns))
     staged = " UNION ALL ".join(f"SELECT {names} FROM {quoted(source)}" for source in sources)
@@ -70,7 +72,7 @@ def contents_in_sight(
         f"SELECT count(), {_checksum(table)} FROM {quoted(table.name)} FINAL "
         f"WHERE ({names}) GLOBAL IN ({staged})"  # on a cluster, staging tables are on the asking server alone
     )
-    return Contents(rows=rows, keys=rows, checksum=checksum)
+    return Fingerprint(rows=rows, keys=rows, checksum=checksum)
 
 
 def _checksum(table: StagedTable) -> str:

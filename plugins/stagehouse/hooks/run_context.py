@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from include.staging.manifest import Manifest
 
 
-class OfADay(Protocol):
+class HasDay(Protocol):
     """A request for one day."""
 
     @property
@@ -27,10 +27,10 @@ class OfADay(Protocol):
         """The day."""
 
 
-Request = TypeVar("Request", bound=OfADay)
+Request = TypeVar("Request", bound=HasDay)
 
 
-def this_run() -> dict[str, str]:
+def run_context() -> dict[str, str]:
     """Return the names of the DAG and its run."""
     context = get_current_context()
     return {"dag_id": context["dag_run"].dag_id, "run_id": context["dag_run"].run_id}
@@ -57,14 +57,14 @@ def request_of_this_run(read_request: Callable[..., Request]) -> Request:
 
 def staging_of(day: date) -> StagingPath:
     """Return the run's own directory."""
-    return run_directory(staging_root(), day=day, **this_run())
+    return run_directory(staging_root(), day=day, **run_context())
 
 
 def manifest_of(task: str, day: date) -> Manifest:
     """Return what a task of the run has staged, perhaps on another worker; its XCom `host` says where."""
     from include.staging.manifest import StagedBy, read_manifest
 
-    staged_by = StagedBy(**this_run(), day=day, task=task)
+    staged_by = StagedBy(**run_context(), day=day, task=task)
     staged_on = get_current_context()["ti"].xcom_pull(task_ids=task, key="host")
     return read_manifest(
         staging_of(day), staged_by, staged_on=str(staged_on or ""), host=socket.gethostname()

@@ -28,16 +28,16 @@ from include.github_stand_in.answers import (
 )
 from include.github_stand_in.dataset import Dataset
 from include.github_stand_in.quota import PERIOD_S, Holder, Quota, QuotaBook, Resource, Window
-from include.github_stand_in.site import Call, Site
+from include.github_stand_in.rest_api import Call, RestApi
 
 if TYPE_CHECKING:
-    from include.github_stand_in.graphql import GraphQLSite
+    from include.github_stand_in.graphql import GraphQLApi
 
 GRAPHQL = ("/graphql", "/api/graphql")  # of GitHub, and of a GitHub Enterprise
 UNNAMED_VERSION = "2022-11-28"  # what a request without X-GitHub-Api-Version gets
 
 
-class Desk:
+class Gateway:
     """Decides on each request of one server."""
 
     def __init__(
@@ -49,8 +49,8 @@ class Desk:
         revoked_tokens: Collection[str],
         graphql_schema: Path | None,
     ) -> None:
-        self._site = Site(dataset)
-        self._graphql = _graphql_site(dataset, self._site, graphql_schema) if graphql_schema else None
+        self._rest_api = RestApi(dataset)
+        self._graphql = _graphql_api(dataset, self._rest_api, graphql_schema) if graphql_schema else None
         self._now = now
         self._quotas = QuotaBook(anonymous, with_token)
         self._revoked = frozenset(revoked_tokens)
@@ -111,7 +111,9 @@ class Desk:
         if request.method not in {hdrs.METH_GET, hdrs.METH_HEAD}:
             return not_found()
         base = f"{request.scheme}://{request.host}"
-        answer = self._site.answer(Call(request.path, base, now.replace(microsecond=0), dict(request.query)))
+        answer = self._rest_api.answer(
+            Call(request.path, base, now.replace(microsecond=0), dict(request.query))
+        )
         etag = answer.headers.get("ETag")
         if etag is not None and etag in request.headers.get(hdrs.IF_NONE_MATCH, ""):
             return Answer(web.HTTPNotModified.status_code, b"", answer.headers)
@@ -134,11 +136,11 @@ class Desk:
         return Holder(token, has_token=True)
 
 
-def _graphql_site(dataset: Dataset, site: Site, schema: Path) -> GraphQLSite:
+def _graphql_api(dataset: Dataset, rest_api: RestApi, schema: Path) -> GraphQLApi:
     # It needs graphql-core, which `make run` does not install.
-    from include.github_stand_in.graphql import GraphQLSite
+    from include.github_stand_in.graphql import GraphQLApi
 
-    return GraphQLSite(dataset, site.catalogue, site.index, schema)
+    return GraphQLApi(dataset, rest_api.catalogue, rest_api.index, schema)
 
 
 def resource_of(request: web.Request) -> Resource:

@@ -48,7 +48,7 @@ class Call:
     query: Mapping[str, str] = field(default_factory=dict)
 
 
-class Site:
+class RestApi:
     """Answers calls about one data set. Attributes: catalogue, index: what it is looked up in."""
 
     def __init__(self, dataset: Dataset) -> None:

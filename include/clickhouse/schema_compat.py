@@ -7,7 +7,7 @@ at its end, and a day that another version published was hashed over the first s
 from __future__ import annotations
 
 from include.clickhouse.client import ClickHouse, quoted
-from include.clickhouse.contents import Contents, contents
+from include.clickhouse.fingerprint import Fingerprint, fingerprint
 from include.staging.tables import StagedTable
 
 
@@ -17,19 +17,19 @@ def has_columns_of(clickhouse: ClickHouse, table: str, staging_table: str) -> bo
 
 
 def contents_as_published(
-    clickhouse: ClickHouse, table: StagedTable, day: str, published: Contents
-) -> Contents:
+    clickhouse: ClickHouse, table: StagedTable, day: str, published: Fingerprint
+) -> Fingerprint:
     """Return what readers see of a day, hashed over the columns that its publisher knew.
 
     Where no number of columns gives what was published, those of `table` count.
     """
-    found = contents(clickhouse, table, day)
+    found = fingerprint(clickhouse, table, day)
     if found == published or found.rows != published.rows:
         return found
     columns = _columns(clickhouse, table.name)
     for known in range(len(columns), 1, -1):  # no table has ever had one column
         other_version = table.model_copy(update={"columns": dict(columns[:known])})
-        seen = contents(clickhouse, other_version, day)
+        seen = fingerprint(clickhouse, other_version, day)
         if seen == published:
             return seen
     return found
