@@ -9,7 +9,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from include.clickhouse.client import ClickHouse
 from include.clickhouse.fingerprint import expected_fingerprint
 from include.clickhouse.partitions import RecordedLoad, recorded_load
-from include.clickhouse.schema_compat import contents_as_published
+from include.clickhouse.schema_compat import fingerprint_as_published
 from include.github.tables import AUTHORS_COMMITS, OUTCOMES, POSITIONS
 from include.phrase_views.report import BY_HOUR
 from include.staging.tables import StagedTable
@@ -90,7 +90,7 @@ def _problem(clickhouse: ClickHouse, table: StagedTable, day: date, recorded: Re
             "the day was over: run it once more for that day"
         )
     published = expected_fingerprint(recorded)
-    found = contents_as_published(clickhouse, table, day.isoformat(), published)
+    found = fingerprint_as_published(clickhouse, table, day.isoformat(), published)
     if found == published:
         return ""
     same = found.rows == recorded.rows

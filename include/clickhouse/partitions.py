@@ -18,7 +18,7 @@ from include.clickhouse.client import ClickHouse, quoted
 from include.clickhouse.cluster import await_replicas, each_server, rows_database, rows_of
 from include.clickhouse.errors import DayMismatch, OutcomeUnknown, UnusableConnection
 from include.clickhouse.fingerprint import Fingerprint, expected_fingerprint, fingerprint
-from include.clickhouse.schema_compat import contents_as_published
+from include.clickhouse.schema_compat import fingerprint_as_published
 from include.staging.tables import StagedTable
 
 log = logging.getLogger(__name__)
@@ -222,7 +222,7 @@ def _require_published(
     clickhouse: ClickHouse, table: StagedTable, day: date, recorded: RecordedLoad, next_step: str
 ) -> None:
     expected = expected_fingerprint(recorded)
-    found = contents_as_published(clickhouse, table, day.isoformat(), expected)
+    found = fingerprint_as_published(clickhouse, table, day.isoformat(), expected)
     if found != expected:
         reason = f"it holds {found}, expected {expected}"
         raise DayMismatch(clickhouse.where, table.name, day.isoformat(), reason, next_step)

@@ -16,7 +16,7 @@ def has_columns_of(clickhouse: ClickHouse, table: str, staging_table: str) -> bo
     return dict(_columns(clickhouse, table)) == dict(_columns(clickhouse, staging_table))
 
 
-def contents_as_published(
+def fingerprint_as_published(
     clickhouse: ClickHouse, table: StagedTable, day: str, published: Fingerprint
 ) -> Fingerprint:
     """Return what readers see of a day, hashed over the columns that its publisher knew.

@@ -1,4 +1,4 @@
-"""The stand-in as an aiohttp application: latency, faults and the request log around the gateway's answers."""
+"""The stand-in as an aiohttp application: latency, faults and the request log around the gateway."""
 
 import asyncio
 import socket

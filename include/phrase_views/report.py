@@ -34,7 +34,7 @@ from include.clickhouse.partitions import (
     replace_day,
     require_recorded,
 )
-from include.clickhouse.schema_compat import contents_as_published, has_columns_of
+from include.clickhouse.schema_compat import fingerprint_as_published, has_columns_of
 from include.clickhouse.staging_tables import (
     connect_to_staged,
     create_staging_table,
@@ -282,7 +282,7 @@ def _require_rows_to_keep(clickhouse: ClickHouse, request: PhraseViewsRequest, r
     """Require the day to be as recorded, or as a try of this run left it that ended before it could."""
     recorded = recorded_load(clickhouse, BY_HOUR.name, request.day)
     published = expected_fingerprint(recorded) if recorded else Fingerprint(rows=0, keys=0, checksum=0)
-    found = contents_as_published(clickhouse, BY_HOUR, request.day.isoformat(), published)
+    found = fingerprint_as_published(clickhouse, BY_HOUR, request.day.isoformat(), published)
     if found == published:
         return
     for name in whole_staging_tables(clickhouse, BY_HOUR.name, run_id):
