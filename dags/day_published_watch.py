@@ -19,13 +19,10 @@ from datetime import UTC, datetime, timedelta
 
 from airflow.sdk import ExceptionRetryPolicy, RetryAction, RetryRule, dag, task
 
-from hooks.connection_fields import BadConnection
-from hooks.failure_notice import tell_failed_run, tell_failed_task
-from hooks.storage_roots import BadVariable
+from include.errors import PermanentError
+from stagehouse.hooks.failure_notice import notify_run_failure, notify_task_failure
 
-TRYING_AGAIN_IS_NO_USE = ExceptionRetryPolicy(
-    [RetryRule(exception=[BadConnection, BadVariable], action=RetryAction.FAIL)]
-)
+RETRY_POLICY = ExceptionRetryPolicy([RetryRule(exception=PermanentError, action=RetryAction.FAIL)])
 
 
 @dag(
@@ -34,12 +31,12 @@ TRYING_AGAIN_IS_NO_USE = ExceptionRetryPolicy(
     catchup=False,
     max_active_runs=1,
     dagrun_timeout=timedelta(minutes=50),
-    on_failure_callback=tell_failed_run,
+    on_failure_callback=notify_run_failure,
     default_args={
-        "on_failure_callback": tell_failed_task,
+        "on_failure_callback": notify_task_failure,
         "retries": 1,  # the day may be replaced just now
         "retry_delay": timedelta(minutes=2),
-        "retry_policy": TRYING_AGAIN_IS_NO_USE,
+        "retry_policy": RETRY_POLICY,
         "execution_timeout": timedelta(minutes=20),
     },
     tags=["clickhouse", "health"],
@@ -50,9 +47,9 @@ def day_published_watch() -> None:
 
     @task
     def require_day() -> dict[str, int]:
-        from hooks.clickhouse_hook import ClickHouseHook
-        from hooks.publication_hours import publication_hours
         from include.published_days import require_published
+        from stagehouse.hooks.clickhouse_hook import ClickHouseHook
+        from stagehouse.hooks.publication_hours import publication_hours
 
         now = datetime.now(UTC)
         due = [dag_id for dag_id, hour in publication_hours().items() if hour <= now.hour]

@@ -49,14 +49,14 @@ from airflow.sdk import (
     task,
 )
 
-from hooks.connection_fields import BadConnection
-from hooks.failure_notice import tell_failed_run, tell_failed_task
-from hooks.publication import only_one_publishing
-from hooks.storage_roots import BadVariable, reports_root, require_storage, staging_root
-from hooks.this_run import this_attempt, this_run
-from hooks.top_repositories_params import run_params
-from hooks.top_repositories_run import (
-    asking_github,
+from include.errors import PermanentError
+from stagehouse.hooks.failure_notice import notify_run_failure, notify_task_failure
+from stagehouse.hooks.publication import publication_lock
+from stagehouse.hooks.run_context import run_context, this_attempt
+from stagehouse.hooks.storage_roots import reports_root, require_storage, staging_root
+from stagehouse.hooks.top_repositories_params import run_params
+from stagehouse.hooks.top_repositories_run import (
+    github_session,
     plan_run,
     require_token_where_asked_for,
     run_options,
@@ -65,46 +65,13 @@ from hooks.top_repositories_run import (
     staging,
     tasks_at_once,
 )
-from include.github.answer_errors import Forbidden, Invalid, Unauthorized
-from include.github.errors import (
-    ApisDiffer,
-    DayNotPublished,
-    ForeignOrigin,
-    MostlyGone,
-    NothingRanked,
-    SliceTooLarge,
-    TooManyPages,
-    TooManyRedirects,
-    WrongRanking,
-)
-from include.github.plan import PlanNeverFits
-from include.params import BadParam
 
 if TYPE_CHECKING:
     from airflow.sdk.execution_time.context import OutletEventAccessors
 
 
 DAY_PUBLISHED = Asset("github_top_repositories_day")
-TRYING_AGAIN_IS_NO_USE = ExceptionRetryPolicy(
-    [
-        RetryRule(exception=[BadParam, BadConnection, BadVariable, WrongRanking], action=RetryAction.FAIL),
-        RetryRule(
-            exception=[Unauthorized, Forbidden, Invalid, MostlyGone, NothingRanked], action=RetryAction.FAIL
-        ),
-        RetryRule(
-            exception=[
-                ForeignOrigin,
-                TooManyPages,
-                TooManyRedirects,
-                DayNotPublished,
-                ApisDiffer,
-                PlanNeverFits,
-                SliceTooLarge,
-            ],
-            action=RetryAction.FAIL,
-        ),
-    ]
-)
+RETRY_POLICY = ExceptionRetryPolicy([RetryRule(exception=PermanentError, action=RetryAction.FAIL)])
 
 
 @dag(
@@ -113,15 +80,15 @@ TRYING_AGAIN_IS_NO_USE = ExceptionRetryPolicy(
     catchup=False,
     max_active_runs=1,
     dagrun_timeout=timedelta(hours=23),
-    on_failure_callback=tell_failed_run,
+    on_failure_callback=notify_run_failure,
     params=run_params(),
     default_args={
-        "on_failure_callback": tell_failed_task,
+        "on_failure_callback": notify_task_failure,
         "retries": 3,
         "retry_delay": timedelta(seconds=30),
         "retry_exponential_backoff": 2,
         "max_retry_delay": timedelta(minutes=10),
-        "retry_policy": TRYING_AGAIN_IS_NO_USE,
+        "retry_policy": RETRY_POLICY,
         "execution_timeout": timedelta(minutes=15),
     },
     tags=["github", "clickhouse"],
@@ -132,7 +99,7 @@ def github_top_repositories() -> None:
 
     @task
     async def postgres_health() -> dict[str, object]:
-        from hooks.postgres_hook import StagehousePostgresHook
+        from stagehouse.hooks.postgres_hook import StagehousePostgresHook
 
         run_request()
         require_token_where_asked_for()
@@ -141,16 +108,16 @@ def github_top_repositories() -> None:
 
     @task
     def tables() -> list[int]:
-        from hooks.clickhouse_hook import ClickHouseHook
         from include.clickhouse.schema import migrate
+        from stagehouse.hooks.clickhouse_hook import ClickHouseHook
 
         with ClickHouseHook().get_client() as clickhouse:
             return migrate(clickhouse)
 
     @task(max_active_tis_per_dag=tasks_at_once(), execution_timeout=timedelta(hours=3))
     async def rank() -> int:
-        async with asking_github() as asking:
-            return len(asking.ranking)
+        async with github_session() as session:
+            return len(session.ranking)
 
     @task.short_circuit(max_active_tis_per_dag=tasks_at_once())
     def plan() -> bool:
@@ -160,10 +127,10 @@ def github_top_repositories() -> None:
     @task(max_active_tis_per_dag=tasks_at_once(), execution_timeout=timedelta(hours=12))
     async def fetch() -> list[dict[str, str]]:
         from include.github.apis import commits_by
+        from include.github.commits.verification import verified_by_rest
         from include.github.fetch import fetch as fetch_commits
-        from include.github.verification import verified_by_rest
 
-        async with asking_github() as (client, api, ranking, allowed):
+        async with github_session() as (client, api, ranking, allowed):
             source, verified = commits_by(api, client), run_options().verified(api)
             manifest = await fetch_commits(
                 client,
@@ -171,9 +138,9 @@ def github_top_repositories() -> None:
                 ranking,
                 run_request(),
                 staging(),
-                **this_run(),
+                **run_context(),
                 now=partial(datetime.now, UTC),
-                still_allowed=allowed,
+                check_lease=allowed,
                 verify=verified_by_rest(client, source, ranking, verified, allowed),
             )
         get_current_context()["ti"].xcom_push("host", manifest.host)
@@ -189,8 +156,8 @@ def github_top_repositories() -> None:
         execution_timeout=timedelta(hours=1),
     )
     def load(part: dict[str, str]) -> dict[str, object]:
-        from hooks.clickhouse_hook import ClickHouseHook
         from include.clickhouse.load import load_part
+        from stagehouse.hooks.clickhouse_hook import ClickHouseHook
 
         directory = staging()
         with ClickHouseHook().get_client() as clickhouse:
@@ -205,10 +172,10 @@ def github_top_repositories() -> None:
 
         manifest = staged_manifest()
         parts = [StagedPart.model_validate(part) for part in staged]
-        with only_one_publishing(manifest.day) as (clickhouse, lease):
+        with publication_lock(manifest.day) as (clickhouse, lease):
             now, allowed = partial(datetime.now, UTC), lease.check
             rows = publish_day(
-                clickhouse, manifest, parts, attempt=this_attempt(), now=now, still_allowed=allowed
+                clickhouse, manifest, parts, attempt=this_attempt(), now=now, check_lease=allowed
             )
             record_cost(clickhouse, manifest, now(), allowed)
         return rows
@@ -220,7 +187,7 @@ def github_top_repositories() -> None:
 
         directory = staging()
         manifest = staged_manifest()
-        with only_one_publishing(manifest.day) as (clickhouse, _):
+        with publication_lock(manifest.day) as (clickhouse, _):
             rows = check_day(clickhouse, directory, manifest, this_attempt())
         outlet_events[DAY_PUBLISHED].extra = {"day": manifest.day.isoformat(), "rows": rows}
         drop_old_runs(staging_root(), manifest.dag_id, now := datetime.now(UTC))
@@ -229,16 +196,16 @@ def github_top_repositories() -> None:
 
     @task
     def render() -> str:
-        from include.github.page_data import read_top_repositories
         from include.pages.run_note import write_run_note
         from include.pages.top_repositories import PAGES, render_top_repositories
+        from include.pages.top_repositories_data import read_top_repositories
         from include.staging.cleaning import drop_unfinished_files
 
         day, root = run_request().day, reports_root()
-        with only_one_publishing(day) as (clickhouse, lease):
+        with publication_lock(day) as (clickhouse, lease):
             data = read_top_repositories(clickhouse, day)
-            directory = render_top_repositories(root, data, still_allowed=lease.check)
-        write_run_note(root / PAGES, this_run()["run_id"], day)
+            directory = render_top_repositories(root, data, check_lease=lease.check)
+        write_run_note(root / PAGES, run_context()["run_id"], day)
         drop_unfinished_files(root / PAGES, datetime.now(UTC))
         return str(directory)
 

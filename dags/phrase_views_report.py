@@ -43,18 +43,17 @@ from airflow.sdk import (
     task,
 )
 
-from hooks.connection_fields import BadConnection
-from hooks.failure_notice import tell_failed_run, tell_failed_task
-from hooks.publication import only_one_publishing
-from hooks.storage_roots import BadVariable, reports_root, require_storage
-from hooks.this_run import request_of_this_run, this_attempt, this_run
-from include.params import BadParam
+from include.errors import PermanentError
 from include.phrase_views.request import (
     DEFAULT_HOUR_RULE,
     DEFAULT_TIME_ZONE,
     MAX_CAMPAIGNS,
     read_request,
 )
+from stagehouse.hooks.failure_notice import notify_run_failure, notify_task_failure
+from stagehouse.hooks.publication import publication_lock
+from stagehouse.hooks.run_context import request_of_this_run, run_context, this_attempt
+from stagehouse.hooks.storage_roots import reports_root, require_storage
 
 if TYPE_CHECKING:
     from airflow.sdk.execution_time.context import OutletEventAccessors
@@ -62,9 +61,7 @@ if TYPE_CHECKING:
     from include.phrase_views.request import PhraseViewsRequest
 
 DAY_PUBLISHED = Asset("phrases_views_by_hour_day")
-TRYING_AGAIN_IS_NO_USE = ExceptionRetryPolicy(
-    [RetryRule(exception=[BadParam, BadConnection, BadVariable], action=RetryAction.FAIL)]
-)
+RETRY_POLICY = ExceptionRetryPolicy([RetryRule(exception=PermanentError, action=RetryAction.FAIL)])
 
 
 @dag(
@@ -73,7 +70,7 @@ TRYING_AGAIN_IS_NO_USE = ExceptionRetryPolicy(
     catchup=False,
     max_active_runs=4,
     dagrun_timeout=timedelta(hours=23),
-    on_failure_callback=tell_failed_run,
+    on_failure_callback=notify_run_failure,
     params={
         "campaign_ids": Param(
             [],
@@ -107,12 +104,12 @@ TRYING_AGAIN_IS_NO_USE = ExceptionRetryPolicy(
         ),
     },
     default_args={
-        "on_failure_callback": tell_failed_task,
+        "on_failure_callback": notify_task_failure,
         "retries": 3,
         "retry_delay": timedelta(seconds=30),
         "retry_exponential_backoff": 2,
         "max_retry_delay": timedelta(minutes=10),
-        "retry_policy": TRYING_AGAIN_IS_NO_USE,
+        "retry_policy": RETRY_POLICY,
         "execution_timeout": timedelta(hours=1),
     },
     tags=["phrase views", "clickhouse"],
@@ -123,7 +120,7 @@ def phrase_views_report() -> None:
 
     @task
     async def postgres_health() -> dict[str, object]:
-        from hooks.postgres_hook import StagehousePostgresHook
+        from stagehouse.hooks.postgres_hook import StagehousePostgresHook
 
         _request()
         require_storage("reports_root")  # what is wrong there is told before anything is computed
@@ -131,29 +128,31 @@ def phrase_views_report() -> None:
 
     @task
     def tables() -> list[int]:
-        from hooks.clickhouse_hook import ClickHouseHook
         from include.clickhouse.schema import migrate
+        from stagehouse.hooks.clickhouse_hook import ClickHouseHook
 
         with ClickHouseHook().get_client() as clickhouse:
             return migrate(clickhouse)
 
     @task
     def report() -> dict[str, object]:
-        from hooks.clickhouse_hook import ClickHouseHook
         from include.phrase_views.report import compute_report
+        from stagehouse.hooks.clickhouse_hook import ClickHouseHook
 
         with ClickHouseHook().get_client() as clickhouse:
-            return compute_report(clickhouse, _request(), this_run()["run_id"], this_attempt()).model_dump()
+            return compute_report(
+                clickhouse, _request(), run_context()["run_id"], this_attempt()
+            ).model_dump()
 
     @task
     def publish(computed: dict[str, object]) -> dict[str, object]:
         from include.phrase_views.report import ComputedReport, publish_report
 
         request, staged = _request(), ComputedReport.model_validate(computed)
-        with only_one_publishing(f"phrases_views_by_hour {request.day}") as (clickhouse, lease):
-            now, allowed, run_id = partial(datetime.now, UTC), lease.check, this_run()["run_id"]
+        with publication_lock(f"phrases_views_by_hour {request.day}") as (clickhouse, lease):
+            now, allowed, run_id = partial(datetime.now, UTC), lease.check, run_context()["run_id"]
             published = publish_report(
-                clickhouse, request, staged, run_id, this_attempt(), now=now, still_allowed=allowed
+                clickhouse, request, staged, run_id, this_attempt(), now=now, check_lease=allowed
             )
         return published.model_dump()
 
@@ -165,7 +164,7 @@ def phrase_views_report() -> None:
         from include.staging.cleaning import drop_unfinished_files
 
         request, root = _request(), reports_root()
-        with only_one_publishing(f"phrases_views_by_hour {request.day}") as (clickhouse, lease):
+        with publication_lock(f"phrases_views_by_hour {request.day}") as (clickhouse, lease):
             run_id, published_at = publication(clickhouse, request.day)
             directory = render_phrase_views(
                 root,
@@ -173,9 +172,9 @@ def phrase_views_report() -> None:
                 read_report(clickhouse, request.day),
                 run_id=run_id,
                 published_at=published_at,
-                still_allowed=lease.check,
+                check_lease=lease.check,
             )
-        write_run_note(root / PAGES, this_run()["run_id"], request.day)
+        write_run_note(root / PAGES, run_context()["run_id"], request.day)
         drop_unfinished_files(root / PAGES, datetime.now(UTC))
         return str(directory)
 
@@ -184,8 +183,8 @@ def phrase_views_report() -> None:
         from include.phrase_views.report import PublishedReport, check_report
 
         request, expected = _request(), PublishedReport.model_validate(published)
-        with only_one_publishing(f"phrases_views_by_hour {request.day}") as (clickhouse, _):
-            rows = check_report(clickhouse, request, expected, this_run()["run_id"])
+        with publication_lock(f"phrases_views_by_hour {request.day}") as (clickhouse, _):
+            rows = check_report(clickhouse, request, expected, run_context()["run_id"])
         outlet_events[DAY_PUBLISHED].extra = {"day": request.day.isoformat(), "rows": rows}
         return rows
 

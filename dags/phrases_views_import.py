@@ -44,37 +44,29 @@ from airflow.sdk import (
     task,
 )
 
-from hooks.connection_fields import BadConnection
-from hooks.failure_notice import tell_failed_run, tell_failed_task
-from hooks.publication import only_one_publishing
-from hooks.storage_roots import BadVariable, inbox_root, require_storage, staging_root
-from hooks.this_run import manifest_of, staging_of, this_attempt, this_run
-from include.params import BadParam
-from include.phrase_views.import_errors import ImportFileError, TooManyRejected
-from include.phrase_views.import_request import (
+from include.errors import PermanentError
+from include.phrase_views.counters.request import (
     DEFAULT_FORMAT,
     DEFAULT_MAX_REJECTED,
     MAX_PATH,
     MAX_REJECTED,
     read_request,
 )
-from include.staging.errors import PublishedSince
+from stagehouse.hooks.failure_notice import notify_run_failure, notify_task_failure
+from stagehouse.hooks.publication import publication_lock
+from stagehouse.hooks.run_context import manifest_of, run_context, staging_of, this_attempt
+from stagehouse.hooks.storage_roots import inbox_root, require_storage, staging_root
 
 if TYPE_CHECKING:
     from datetime import date
 
     from airflow.sdk.execution_time.context import OutletEventAccessors
 
-    from include.phrase_views.import_request import ImportRequest
+    from include.phrase_views.counters.request import ImportRequest
     from include.staging.manifest import Manifest
 
 COUNTERS_PUBLISHED = Asset("phrases_views")
-TRYING_AGAIN_IS_NO_USE = ExceptionRetryPolicy(
-    [
-        RetryRule(exception=[BadParam, BadConnection, BadVariable], action=RetryAction.FAIL),
-        RetryRule(exception=[ImportFileError, TooManyRejected, PublishedSince], action=RetryAction.FAIL),
-    ]
-)
+RETRY_POLICY = ExceptionRetryPolicy([RetryRule(exception=PermanentError, action=RetryAction.FAIL)])
 
 
 @dag(
@@ -83,7 +75,7 @@ TRYING_AGAIN_IS_NO_USE = ExceptionRetryPolicy(
     catchup=False,
     max_active_runs=1,
     dagrun_timeout=timedelta(hours=23),
-    on_failure_callback=tell_failed_run,
+    on_failure_callback=notify_run_failure,
     params={
         "path": Param(
             type="string",
@@ -109,12 +101,12 @@ TRYING_AGAIN_IS_NO_USE = ExceptionRetryPolicy(
         ),
     },
     default_args={
-        "on_failure_callback": tell_failed_task,
+        "on_failure_callback": notify_task_failure,
         "retries": 3,
         "retry_delay": timedelta(seconds=30),
         "retry_exponential_backoff": 2,
         "max_retry_delay": timedelta(minutes=10),
-        "retry_policy": TRYING_AGAIN_IS_NO_USE,
+        "retry_policy": RETRY_POLICY,
         "execution_timeout": timedelta(minutes=15),
     },
     tags=["phrase views", "clickhouse"],
@@ -125,8 +117,8 @@ def phrases_views_import() -> None:
 
     @task
     async def postgres_health() -> dict[str, object]:
-        from hooks.postgres_hook import StagehousePostgresHook
-        from include.phrase_views.import_inbox import locate
+        from include.phrase_views.counters.inbox import locate
+        from stagehouse.hooks.postgres_hook import StagehousePostgresHook
 
         require_storage("inbox_root", "staging_root")
         locate(inbox_root(), _request().path)
@@ -134,22 +126,22 @@ def phrases_views_import() -> None:
 
     @task
     def tables() -> list[int]:
-        from hooks.clickhouse_hook import ClickHouseHook
         from include.clickhouse.schema import migrate
+        from stagehouse.hooks.clickhouse_hook import ClickHouseHook
 
         with ClickHouseHook().get_client() as clickhouse:
             return migrate(clickhouse)
 
     @task(execution_timeout=timedelta(hours=1))
     def stage() -> list[dict[str, str]]:
-        from include.phrase_views.import_file import stage_file
+        from include.phrase_views.counters.file import stage_file
 
         context, directory = get_current_context(), staging_of(_day())
         manifest = stage_file(
             inbox_root(),
             _request(),
             directory,
-            **this_run(),
+            **run_context(),
             day=_day(),
             host=socket.gethostname(),
             now=partial(datetime.now, UTC),
@@ -168,8 +160,8 @@ def phrases_views_import() -> None:
         execution_timeout=timedelta(hours=1),
     )
     def load(part: dict[str, str]) -> dict[str, object]:
-        from hooks.clickhouse_hook import ClickHouseHook
         from include.clickhouse.load import load_part
+        from stagehouse.hooks.clickhouse_hook import ClickHouseHook
 
         directory = staging_of(_day())
         with ClickHouseHook().get_client() as clickhouse:
@@ -183,10 +175,10 @@ def phrases_views_import() -> None:
 
         manifest = _manifest()
         parts = [StagedPart.model_validate(part) for part in staged]
-        with only_one_publishing("phrases_views") as (clickhouse, lease):
+        with publication_lock("phrases_views") as (clickhouse, lease):
             now, allowed = partial(datetime.now, UTC), lease.check
             return publish_day(
-                clickhouse, manifest, parts, attempt=this_attempt(), now=now, still_allowed=allowed
+                clickhouse, manifest, parts, attempt=this_attempt(), now=now, check_lease=allowed
             )
 
     @task(outlets=[COUNTERS_PUBLISHED], execution_timeout=timedelta(hours=1))
@@ -196,7 +188,7 @@ def phrases_views_import() -> None:
 
         directory = staging_of(_day())
         manifest = _manifest()
-        with only_one_publishing("phrases_views") as (clickhouse, _):
+        with publication_lock("phrases_views") as (clickhouse, _):
             rows = check_day(clickhouse, directory, manifest, this_attempt())
         outlet_events[COUNTERS_PUBLISHED].extra = {"path": _request().path, "rows": rows["phrases_views"]}
         drop_old_runs(staging_root(), manifest.dag_id, now := datetime.now(UTC))

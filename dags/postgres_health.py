@@ -17,7 +17,7 @@ from datetime import UTC, datetime, timedelta
 
 from airflow.sdk import dag, task
 
-from hooks.failure_notice import tell_failed_run, tell_failed_task
+from stagehouse.hooks.failure_notice import notify_run_failure, notify_task_failure
 
 
 @dag(
@@ -26,9 +26,9 @@ from hooks.failure_notice import tell_failed_run, tell_failed_task
     catchup=False,
     max_active_runs=1,
     dagrun_timeout=timedelta(minutes=9),
-    on_failure_callback=tell_failed_run,
+    on_failure_callback=notify_run_failure,
     default_args={
-        "on_failure_callback": tell_failed_task,
+        "on_failure_callback": notify_task_failure,
         "retries": 1,
         "retry_delay": timedelta(seconds=30),
         "execution_timeout": timedelta(minutes=2),
@@ -41,7 +41,7 @@ def postgres_health() -> None:
 
     @task(task_id="postgres_health")
     async def check() -> dict[str, object]:
-        from hooks.postgres_hook import StagehousePostgresHook
+        from stagehouse.hooks.postgres_hook import StagehousePostgresHook
 
         return (await StagehousePostgresHook().check_health()).model_dump(mode="json")
 

@@ -6,10 +6,11 @@ import re
 from collections.abc import Collection, Mapping
 from datetime import date
 
-from include.shown import SHOWN, shown
+from include.errors import PermanentError
+from include.text import SHOWN, safe_repr
 
 
-class BadParam(ValueError):
+class BadParam(ValueError, PermanentError):
     """A parameter of the run is not usable.
 
     Attributes: param; value, its repr, cut, or "not known" of a param that no DAG asks for; allowed.
@@ -40,12 +41,12 @@ def read_day(value: object, run_day: date, first: date, today: date) -> date:
         day = run_day
     # Not fromisoformat() alone: since Python 3.11 it takes 20260820 and 2026-W34-4 too.
     elif not isinstance(value, str) or not re.fullmatch("[0-9]{4}-[0-9]{2}-[0-9]{2}", value):
-        raise BadParam("day", shown(value), allowed)
+        raise BadParam("day", safe_repr(value), allowed)
     else:
         try:
             day = date.fromisoformat(value)
         except ValueError:
-            raise BadParam("day", shown(value), allowed) from None
+            raise BadParam("day", safe_repr(value), allowed) from None
     if not first <= day <= today:
-        raise BadParam("day", shown(str(day)), f"{allowed}, today is {today}")
+        raise BadParam("day", safe_repr(str(day)), f"{allowed}, today is {today}")
     return day

@@ -7,13 +7,13 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, date, datetime, time, timedelta
 
 from include.clickhouse.client import ClickHouse
-from include.clickhouse.columns import contents_as_published
-from include.clickhouse.contents import each_key_once
-from include.clickhouse.day import RecordedLoad, recorded_load
+from include.clickhouse.fingerprint import expected_fingerprint
+from include.clickhouse.partitions import RecordedLoad, recorded_load
+from include.clickhouse.schema_compat import fingerprint_as_published
 from include.github.tables import AUTHORS_COMMITS, OUTCOMES, POSITIONS
 from include.phrase_views.report import BY_HOUR
-from include.shown import shown
 from include.staging.tables import StagedTable
+from include.text import safe_repr
 
 # Tables by day only: of `repositories`, whose rows have none, `loads` says nothing.
 TABLES: Mapping[str, tuple[StagedTable, ...]] = {
@@ -54,9 +54,9 @@ def read_hours(text: str) -> dict[str, int]:
         raise ValueError(f"no JSON object like {json.dumps(DEFAULT_HOURS)}")  # noqa: TRY004 - as json.loads
     for dag_id, hour in hours.items():
         if dag_id not in TABLES:
-            raise ValueError(f"{shown(dag_id)} publishes no days; {', '.join(TABLES)} do")
+            raise ValueError(f"{safe_repr(dag_id)} publishes no days; {', '.join(TABLES)} do")
         if type(hour) is not int or not 0 <= hour <= LAST_HOUR:
-            raise ValueError(f"{dag_id} is {shown(hour)}: allowed is an hour (UTC), 0 to {LAST_HOUR}")
+            raise ValueError(f"{dag_id} is {safe_repr(hour)}: allowed is an hour (UTC), 0 to {LAST_HOUR}")
     return hours
 
 
@@ -89,8 +89,8 @@ def _problem(clickhouse: ClickHouse, table: StagedTable, day: date, recorded: Re
             f"table {table.name} was published by run {recorded.run_id} at {recorded.published_at}, before "
             "the day was over: run it once more for that day"
         )
-    published = each_key_once(recorded)
-    found = contents_as_published(clickhouse, table, day.isoformat(), published)
+    published = expected_fingerprint(recorded)
+    found = fingerprint_as_published(clickhouse, table, day.isoformat(), published)
     if found == published:
         return ""
     same = found.rows == recorded.rows

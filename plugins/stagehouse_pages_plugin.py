@@ -1,7 +1,7 @@
 """Pages for people in Airflow's UI: *Phrase views*, *Top repositories*, and the page of each run.
 
 Every Airflow process, every task's too, runs this file, so it imports nothing but what it subclasses. The app
-behind it (plugins/pages) is made when somebody reads `fastapi_apps`, which only the API server does.
+behind it (plugins/stagehouse/ui) is made when somebody reads `fastapi_apps`, which only the API server does.
 """
 # ruff: noqa: INP001 - plugins/ is no package, Airflow loads each of its files by itself
 
@@ -32,7 +32,7 @@ class StagehousePages(AirflowPlugin):
     @cached_property
     def fastapi_apps(self) -> list[dict[str, Any]]:  # type: ignore[override]
         """The app itself, not a shim around it: Airflow runs the lifespan of mounted FastAPI objects only."""
-        from pages.app import create_app
+        from stagehouse.ui.app import create_app
 
         return [{"app": create_app(), "url_prefix": URL_PREFIX, "name": "Stagehouse pages"}]
 

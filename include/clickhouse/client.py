@@ -14,9 +14,9 @@ from clickhouse_driver import Client, errors
 
 from include.clickhouse.errors import (
     ClientShared,
-    ConnectionMistake,
     OutcomeUnknown,
     Refused,
+    UnusableConnection,
     first_line,
     reason_of,
 )
@@ -63,7 +63,7 @@ class NativeClient(Client):  # type: ignore[misc]
     def execute(self, query: str, *args: Any, **kwargs: Any) -> Any:
         """Run one statement as Client.execute does.
 
-        Raises: ClientShared, ConnectionMistake before anything is sent; Refused; OutcomeUnknown.
+        Raises: ClientShared, UnusableConnection before anything is sent; Refused; OutcomeUnknown.
         """
         with self._alone():
             try:
@@ -76,7 +76,7 @@ class NativeClient(Client):  # type: ignore[misc]
     def establish_connection(self, settings: dict[str, Any] | None) -> None:
         """Connect, or see that the connection is alive: what every kind of statement begins with.
 
-        Raises: ClientShared; ConnectionMistake.
+        Raises: ClientShared; UnusableConnection.
         """
         with self._alone():
             if self._is_foreign():
@@ -122,17 +122,17 @@ class NativeClient(Client):  # type: ignore[misc]
         except errors.ServerException as error:
             field = _FIELD_OF_CODE.get(error.code, "host")
             reason = f"the server at {self.address} refused: code {error.code}: {first_line(error.message)}"
-            raise ConnectionMistake(self.where, field, reason) from None
+            raise UnusableConnection(self.where, field, reason) from None
         except UnicodeError as error:  # a label of more than 63 characters
-            raise ConnectionMistake(self.where, "host", f"no name of a host: {error}") from None
+            raise UnusableConnection(self.where, "host", f"no name of a host: {error}") from None
         except errors.NetworkError as error:
-            raise ConnectionMistake(self.where, "host or port", f"no connection: {_reason(error)}") from None
+            raise UnusableConnection(self.where, "host or port", f"no connection: {_reason(error)}") from None
         except (*NO_ANSWER, errors.UnexpectedPacketFromServerError) as error:
             reason = (
                 f"{self.address} does not speak ClickHouse's native protocol ({_reason(error)}); "
                 "the native port is usually 9000 (9440 with TLS), 8123 is HTTP"
             )
-            raise ConnectionMistake(self.where, "port", reason) from None
+            raise UnusableConnection(self.where, "port", reason) from None
         finally:
             connection.send_receive_timeout = patience_s
 

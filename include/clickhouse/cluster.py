@@ -14,7 +14,7 @@ from datetime import date
 from typing import Any, NamedTuple
 
 from include.clickhouse.client import ClickHouse, NativeClient, quoted
-from include.clickhouse.errors import ClickHouseError, ConnectionMistake, DayMismatch
+from include.clickhouse.errors import ClickHouseError, DayMismatch, UnusableConnection
 from include.staging.tables import StagedTable
 
 log = logging.getLogger(__name__)
@@ -58,7 +58,7 @@ class ClusterClient(NativeClient):
     def nodes(self) -> tuple[Node, ...]:
         """Return all servers, shard by shard.
 
-        Raises: ConnectionMistake, which names the clusters that there are.
+        Raises: UnusableConnection, which names the clusters that there are.
         """
         if not self._nodes:
             rows = self.execute(
@@ -69,7 +69,7 @@ class ClusterClient(NativeClient):
             if not self._nodes:
                 known = ", ".join(sorted({cluster for cluster, *_ in rows})) or "none"
                 reason = f"the server at {self.address} knows no cluster {self.cluster!r}; it knows: {known}"
-                raise ConnectionMistake(self.where, "extra.cluster", reason)
+                raise UnusableConnection(self.where, "extra.cluster", reason)
         return self._nodes
 
     def client_of(self, node: Node, database: str = "") -> NativeClient:
@@ -82,10 +82,10 @@ class ClusterClient(NativeClient):
         """Return the servers of a shard, or of that of the day."""
         return [node for node in self.nodes() if node.shard == (shard or self._shard)]
 
-    def move_to_day(self, tables: Iterable[StagedTable], day: date) -> None:
+    def route_to_shard(self, tables: Iterable[StagedTable], day: date) -> None:
         """Connect to the shard that holds the day's rows, or that they belong on: the first of its replicas.
 
-        Raises: DayMismatch where they are on more than one, or may be; ConnectionMistake for a shard that is
+        Raises: DayMismatch where they are on more than one, or may be; UnusableConnection for a shard that is
         down.
         """
         if self._day == day:
@@ -122,7 +122,7 @@ class ClusterClient(NativeClient):
         self.address, self.where = there.address, there.where
 
     def _answering(self, shard: int) -> Iterator[NativeClient]:
-        """Yield a client of each server of the shard that answers. Raises: ConnectionMistake if none does."""
+        """Yield a client of each server of the shard that answers. Raises: UnusableConnection: none does."""
         replicas, down = self.replicas(shard), list[ClickHouseError]()
         for node in replicas:
             there = self.client_of(node)
@@ -136,7 +136,7 @@ class ClusterClient(NativeClient):
         if len(down) == len(replicas):
             reason = f"no server of shard {shard} answers ({'; '.join(map(str, replicas))}): {down[-1]}"
             next_step = "start one of them, or can this worker not reach it by that name and port?"
-            raise ConnectionMistake(self._connection_name, "extra.cluster", f"{reason}. Next: {next_step}")
+            raise UnusableConnection(self._connection_name, "extra.cluster", f"{reason}. Next: {next_step}")
 
     def _held(self, shard: int, tables: Iterable[StagedTable], day: date) -> str | None:
         """Return a table of which the shard has rows of the day, None where it has none.
@@ -163,7 +163,7 @@ class ClusterClient(NativeClient):
 def connect_to_day(clickhouse: ClickHouse, tables: Iterable[StagedTable], day: date) -> None:
     """On a cluster, move the client to the shard of the day; staging tables are there."""
     if isinstance(clickhouse, ClusterClient):
-        clickhouse.move_to_day(tables, day)
+        clickhouse.route_to_shard(tables, day)
 
 
 def rows_of(clickhouse: ClickHouse, table: str) -> str:

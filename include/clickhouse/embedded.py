@@ -25,7 +25,7 @@ from clickhouse_driver.util.escape import escape_params
 from filelock import FileLock, Timeout
 
 from include.clickhouse.client import quoted
-from include.clickhouse.errors import ClientShared, ConnectionMistake, EngineBusy, Refused, first_line
+from include.clickhouse.errors import ClientShared, EngineBusy, Refused, UnusableConnection, first_line
 
 if TYPE_CHECKING:
     from chdb.state.sqlitelike import Connection
@@ -71,7 +71,7 @@ class EmbeddedClient:
     ) -> Any:
         """Run one statement as clickhouse_driver.Client.execute does; further arguments must be unset.
 
-        Raises: Refused; EngineBusy; ConnectionMistake; ClientShared.
+        Raises: Refused; EngineBusy; UnusableConnection; ClientShared.
         """
         if any(unused.values()):
             raise ValueError(f"the embedded engine takes no {', '.join(k for k, v in unused.items() if v)}")
@@ -122,7 +122,7 @@ class EmbeddedClient:
         try:
             engine = Connection(str(self.path))
         except RuntimeError as error:  # such as another path that is open
-            raise ConnectionMistake(self.where, "extra.path", first_line(str(error))) from None
+            raise UnusableConnection(self.where, "extra.path", first_line(str(error))) from None
         engine.query(f"CREATE DATABASE IF NOT EXISTS {quoted(self.database)}")
         engine.query(f"USE {quoted(self.database)}")
         return engine
@@ -133,11 +133,11 @@ class EmbeddedClient:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             self._lock.acquire(timeout=self._wait_s)
         except ValueError as error:
-            raise ConnectionMistake(self.where, "schema", str(error)) from None
+            raise UnusableConnection(self.where, "schema", str(error)) from None
         except Timeout:
             raise EngineBusy(self.where, str(self.path), self._wait_s) from None
         except OSError as error:
-            raise ConnectionMistake(self.where, "extra.path", str(error)) from None
+            raise UnusableConnection(self.where, "extra.path", str(error)) from None
 
     def _select(self, query: str) -> tuple[list[ColumnType], list[Any]]:
         data = self._refusals_named(lambda: self._engine().query(query, "Native").bytes())

@@ -20,7 +20,7 @@ class ClickHouseError(Error):  # type: ignore[misc]
         self.args = facts  # the driver's base keeps one argument; pickling needs them all
 
 
-class ConnectionMistake(ClickHouseError):
+class UnusableConnection(ClickHouseError):
     """The server cannot be used with these settings, and nothing was sent to it.
 
     Attributes: where; field of the Airflow connection to look at; reason.

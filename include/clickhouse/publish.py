@@ -8,9 +8,10 @@ from datetime import datetime
 
 from include.clickhouse.client import ClickHouse, quoted
 from include.clickhouse.cluster import connect_to_day
-from include.clickhouse.columns import has_columns_of
-from include.clickhouse.contents import contents, each_key_once
-from include.clickhouse.day import (
+from include.clickhouse.errors import DayMismatch
+from include.clickhouse.fingerprint import expected_fingerprint, fingerprint
+from include.clickhouse.load import StagedPart, load_part
+from include.clickhouse.partitions import (
     OLD_PARTS_WAIT_S,
     await_removal_of_old_parts,
     check_published_day,
@@ -18,8 +19,7 @@ from include.clickhouse.day import (
     recorded_load,
     replace_day,
 )
-from include.clickhouse.errors import DayMismatch
-from include.clickhouse.load import StagedPart, load_part
+from include.clickhouse.schema_compat import has_columns_of
 from include.clickhouse.staging_tables import (
     connect_to_staged,
     create_staging_table,
@@ -49,13 +49,13 @@ def publish_day(
     *,
     attempt: str,
     now: Callable[[], datetime],
-    still_allowed: Callable[[], None] = lambda: None,
+    check_lease: Callable[[], None] = lambda: None,
     old_parts_wait_s: float = OLD_PARTS_WAIT_S,
 ) -> dict[str, int]:
     """Bring the staged rows of every table of `manifest` into sight; return rows by table.
 
     Safe to repeat at any point, also after its end. Tables without days first, so that the rows of
-    `loads`, written last, stand for all of it. `still_allowed` is called right before each change in sight;
+    `loads`, written last, stand for all of it. `check_lease` is called right before each change in sight;
     what it raises (a lost lease) ends the publication.
 
     Raises: DayMismatch; ClickHouseError.
@@ -78,15 +78,15 @@ def publish_day(
                     parts.table,
                     manifest.day,
                     source,
-                    each_key_once(parts),
+                    expected_fingerprint(parts),
                     NEXT_STEP,
-                    still_allowed=still_allowed,
+                    check_lease=check_lease,
                 )
             else:
-                upsert(clickhouse, manifest, parts, loaded, still_allowed)
+                upsert(clickhouse, manifest, parts, loaded, check_lease)
         for parts in _recorded_tables(manifest):
-            still_allowed()
-            name, published = parts.table.name, each_key_once(parts)
+            check_lease()
+            name, published = parts.table.name, expected_fingerprint(parts)
             record_load(
                 clickhouse,
                 name,
@@ -123,7 +123,7 @@ def check_day(
         rows[name] = parts.rows
         if parts.table.day_column:
             rows[name] = check_published_day(
-                clickhouse, parts.table, manifest.day, each_key_once(parts), manifest.run_id, NEXT_STEP
+                clickhouse, parts.table, manifest.day, expected_fingerprint(parts), manifest.run_id, NEXT_STEP
             )
             continue
         sources = [
@@ -151,9 +151,9 @@ def _require_days(clickhouse: ClickHouse, manifest: Manifest) -> None:
     for parts in manifest.tables.values():
         if not parts.table.day_column:
             continue
-        found = contents(clickhouse, parts.table, manifest.day.isoformat())
-        if found != each_key_once(parts):
-            reason = f"it holds {found}, expected {each_key_once(parts)} (did the server restart?)"
+        found = fingerprint(clickhouse, parts.table, manifest.day.isoformat())
+        if found != expected_fingerprint(parts):
+            reason = f"it holds {found}, expected {expected_fingerprint(parts)} (did the server restart?)"
             raise mismatch(clickhouse, manifest, parts.table.name, reason)
 
 

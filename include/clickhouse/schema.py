@@ -13,7 +13,7 @@ from clickhouse_migrations.migrator import Migrator
 from include.clickhouse.client import ClickHouse
 from include.clickhouse.cluster import ClusterClient
 from include.clickhouse.cluster_ddl import cluster_migrator
-from include.clickhouse.errors import COLUMN_IS_THERE, ClickHouseError, ConnectionMistake, Refused
+from include.clickhouse.errors import COLUMN_IS_THERE, ClickHouseError, Refused, UnusableConnection
 
 log = logging.getLogger(__name__)
 
@@ -66,7 +66,7 @@ def _migrator(clickhouse: ClickHouse) -> Migrator:
     )
     if clickhouse.execute(distributed, {"database": clickhouse.database}):
         reason = f"is not set, and database {clickhouse.database} has the tables of a cluster: name that"
-        raise ConnectionMistake(clickhouse.where, "extra.cluster", reason)
+        raise UnusableConnection(clickhouse.where, "extra.cluster", reason)
     migrator = Migrator(_Connection(clickhouse))
     migrator.init_schema()
     return migrator

@@ -35,7 +35,7 @@ def create_staging_table(clickhouse: ClickHouse, table: str, name: str) -> None:
     clickhouse.execute(f"CREATE TABLE {quoted(name)} AS {like}{engine}")
 
 
-def call_whole(clickhouse: ClickHouse, name: str) -> str:
+def mark_complete(clickhouse: ClickHouse, name: str) -> str:
     """Say that the staging table `name` holds all that it is to hold; return its new name."""
     whole = f"{name}{_WHOLE}"
     clickhouse.execute(f"DROP TABLE IF EXISTS {quoted(whole)}")

@@ -8,12 +8,17 @@ from collections.abc import Callable, Sequence
 
 from include.clickhouse.client import ClickHouse, quoted
 from include.clickhouse.cluster import await_replicas, each_server
-from include.clickhouse.contents import contents, contents_in_sight, each_key_once
-from include.clickhouse.day import ANSWER_WAIT_S, last_publisher, settle, unless_published_since
 from include.clickhouse.errors import DayMismatch
+from include.clickhouse.fingerprint import expected_fingerprint, fingerprint, visible_fingerprint
 from include.clickhouse.load import StagedPart
+from include.clickhouse.partitions import (
+    ANSWER_WAIT_S,
+    execute_until_confirmed,
+    last_publisher,
+    unless_published_since,
+)
 from include.clickhouse.staging_tables import MARK
-from include.staging.errors import PublishedSince
+from include.staging.errors import Superseded
 from include.staging.manifest import Manifest
 from include.staging.tables import TableParts
 
@@ -27,11 +32,11 @@ def upsert(
     manifest: Manifest,
     parts: TableParts,
     loaded: Sequence[StagedPart],
-    still_allowed: Callable[[], None],
+    check_lease: Callable[[], None],
 ) -> None:
     """Insert the staged rows of a table, and prove that they are in sight.
 
-    Raises: DayMismatch; ClickHouseError; what `still_allowed` raises.
+    Raises: DayMismatch; ClickHouseError; what `check_lease` raises.
     """
     table, columns = quoted(parts.table.name), ", ".join(map(quoted, parts.table.columns))
     condition = ""
@@ -41,15 +46,15 @@ def upsert(
         condition = f" WHERE {unchanged}"
     for each in loaded:
         part = manifest.part(each.table, each.file)
-        expected = each_key_once(part)
-        found = contents(clickhouse, parts.table, manifest.day.isoformat(), source=each.staging_table)
+        expected = expected_fingerprint(part)
+        found = fingerprint(clickhouse, parts.table, manifest.day.isoformat(), source=each.staging_table)
         if found != expected:
             reason = f"{each.staging_table} holds {found}, expected {expected}"
             raise mismatch(clickhouse, manifest, parts.table.name, reason)
         source = quoted(each.staging_table)
         insert = f"INSERT INTO {table} ({columns}) SELECT {columns} FROM {source}{condition}"
-        settle(clickhouse, insert, still_allowed)
-    still_allowed()  # else it was another's publication that kept the rows away
+        execute_until_confirmed(clickhouse, insert, check_lease)
+    check_lease()  # else it was another's publication that kept the rows away
     await_replicas(clickhouse, parts.table.name)
     require = _require_rows if parts.table.last_insert_counts else _require_keys
     require(clickhouse, manifest, parts, [each.staging_table for each in loaded])
@@ -64,7 +69,7 @@ def require_last(
     on none inserts anything.
     """
     if (last := last_publisher(clickhouse, parts.table.name)) != manifest.run_id:
-        raise PublishedSince(clickhouse.where, parts.table.name, str(last))
+        raise Superseded(clickhouse.where, parts.table.name, str(last))
     _await_other_inserts(clickhouse, manifest, parts.table.name)
     _require_rows(clickhouse, manifest, parts, [each.staging_table for each in staged])
 
@@ -108,11 +113,11 @@ def _require_rows(
     """Prove that readers see each staged row, with the value of every column."""
     if not sources:
         return
-    expected = each_key_once(parts)
+    expected = expected_fingerprint(parts)
     numbers = [column for column in parts.table.key if parts.table.columns[column] != "String"]
     # Without the texts first: many times faster, and enough where no other rows lie between these.
     for columns in filter(None, (numbers, parts.table.key)):
-        found = contents_in_sight(clickhouse, parts.table, sources, columns)
+        found = visible_fingerprint(clickhouse, parts.table, sources, columns)
         if found == expected:
             return
     reason = f"readers see {found} of this run, expected {expected}"
@@ -125,7 +130,7 @@ def _require_keys(
     """Prove that readers see each staged key, whatever newer runs have put there."""
     if not sources:
         return
-    found = contents_in_sight(clickhouse, parts.table, sources, parts.table.key)
+    found = visible_fingerprint(clickhouse, parts.table, sources, parts.table.key)
     if found.rows != parts.rows:
         reason = f"{parts.rows - found.rows} rows of this run are not there"
         raise mismatch(clickhouse, manifest, parts.table.name, reason)

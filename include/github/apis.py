@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from include.github.client import GitHubClient
-from include.github.commits import RestCommits
-from include.github.fetch import CommitSource
-from include.github.graphql_commits import GraphQLCommits
-from include.github.graphql_search import GraphQLSearch
+from include.github.api.client import GitHubClient
+from include.github.commits.graphql import GraphQLCommits
+from include.github.commits.rest import RestCommits
+from include.github.commits.source import CommitSource
 from include.github.request import Api
-from include.github.search import RestSearch, Search
+from include.github.search.graphql import GraphQLSearch
+from include.github.search.rest import RestSearch
+from include.github.search.source import Search
 
 
 def search_by(api: Api, client: GitHubClient) -> Search:

@@ -6,23 +6,24 @@ import asyncio
 import logging
 import socket
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import asdict
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from itertools import islice
-from typing import Protocol
 
 from pydantic import JsonValue
 
-from include.github.budget import Tally
-from include.github.client import GitHubClient
-from include.github.errors import GitHubError, MostlyGone, RateLimitedUntil
-from include.github.models import Repository
+from include.github.api.client import GitHubClient
+from include.github.api.errors import GitHubError, RateLimitedUntil
+from include.github.api.models import Repository
+from include.github.api.request_cost import RequestCost
+from include.github.api.retries import RetryBudget
+from include.github.commits.checkpoint import CommitCheckpoint
+from include.github.commits.source import CommitSource, FetchedRepository
+from include.github.errors import MostlyGone
 from include.github.progress import Progress
-from include.github.ranking import Ranking, require_request
-from include.github.records import FetchedRepository, Records
+from include.github.rank import Ranking, require_request
 from include.github.request import TopRepositoriesRequest
-from include.github.retries import RetryBudget
 from include.github.tables import write_tables
 from include.staging.files import StagingPath
 from include.staging.manifest import Manifest, StagedBy, own_manifest, parts_are_whole, save_manifest
@@ -37,23 +38,9 @@ READ_AHEAD = 500  # ranked repositories in memory: 100,000 take 1.35 times what 
 log = logging.getLogger(__name__)
 
 
-class CommitSource(Protocol):
-    """A way to ask for commits. Attributes: batch, how many repositories to ask for together."""
-
-    batch: int
-
-    def fetch(
-        self, ranked: Sequence[tuple[int, Repository]], day: date
-    ) -> AsyncIterator[list[FetchedRepository]]:
-        """Yield a record for each of these repositories, given with their positions: several as they come.
-
-        Raises: as GitHubClient.get, after what was finished until then.
-        """
-
-
-async def _unverified(records: Records) -> Tally:  # noqa: ARG001
+async def _unverified(records: CommitCheckpoint) -> RequestCost:  # noqa: ARG001
     """Believe the records."""
-    return Tally()
+    return RequestCost()
 
 
 async def fetch(
@@ -66,15 +53,15 @@ async def fetch(
     dag_id: str,
     run_id: str,
     now: Callable[[], datetime],
-    still_allowed: Callable[[], None] = lambda: None,
-    verify: Callable[[Records], Awaitable[Tally]] = _unverified,
+    check_lease: Callable[[], None] = lambda: None,
+    verify: Callable[[CommitCheckpoint], Awaitable[RequestCost]] = _unverified,
     tick_s: float = TICK_S,
 ) -> Manifest:
     """Stage a run's day and return its manifest; where that is there already, without a request.
 
     What is finished is kept at once: a new try, also after a kill, asks only for the others.
 
-    Args: directory: of the run, the same in every try. still_allowed: called at the start and every
+    Args: directory: of the run, the same in every try. check_lease: called at the start and every
         `tick_s` seconds; what it raises (a lost lease) ends the fetch. verify: called
         before anything is staged, with the records of all repositories; returns what it cost. What it raises
         ends the fetch too.
@@ -85,8 +72,8 @@ async def fetch(
     if manifest and parts_are_whole(directory, manifest):
         log.info("all of %s is staged already: nothing to ask", request)
         return manifest
-    records = await asyncio.to_thread(Records, directory, ranking)
-    await _Fetching(client, source, ranking, records).run(still_allowed, tick_s)
+    records = await asyncio.to_thread(CommitCheckpoint, directory, ranking)
+    await _Fetching(client, source, ranking, records).run(check_lease, tick_s)
     verifying = await verify(records)
     manifest = Manifest(
         dag_id=dag_id,
@@ -106,7 +93,7 @@ class _Fetching:
     """One try: the finished repositories of the tries before it, a queue of the others, and workers."""
 
     def __init__(
-        self, client: GitHubClient, source: CommitSource, ranking: Ranking, records: Records
+        self, client: GitHubClient, source: CommitSource, ranking: Ranking, records: CommitCheckpoint
     ) -> None:
         self._client, self._source, self._records = client, source, records
         self._day = ranking.request.day
@@ -118,11 +105,11 @@ class _Fetching:
         unpushed = len(ranking) - records.asked
         self._progress = Progress(client, unpushed + records.finished, len(ranking))
 
-    async def run(self, still_allowed: Callable[[], None], tick_s: float) -> None:
+    async def run(self, check_lease: Callable[[], None], tick_s: float) -> None:
         """Work until every repository has an outcome."""
         try:
             async with asyncio.TaskGroup() as group:
-                watch = group.create_task(self._progress.watch(tick_s, still_allowed))
+                watch = group.create_task(self._progress.watch(tick_s, check_lease))
                 async with asyncio.TaskGroup() as workers:
                     for _ in range(self._client.max_concurrent_requests):
                         workers.create_task(self._work())
@@ -203,7 +190,7 @@ def _named(batch: Sequence[tuple[int, Repository]]) -> str:
 
 
 def _facts(
-    client: GitHubClient, ranking: Ranking, records: Records, verifying: Tally
+    client: GitHubClient, ranking: Ranking, records: CommitCheckpoint, verifying: RequestCost
 ) -> dict[str, JsonValue]:
     read_on = ranking.fetched_at.astimezone(UTC)
     outcomes: Counter[str] = Counter()

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from include.github.errors import GitHubError
+from include.errors import PermanentError
+from include.github.api.errors import GitHubError
 from include.github.request import Api
 
 COMMITS_PER_PAGE = 100
@@ -17,7 +18,7 @@ WINDOW = timedelta(hours=1)  # of the quotas of core and graphql
 RUN_TIME = timedelta(hours=22)  # of the 23 that a run has; the rest is for ranking, loading, publishing
 
 
-class PlanNeverFits(GitHubError):
+class PlanNeverFits(GitHubError, PermanentError):
     """What is to be asked takes longer than a run may. Attributes: plan, in words; hours; next_step."""
 
     def __init__(self, plan: str, hours: int, next_step: str) -> None:

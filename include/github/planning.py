@@ -8,13 +8,13 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 
 from include.clickhouse.client import ClickHouse
+from include.github.api.client import GitHubClient
+from include.github.api.pacing import GUARD
+from include.github.api.quotas import TokenQuota
 from include.github.apis import commits_by
-from include.github.client import GitHubClient
-from include.github.pacing import GUARD
+from include.github.commits.checkpoint import CommitCheckpoint
 from include.github.plan import Plan, Window, Work, graphql_cost, make_plan, rest_cost
-from include.github.quotas import TokenQuota
-from include.github.ranking import Ranking
-from include.github.records import Records
+from include.github.rank import Ranking
 from include.github.request import Api, RunOptions
 from include.github.runs import extra_pages_of_a_repository, record_plan
 from include.staging.files import StagingPath
@@ -33,15 +33,15 @@ async def plan_commits(
     *,
     run: Mapping[str, str],
     now: datetime,
-    still_allowed: Callable[[], None],
+    check_lease: Callable[[], None],
 ) -> Plan:
     """Return the plan of what this run (dag_id, run_id) has still to ask, having written it down.
 
     Raises: PlanNeverFits, then too, unless only the plan is wanted; BadParam, of an API that cannot be asked;
-        as GitHubClient.get; ClickHouseError; what `still_allowed` raises.
+        as GitHubClient.get; ClickHouseError; what `check_lease` raises.
     """
     api = options.chosen_api(has_token=client.has_token)
-    records = await asyncio.to_thread(Records, directory, ranking)
+    records = await asyncio.to_thread(CommitCheckpoint, directory, ranking)
     left = records.asked - records.finished
     extra_pages = await asyncio.to_thread(extra_pages_of_a_repository, clickhouse)
     spent = ranking.requests + records.requests
@@ -61,7 +61,7 @@ async def plan_commits(
         ranking.request.top,
         plan,
         plan_only=options.plan_only,
-        still_allowed=still_allowed,
+        check_lease=check_lease,
     )
     if not options.plan_only:
         plan.require_time()

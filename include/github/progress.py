@@ -6,7 +6,7 @@ import asyncio
 import logging
 from collections.abc import Callable
 
-from include.github.client import GitHubClient
+from include.github.api.client import GitHubClient
 
 log = logging.getLogger(__name__)
 
@@ -23,11 +23,11 @@ class Progress:
         self._done_before, self._begin_s = done, self._time()
         self._last_s, self._last_requests = self._begin_s, client.requests
 
-    async def watch(self, tick_s: float, still_allowed: Callable[[], None]) -> None:
-        """Ask `still_allowed`, then log a line, now and every `tick_s` seconds, until cancelled."""
+    async def watch(self, tick_s: float, check_lease: Callable[[], None]) -> None:
+        """Ask `check_lease`, then log a line, now and every `tick_s` seconds, until cancelled."""
         while True:
             # It may ask a database: in a thread, so that a slow one delays no request.
-            await asyncio.to_thread(still_allowed)
+            await asyncio.to_thread(check_lease)
             self.tell()
             await asyncio.sleep(tick_s)
 

@@ -10,13 +10,14 @@ from typing import Annotated, Literal, TypeVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
-from include.github.star_range import is_sorted, take_stars_out
+from include.github.search.source import SEARCH_SHOWS
+from include.github.search.star_range import is_sorted, take_stars_out
 from include.params import BadParam, read_day, refuse_unknown_params
-from include.shown import shown
+from include.text import safe_repr
 
-SEARCH_SHOWS = 1000  # https://docs.github.com/en/rest/search/search: "up to 1,000 results for each search"
 MAX_TOP = 100_000  # beyond SEARCH_SHOWS a list is read in slices; so many take 40 minutes at 27 searches each
-MAX_QUERY = 256  # the same page: "You cannot use queries that are longer than 256 characters"
+# https://docs.github.com/en/rest/search/search: "You cannot use queries that are longer than 256 characters"
+MAX_QUERY = 256
 SLICE_CHARACTERS = 80  # what the longest slice adds to a query
 DEFAULT_TOP = 100
 DEFAULT_QUERY = "stars:>1"
@@ -86,7 +87,7 @@ class RunOptions(BaseModel):
         """
         if self.api == "graphql" and not has_token:
             missing = "connection 'github_default' has no token in its password"
-            raise BadParam("api", shown(self.api), f"rest or auto: GraphQL asks for a token, {missing}")
+            raise BadParam("api", safe_repr(self.api), f"rest or auto: GraphQL asks for a token, {missing}")
         if self.api == "auto":
             return "graphql" if has_token else "rest"
         return self.api
@@ -110,7 +111,7 @@ def read_request(params: Mapping[str, object], *, run_day: date, today: date) ->
     values = {"top": params.get("top", DEFAULT_TOP), "query": params.get("query", DEFAULT_QUERY), "day": day}
     request = _checked(TopRepositoriesRequest, values)
     if is_sorted(request.query):
-        raise BadParam("query", shown(request.query), "a query without sort:, for the list is by stars")
+        raise BadParam("query", safe_repr(request.query), "a query without sort:, for the list is by stars")
     if request.top > SEARCH_SHOWS:
         _require_slices(request.query)
     return request
@@ -122,10 +123,12 @@ def _require_slices(query: str) -> None:
     try:
         rest, _ = take_stars_out(query)
     except ValueError as error:
-        raise BadParam("query", shown(query), f"a query {error}, where top is above {SEARCH_SHOWS}") from None
+        raise BadParam(
+            "query", safe_repr(query), f"a query {error}, where top is above {SEARCH_SHOWS}"
+        ) from None
     if len(rest) > longest:
         allowed = f"a query of at most {longest} characters beside stars:, where top is above {SEARCH_SHOWS}"
-        raise BadParam("query", shown(query), allowed)
+        raise BadParam("query", safe_repr(query), allowed)
 
 
 def read_options(params: Mapping[str, object]) -> RunOptions:
@@ -146,4 +149,4 @@ def _checked(model: type[Model], values: Mapping[str, object]) -> Model:
         return model.model_validate(values)
     except ValidationError as error:
         name = str(error.errors(include_url=False, include_context=False)[0]["loc"][0])
-        raise BadParam(name, shown(values[name]), _ALLOWED[name]) from None
+        raise BadParam(name, safe_repr(values[name]), _ALLOWED[name]) from None

@@ -66,7 +66,7 @@ def record_plan(
     plan: Plan,
     *,
     plan_only: bool,
-    still_allowed: Callable[[], None],
+    check_lease: Callable[[], None],
 ) -> None:
     """Write down the plan of a run (dag_id, run_id).
 
@@ -87,11 +87,11 @@ def record_plan(
         quota_left=_QUOTA_NOT_TOLD if plan.quota_left is None else plan.quota_left,
         fits=int(plan.fits),
     )
-    _write(clickhouse, row, still_allowed)
+    _write(clickhouse, row, check_lease)
 
 
 def record_cost(
-    clickhouse: ClickHouse, manifest: Manifest, finished_at: datetime, still_allowed: Callable[[], None]
+    clickhouse: ClickHouse, manifest: Manifest, finished_at: datetime, check_lease: Callable[[], None]
 ) -> None:
     """Write what a published run has cost beside its plan: the manifest's facts, by whatever try."""
     facts = manifest.facts
@@ -108,7 +108,7 @@ def record_cost(
         seconds=max(0, round((manifest.written_at - begun_at).total_seconds())),
         seconds_waited=_number(facts.get("waited_s")),
     )
-    _write(clickhouse, row, still_allowed)
+    _write(clickhouse, row, check_lease)
 
 
 def read_run(clickhouse: ClickHouse, day: date, run_id: str) -> RecordedRun | None:
@@ -136,9 +136,9 @@ def _row_of(clickhouse: ClickHouse, run: Mapping[str, str], day: date) -> Record
     return _read(clickhouse, same, **run) or RecordedRun(run["dag_id"], run["run_id"], day)
 
 
-def _write(clickhouse: ClickHouse, row: RecordedRun, still_allowed: Callable[[], None]) -> None:
+def _write(clickhouse: ClickHouse, row: RecordedRun, check_lease: Callable[[], None]) -> None:
     try:
-        still_allowed()
+        check_lease()
         insert_rows(clickhouse, RUNS, RecordedRun._fields, [[row]])
     except Refused as error:
         if error.code != _UNKNOWN_TABLE:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 
-from include.github.ranking import Ranking
-from include.github.records import FetchedRepository
+from include.github.commits.source import FetchedRepository
+from include.github.rank import Ranking
 from include.staging.files import StagingPath
 from include.staging.tables import Row, StagedTable, TableParts, write_table
 

@@ -1,4 +1,4 @@
-"""The stand-in as an aiohttp application: latency, faults and the request log around the desk's answers."""
+"""The stand-in as an aiohttp application: latency, faults and the request log around the gateway."""
 
 import asyncio
 import socket
@@ -11,12 +11,12 @@ from aiohttp import web
 
 from include.github_stand_in.answers import Answer
 from include.github_stand_in.dataset import Dataset
-from include.github_stand_in.desk import Desk, resource_of
 from include.github_stand_in.faults import Fault, Faults
+from include.github_stand_in.gateway import Gateway, resource_of
 from include.github_stand_in.quota import ANONYMOUS, WITH_TOKEN, Quota
 from include.github_stand_in.request_log import LoggedRequest, RequestLog
 
-DESK = web.AppKey("desk", Desk)
+GATEWAY = web.AppKey("gateway", Gateway)
 FAULTS = web.AppKey("faults", Faults)
 REQUEST_LOG = web.AppKey("request_log", RequestLog)
 LATENCY_S = web.AppKey("latency_s", float)
@@ -52,7 +52,7 @@ def create_app(
         ValueError: two repositories share a name or an id.
     """
     app = web.Application()
-    app[DESK] = Desk(dataset, now, anonymous, with_token, revoked_tokens, graphql_schema)
+    app[GATEWAY] = Gateway(dataset, now, anonymous, with_token, revoked_tokens, graphql_schema)
     app[FAULTS] = Faults()
     app[REQUEST_LOG] = RequestLog(on_request)
     app[LATENCY_S] = latency_s
@@ -69,7 +69,7 @@ async def _handle(request: web.Request) -> web.StreamResponse:
         delay_s = request.app[LATENCY_S] + (fault.delay_s if fault else 0.0)
         if delay_s:
             await asyncio.sleep(delay_s)
-        answer = request.app[DESK].answer(request, await request.read())
+        answer = request.app[GATEWAY].answer(request, await request.read())
         if fault is None:
             status = answer.status
             return web.Response(status=status, body=answer.body, headers=answer.headers)

@@ -58,7 +58,7 @@ class _Query:
     cost: Cost
 
 
-class GraphQLSite:
+class GraphQLApi:
     """Answers queries about one data set. schema: GitHub's, as SDL."""
 
     def __init__(self, dataset: Dataset, catalogue: Catalogue, index: SearchIndex, schema: Path) -> None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from include.shown import shown
+from include.text import safe_repr
 
 _NAME = re.compile(r"[A-Za-z0-9._-]{1,100}")
 FIRST_YEAR, LAST_YEAR = 1970, 2099
@@ -68,7 +68,9 @@ class Row:
 
     def wrong(self, column: str, expected: str) -> RecordingError:
         """Return the error of a value that is not as expected."""
-        return RecordingError(self.file, self.line, column, f"{shown(self.cells[column])} is not {expected}")
+        return RecordingError(
+            self.file, self.line, column, f"{safe_repr(self.cells[column])} is not {expected}"
+        )
 
     def _matching(self, column: str, pattern: re.Pattern[str], expected: str) -> str:
         if not pattern.fullmatch(self.cells[column]):
@@ -95,7 +97,7 @@ def _rows(file: str, lines: Iterator[list[str]], columns: tuple[str, ...]) -> It
     header = next(lines, [])
     for column in columns:
         if column not in header:
-            raise RecordingError(file, 1, column, f"is missing; the header is {shown(','.join(header))}")
+            raise RecordingError(file, 1, column, f"is missing; the header is {safe_repr(','.join(header))}")
     for number, cells in enumerate(lines, start=2):
         if len(cells) != len(header):
             raise RecordingError(file, number, "", f"has {len(cells)} columns, the header has {len(header)}")

@@ -10,7 +10,7 @@ from pydantic import BaseModel, SecretStr
 
 from include.github.request import MAX_TOP
 from include.local_stack.errors import BadSetting
-from include.shown import shown
+from include.text import safe_repr
 
 GITHUB = "https://api.github.com"
 
@@ -106,7 +106,7 @@ def _directory(name: str, value: str) -> Path | None:
             return path
     except (OSError, ValueError):  # a name too long, a NUL, no UTF-8
         raise BadSetting(name, value, "no name of a directory") from None
-    raise BadSetting(name, value, f"a directory is expected and {shown(str(path))} is none")
+    raise BadSetting(name, value, f"a directory is expected and {safe_repr(str(path))} is none")
 
 
 def _whole(name: str, value: str, largest: int) -> int:

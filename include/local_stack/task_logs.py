@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 _TASK = re.compile(r"task_id=(?P<task>[^/]+)(?:/map_index=(?P<index>\d+))?/attempt=(?P<attempt>\d+)\.log$")
-OURS = ("include.", "hooks.")
+OURS = ("include.", "stagehouse.")
 
 
 @dataclass(frozen=True)

@@ -50,7 +50,7 @@ def bar_chart(
     )
     chart.x_labels = labels
     chart.add("", values)
-    chart.add_xml_filter(lambda svg: _told(_bare(svg), title, description))
+    chart.add_xml_filter(lambda svg: _described(_bare(svg), title, description))
     return Markup(chart.render(is_unicode=True))  # noqa: S704 - ElementTree has escaped what it holds
 
 
@@ -73,7 +73,7 @@ def _bare(svg: Element) -> Element:
     return svg
 
 
-def _told(svg: Element, title: str, description: str) -> Element:
+def _described(svg: Element, title: str, description: str) -> Element:
     svg.attrib.pop("id", None)
     svg.set("class", "bars")
     svg.set("role", "img")

@@ -54,7 +54,7 @@ def render_phrase_views(
     *,
     run_id: str,
     published_at: datetime,
-    still_allowed: Callable[[], None] = lambda: None,
+    check_lease: Callable[[], None] = lambda: None,
 ) -> StagingPath:
     """Write the files of a day below `<root>/phrase_views/<day>`, index.json last; return that directory.
 
@@ -63,28 +63,28 @@ def render_phrase_views(
 
     Args: rows: of all campaigns, by campaign_id, phrase and hour_start; a campaign's rows agree in time_zone
         and hour_rule. run_id, published_at: of the run that published the day, and when (aware).
-        still_allowed: called before each change in sight; what it raises ends the rendering.
+        check_lease: called before each change in sight; what it raises ends the rendering.
     Raises: RowsOutOfOrder; OSError with the path in it.
     """
     directory = root / PAGES / request.day.isoformat()
     published = Published(run_id, published_at.astimezone(UTC))
     facts = _facts(request, published)
-    still_allowed()
+    check_lease()
     withdraw_index_of_another(directory, facts)
     campaigns = []
     with written_atomically(directory / "rows.csv", mode=READABLE) as write:
         write(_csv([_CSV_COLUMNS]))
         for campaign_id, group in groupby(_in_order(rows), key=lambda row: row.campaign_id):
             own = list(group)
-            still_allowed()
+            check_lease()
             _write(directory / f"{campaign_id}.tsv", views_by_hour_text(own).encode())
             _write(directory / f"{campaign_id}.html", campaign_page(request.day, own, published))
             write(_csv(_csv_lines(request.day, own)))
             campaigns.append(_summary(own))
-        still_allowed()
+        check_lease()
     _remove_gone(directory, {campaign.campaign_id for campaign in campaigns})
     _write(directory / "index.html", _overview(request, campaigns, published))
-    still_allowed()
+    check_lease()
     write_index(directory, facts | {"campaigns": [campaign._asdict() for campaign in campaigns]})
     return directory
 

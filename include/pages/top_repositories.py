@@ -11,9 +11,9 @@ from datetime import timedelta
 from typing import NamedTuple
 
 from include.github.movement import Direction
-from include.github.page_data import TopRepositories
 from include.pages.day_index import READABLE, withdraw_index_of_another, write_index
 from include.pages.self_contained import self_contained_page
+from include.pages.top_repositories_data import TopRepositories
 from include.staging.files import StagingPath, write_atomically
 
 
@@ -47,14 +47,14 @@ _CSV_COLUMNS = (
 
 
 def render_top_repositories(
-    root: StagingPath, data: TopRepositories, *, still_allowed: Callable[[], None] = lambda: None
+    root: StagingPath, data: TopRepositories, *, check_lease: Callable[[], None] = lambda: None
 ) -> StagingPath:
     """Write the files of a day below `<root>/top_repositories/<day>`, index.json last; return that directory.
 
     It names the run that published the day's commits, and when: the same data give the same bytes. The index
     of another page goes before the first file is written: a day has files of one, or no index.
 
-    Args: still_allowed: called before each change in sight; what it raises ends the rendering.
+    Args: check_lease: called before each change in sight; what it raises ends the rendering.
     Raises: OSError with the path in it.
     """
     directory = root / PAGES / data.day.isoformat()
@@ -83,11 +83,11 @@ def render_top_repositories(
         "repositories": len(data.repositories),
         "sha256": hashlib.sha256(page).hexdigest(),  # it has earlier days too, which may be published anew
     }
-    still_allowed()
+    check_lease()
     withdraw_index_of_another(directory, facts)
     write_atomically(directory / "index.html", page, mode=READABLE)
     write_atomically(directory / "repositories.csv", _csv(data).encode(), mode=READABLE)
-    still_allowed()
+    check_lease()
     write_index(directory, facts)
     return directory
 

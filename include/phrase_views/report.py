@@ -23,9 +23,9 @@ from pydantic import BaseModel, ConfigDict
 
 from include.clickhouse.client import ClickHouse, quoted
 from include.clickhouse.cluster import connect_to_day
-from include.clickhouse.columns import contents_as_published, has_columns_of
-from include.clickhouse.contents import Contents, contents, each_key_once
-from include.clickhouse.day import (
+from include.clickhouse.errors import DayMismatch
+from include.clickhouse.fingerprint import Fingerprint, expected_fingerprint, fingerprint
+from include.clickhouse.partitions import (
     OLD_PARTS_WAIT_S,
     await_removal_of_old_parts,
     check_published_day,
@@ -34,13 +34,13 @@ from include.clickhouse.day import (
     replace_day,
     require_recorded,
 )
-from include.clickhouse.errors import DayMismatch
+from include.clickhouse.schema_compat import fingerprint_as_published, has_columns_of
 from include.clickhouse.staging_tables import (
-    call_whole,
     connect_to_staged,
     create_staging_table,
     drop_abandoned_staging_tables,
     drop_staging_tables,
+    mark_complete,
     staging_table_name,
     whole_staging_tables,
 )
@@ -103,7 +103,7 @@ def compute_report(
     name = staging_table_name(BY_HOUR.name, run_id, attempt)
     create_staging_table(clickhouse, BY_HOUR.name, name)
     insert_report(clickhouse, request, name)
-    found = contents(clickhouse, BY_HOUR, request.day.isoformat(), source=name)
+    found = fingerprint(clickhouse, BY_HOUR, request.day.isoformat(), source=name)
     check_conservation(clickhouse, request, source=name)
     log.info("%s: %s: %d rows are in %s", clickhouse.where, request, found.rows, name)
     return ComputedReport(staging_table=name, rows=found.rows, checksum=found.checksum)
@@ -127,14 +127,14 @@ def publish_report(
     attempt: str,
     *,
     now: Callable[[], datetime],
-    still_allowed: Callable[[], None] = lambda: None,
+    check_lease: Callable[[], None] = lambda: None,
     old_parts_wait_s: float = OLD_PARTS_WAIT_S,
 ) -> PublishedReport:
     """Replace the day by the computed rows, and those that other campaigns have already; safe to repeat.
 
     A day that stays as it is keeps its row in `loads`, so that what was made from it stays the same to the
     byte; unless that row is from before the day was over.
-    `still_allowed` is called right before each change in sight; what it raises ends the publication.
+    `check_lease` is called right before each change in sight; what it raises ends the publication.
 
     Raises: DayMismatch; ClickHouseError.
     """
@@ -150,11 +150,11 @@ def publish_report(
     source = computed.staging_table
     if request.campaign_ids:
         source, day = _with_other_campaigns(clickhouse, request, computed, run_id, attempt)
-    replace_day(clickhouse, BY_HOUR, request.day, source, day, NEXT_STEP, still_allowed=still_allowed)
+    replace_day(clickhouse, BY_HOUR, request.day, source, day, NEXT_STEP, check_lease=check_lease)
     recorded = recorded_load(clickhouse, BY_HOUR.name, request.day)
     stays = recorded and recorded[:2] == (day.rows, day.checksum) and recorded.published_at >= _end(request)
     if not stays:
-        still_allowed()
+        check_lease()
         record_load(clickhouse, BY_HOUR.name, request.day, day, run_id, now())
     await_removal_of_old_parts(clickhouse, [BY_HOUR.name], old_parts_wait_s)
     require_recorded(clickhouse, BY_HOUR, request.day, NEXT_STEP)
@@ -170,7 +170,7 @@ def check_report(
 
     Raises: DayMismatch, also when counters of the day came in after the report.
     """
-    expected = each_key_once(published)
+    expected = expected_fingerprint(published)
     rows = check_published_day(clickhouse, BY_HOUR, request.day, expected, run_id, NEXT_STEP)
     recorded = recorded_load(clickhouse, BY_HOUR.name, request.day)
     if recorded and recorded[:2] == (published.rows, published.checksum):
@@ -250,10 +250,10 @@ def _end(request: PhraseViewsRequest) -> datetime:
     return max(midnight, of_steps[0].start + timedelta(seconds=step_s * len(of_steps)))
 
 
-def _staged(clickhouse: ClickHouse, request: PhraseViewsRequest, computed: ComputedReport) -> Contents:
+def _staged(clickhouse: ClickHouse, request: PhraseViewsRequest, computed: ComputedReport) -> Fingerprint:
     """Return what was computed, having found it in its staging table."""
-    found = contents(clickhouse, BY_HOUR, request.day.isoformat(), source=computed.staging_table)
-    expected = each_key_once(computed)
+    found = fingerprint(clickhouse, BY_HOUR, request.day.isoformat(), source=computed.staging_table)
+    expected = expected_fingerprint(computed)
     if found != expected:
         reason = f"{computed.staging_table} holds {found}, expected {expected}"
         raise _mismatch(clickhouse, request, reason, NEXT_STEP)
@@ -262,7 +262,7 @@ def _staged(clickhouse: ClickHouse, request: PhraseViewsRequest, computed: Compu
 
 def _with_other_campaigns(
     clickhouse: ClickHouse, request: PhraseViewsRequest, computed: ComputedReport, run_id: str, attempt: str
-) -> tuple[str, Contents]:
+) -> tuple[str, Fingerprint]:
     """Return a staging table, with the published rows of campaigns not asked for too, and what it holds."""
     _require_rows_to_keep(clickhouse, request, run_id)
     name = staging_table_name(BY_HOUR.name, run_id, f"publish {attempt}")
@@ -274,19 +274,19 @@ def _with_other_campaigns(
         "WHERE date = %(day)s AND campaign_id NOT IN %(campaign_ids)s",
         {"day": request.day.isoformat(), "campaign_ids": request.campaign_ids},
     )
-    whole = call_whole(clickhouse, name)
-    return whole, contents(clickhouse, BY_HOUR, request.day.isoformat(), source=whole)
+    whole = mark_complete(clickhouse, name)
+    return whole, fingerprint(clickhouse, BY_HOUR, request.day.isoformat(), source=whole)
 
 
 def _require_rows_to_keep(clickhouse: ClickHouse, request: PhraseViewsRequest, run_id: str) -> None:
     """Require the day to be as recorded, or as a try of this run left it that ended before it could."""
     recorded = recorded_load(clickhouse, BY_HOUR.name, request.day)
-    published = each_key_once(recorded) if recorded else Contents(rows=0, keys=0, checksum=0)
-    found = contents_as_published(clickhouse, BY_HOUR, request.day.isoformat(), published)
+    published = expected_fingerprint(recorded) if recorded else Fingerprint(rows=0, keys=0, checksum=0)
+    found = fingerprint_as_published(clickhouse, BY_HOUR, request.day.isoformat(), published)
     if found == published:
         return
     for name in whole_staging_tables(clickhouse, BY_HOUR.name, run_id):
-        if contents(clickhouse, BY_HOUR, request.day.isoformat(), source=name) == found:
+        if fingerprint(clickhouse, BY_HOUR, request.day.isoformat(), source=name) == found:
             return
     reason = f"it holds {found}, loads says {recorded}: rows of other campaigns cannot be taken over"
     raise _mismatch(clickhouse, request, reason, "report the day once for all campaigns")

@@ -11,7 +11,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 
 from include.params import BadParam, read_day, refuse_unknown_params
 from include.phrase_views.hours import hours
-from include.shown import shown
+from include.text import safe_repr
 
 FIRST_DAY = date(1972, 1, 1)  # before it, zones had offsets of odd seconds
 MAX_CAMPAIGNS = 1000
@@ -79,7 +79,9 @@ def read_request(params: Mapping[str, object], *, run_day: date, today: date) ->
         request = PhraseViewsRequest.model_validate(values)
     except ValidationError as error:
         name = str(error.errors(include_url=False, include_context=False)[0]["loc"][0])
-        raise BadParam(name, shown(values[name]), _ALLOWED[name]) from None
+        raise BadParam(name, safe_repr(values[name]), _ALLOWED[name]) from None
     if not hours(day, request.time_zone):
-        raise BadParam("day", shown(str(day)), f"a day that {request.time_zone} has: clocks there skipped it")
+        raise BadParam(
+            "day", safe_repr(str(day)), f"a day that {request.time_zone} has: clocks there skipped it"
+        )
     return request

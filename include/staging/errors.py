@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from include.errors import PermanentError
+
 
 def clear(task: str) -> str:
     """Return the next step: to clear the task that stages, by its name where that is known."""
@@ -69,7 +71,7 @@ class StagingFileForeign(StagingError):
         return f"staging file {self.path} is of {self.said}, expected {self.expected}: {clear(self.task)}"
 
 
-class PublishedSince(StagingError):
+class Superseded(StagingError, PermanentError):
     """Another run has published the table after this one: to try again would undo what it did.
 
     Attributes: where, the connection; table; run, the newer one.

@@ -9,11 +9,11 @@ from typing import NamedTuple
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, JsonValue, ValidationError
 
-from include.shown import first_problem, shown
 from include.staging.column_kinds import StorableDay
 from include.staging.errors import StagingFileDamaged, StagingFileForeign, StagingFileMissing, clear
 from include.staging.files import StagingPath, write_atomically
 from include.staging.tables import Part, TableParts
+from include.text import first_problem, safe_repr
 
 log = logging.getLogger(__name__)
 
@@ -52,8 +52,8 @@ class Manifest(BaseModel):
         for part in parts:
             if part.file == file:
                 return part
-        next_step = f"table {shown(table)} of this run has no such part: {clear(self.task)}"
-        raise StagingFileMissing(shown(file), next_step)
+        next_step = f"table {safe_repr(table)} of this run has no such part: {clear(self.task)}"
+        raise StagingFileMissing(safe_repr(file), next_step)
 
 
 def save_manifest(directory: StagingPath, manifest: Manifest) -> None:
@@ -108,7 +108,7 @@ def parts_are_whole(directory: StagingPath, manifest: Manifest) -> bool:
 
 
 def _named(dag_id: str, run_id: str, day: date) -> str:
-    return f"DAG {shown(dag_id)}, run {shown(run_id)}, day {day}"
+    return f"DAG {safe_repr(dag_id)}, run {safe_repr(run_id)}, day {day}"
 
 
 def _where_to_look(task: str, staged_on: str, host: str) -> str:

@@ -20,10 +20,10 @@ import msgspec
 from clickhouse_cityhash.cityhash import CityHash64
 from pydantic import BaseModel, ConfigDict, FailFast, Field, TypeAdapter, ValidationError, model_validator
 
-from include.shown import shown
 from include.staging.column_kinds import COLUMN_KINDS
 from include.staging.errors import BadRow, StagingFileDamaged, StagingFileMissing, clear
 from include.staging.files import StagingPath, open_buffered, write_atomically
+from include.text import safe_repr
 
 ROWS_PER_PART = 500_000  # a part is built in memory: about 30 MB of text for the widest of our tables
 _ROWS_CHECKED_AT_ONCE = 1_000  # few enough to stay in the processor's cache
@@ -51,7 +51,7 @@ class StagedTable(BaseModel):
     def _is_whole(self) -> Self:
         for column, kind in self.columns.items():
             if not re.fullmatch("[A-Za-z_][A-Za-z0-9_]{0,62}", column) or kind not in COLUMN_KINDS:
-                raise ValueError(f"no column {shown(column)} of kind {shown(kind)} can be staged")
+                raise ValueError(f"no column {safe_repr(column)} of kind {safe_repr(kind)} can be staged")
         if not self.columns or not set(self.key) <= set(self.columns):
             raise ValueError("the key is of columns that the table has not")
         if self.day_column is not None and self.columns.get(self.day_column) != "Date":
@@ -103,7 +103,7 @@ class StagedTable(BaseModel):
         place = list(first["loc"])
         row = rows_before + 1 + (int(place.pop(0)) if place else 0)
         column = list(self.columns)[int(place[0])] if place else "(all)"
-        return BadRow(self.name, row, column, f"{first['msg']}, got {shown(first['input'])}")
+        return BadRow(self.name, row, column, f"{first['msg']}, got {safe_repr(first['input'])}")
 
 
 class Part(BaseModel):

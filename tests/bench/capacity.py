@@ -21,9 +21,9 @@ from statistics import median
 
 from include.clickhouse.load import StagedPart, load_part
 from include.clickhouse.publish import check_day, publish_day
-from include.github.pacing import GUARD
-from include.github.page_data import HISTORY_DAYS, read_top_repositories
+from include.github.api.pacing import GUARD
 from include.pages.top_repositories import render_top_repositories
+from include.pages.top_repositories_data import HISTORY_DAYS, read_top_repositories
 from tests.bench.capacity_model import PUSHED_EVERY, Day
 from tests.bench.fetch import stand_in
 from tests.bench.findings import Finding, require_equal
@@ -169,7 +169,7 @@ def _render(_count: int, directory: Path, port: int, _url: str) -> dict[str, flo
 
 def _show(_count: int, directory: Path, _port: int, _url: str) -> dict[str, float]:
     """Answer with the page, as the API server does."""
-    from pages.answers import rendered_page
+    from stagehouse.ui.responses import rendered_page
 
     (page,) = (directory / "reports").rglob("*.html")
     tracemalloc.start()

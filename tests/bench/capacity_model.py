@@ -8,9 +8,10 @@ import sys
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from include.github.pacing import GUARD
-from include.github.page_data import HISTORY_DAYS
-from include.github.request import SEARCH_SHOWS, Api
+from include.github.api.pacing import GUARD
+from include.github.request import Api
+from include.github.search.source import SEARCH_SHOWS
+from include.pages.top_repositories_data import HISTORY_DAYS
 from include.staging.tables import ROWS_PER_PART
 
 SIZES = (100, 1_000, 10_000, 100_000)

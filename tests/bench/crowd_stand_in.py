@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from include.github.models import Repository as RankedRepository
+from include.github.api.models import Repository as RankedRepository
 from include.github_stand_in.__main__ import _line_writer, read_arguments, serve
 from include.github_stand_in.dataset import Repository, Standing
 from include.github_stand_in.sample import Sample

@@ -15,7 +15,7 @@ from pathlib import Path
 from clickhouse_driver import Client
 
 from include.clickhouse.client import NativeClient
-from include.clickhouse.contents import contents
+from include.clickhouse.fingerprint import fingerprint
 from include.clickhouse.load import load_part
 from include.staging.manifest import Manifest
 from tests.bench.findings import Finding, at_least, not_measured, require_equal
@@ -111,6 +111,6 @@ def _timed_insert(driver: Client, clickhouse: NativeClient, manifest: Manifest, 
 
 def _verify(clickhouse: NativeClient, manifest: Manifest, table: str) -> None:
     """Compare what arrived with the manifest, and drop it: merges of it would disturb the next round."""
-    found, part = contents(clickhouse, TABLE, DAY.isoformat(), source=table), only_part(manifest)
+    found, part = fingerprint(clickhouse, TABLE, DAY.isoformat(), source=table), only_part(manifest)
     require_equal(f"rows and checksum in {table}", (found.rows, found.checksum), (part.rows, part.checksum))
     clickhouse.execute(f"DROP TABLE {table}")

@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
+from include.github.api.client import GitHubClient
+from include.github.api.cooldown_store import CooldownStore
 from include.github.apis import commits_by, search_by
-from include.github.client import GitHubClient
 from include.github.fetch import fetch
-from include.github.limits import LimitMemory
-from include.github.ranking import rank
+from include.github.rank import rank
 from include.github.request import Api, TopRepositoriesRequest
 from include.staging.manifest import Manifest
 
@@ -28,7 +28,7 @@ async def rank_and_fetch(
         requests_per_second=rate,
         max_concurrent_requests=CONCURRENCY,
         timeout_s=30,
-        limits=LimitMemory(directory / "limits"),
+        limits=CooldownStore(directory / "limits"),
         now=now,
     )
     async with client:

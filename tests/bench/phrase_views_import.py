@@ -21,12 +21,12 @@ from pathlib import Path
 from clickhouse_driver import Client
 
 from include.clickhouse.client import ClickHouse
-from include.clickhouse.contents import contents
+from include.clickhouse.fingerprint import fingerprint
 from include.clickhouse.load import load_part
 from include.clickhouse.publish import publish_day
-from include.phrase_views.import_file import stage_file
-from include.phrase_views.import_request import ImportRequest
-from include.phrase_views.import_staging import PHRASES_VIEWS
+from include.phrase_views.counters.file import stage_file
+from include.phrase_views.counters.request import ImportRequest
+from include.phrase_views.counters.staging import PHRASES_VIEWS
 from include.staging.manifest import Manifest
 from tests.bench.findings import Finding, at_least, at_most, require_equal
 from tests.bench.load_memory import peak_kib
@@ -140,7 +140,7 @@ def _timed_insert(driver: Client, clickhouse: ClickHouse, in_memory: list[tuple[
 
 
 def _verify(clickhouse: ClickHouse, table: str) -> None:
-    found = contents(clickhouse, PHRASES_VIEWS, "", source=table)
+    found = fingerprint(clickhouse, PHRASES_VIEWS, "", source=table)
     require_equal(f"rows and samples in {table}", (found.rows, found.keys), (ROWS, ROWS))
 
 

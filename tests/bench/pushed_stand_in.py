@@ -11,11 +11,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from include.github_stand_in import desk
+from include.github_stand_in import gateway
 from include.github_stand_in.__main__ import _line_writer, read_arguments, serve
 from include.github_stand_in.answers import Answer, write
 from include.github_stand_in.dataset import Commit, Repository
-from include.github_stand_in.site import Call, Site
+from include.github_stand_in.rest_api import Call, RestApi
 from tests.bench.busy_stand_in import BusySample
 
 REPOSITORIES, PUSHED = 100, 58
@@ -45,7 +45,7 @@ class PushedSample(BusySample):
         return repository.id in {each.id for each in self.repositories[:PUSHED]}
 
 
-class SiteWithBranches(Site):
+class RestApiWithBranches(RestApi):
     """Each repository has one branch."""
 
     def _repository_call(self, call: Call, repository: Repository, rest: list[str]) -> Answer:
@@ -57,7 +57,7 @@ class SiteWithBranches(Site):
 
 def main(arguments: list[str]) -> None:
     """Serve until SIGTERM."""
-    desk.Site = SiteWithBranches  # type: ignore[misc]
+    gateway.RestApi = RestApiWithBranches  # type: ignore[misc]
     options = read_arguments(arguments)
     with contextlib.ExitStack() as opened:
         asyncio.run(serve(options, PushedSample(), _line_writer(options.request_log, opened)))

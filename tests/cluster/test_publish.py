@@ -6,8 +6,8 @@ from datetime import timedelta
 
 import pytest
 
-from include.clickhouse.contents import contents
-from include.clickhouse.errors import ConnectionMistake, DayMismatch, Refused
+from include.clickhouse.errors import DayMismatch, Refused, UnusableConnection
+from include.clickhouse.fingerprint import fingerprint
 from tests.cluster.conftest import HOME, ClusterDay
 from tests.faults.day import NEW, OLD, Reader
 from tests.integration.clickhouse.days import COMMITS, DAY, commits, load, publish, run, stage, stored
@@ -37,12 +37,12 @@ def test_readers_of_another_server_see_the_old_day_or_the_new_one(day):
     """Whatever replica the server asks, while the day is published over and over."""
     readers = [Reader(lambda r=r: day.connect(shard=OTHER, replica=r)) for r in (1, 2)]
     with day.connect() as clickhouse:
-        old = contents(clickhouse, COMMITS, DAY.isoformat())
+        old = fingerprint(clickhouse, COMMITS, DAY.isoformat())
         for again in range(2):
             run(clickhouse, day.root, f"old run, {again}", (COMMITS, day.old_rows))
             staged = load(clickhouse, day.directory, day.manifest, attempt=str(again))
             publish(clickhouse, day.manifest, staged, attempt=str(again))
-        new = contents(clickhouse, COMMITS, DAY.isoformat())
+        new = fingerprint(clickhouse, COMMITS, DAY.isoformat())
     for reader in readers:
         reader.stop()
         assert reader.seen == {old, new}
@@ -74,7 +74,7 @@ def publish_and_be_killed(day: ClusterDay, changes: int) -> None:
 
         try:
             with day.connect() as clickhouse:
-                publish(clickhouse, day.manifest, staged, still_allowed=kill_before_the_next)
+                publish(clickhouse, day.manifest, staged, check_lease=kill_before_the_next)
         finally:
             os._exit(1)
     assert os.waitpid(publisher, 0)[1] == signal.SIGKILL
@@ -152,7 +152,7 @@ def test_a_shard_is_down(day):
         day.place.cluster.nodes[OTHER, replica].kill()
     ports = [day.place.cluster.nodes[OTHER, replica].port for replica in (1, 2)]
     with day.connect(shard=HOME) as clickhouse:
-        with pytest.raises(ConnectionMistake, match="Next: start one of them, or can this worker") as nobody:
+        with pytest.raises(UnusableConnection, match="Next: start one of them, or can this worker") as nobody:
             load(clickhouse, day.directory, day.manifest)
         with pytest.raises(Refused, match="Next: start one of these servers") as half:
             stored(clickhouse)

@@ -5,14 +5,14 @@ from pathlib import Path
 import pytest
 from clickhouse_migrations.migrator import Migrator
 
-from hooks.clickhouse_hook import ClickHouseHook
-from hooks.connection_fields import BadConnection
 from include.clickhouse.client import NativeClient
 from include.clickhouse.cluster import ClusterClient
 from include.clickhouse.cluster_ddl import NoClusterForm, cluster_forms
 from include.clickhouse.embedded import EmbeddedClient
-from include.clickhouse.errors import ConnectionMistake, Refused
+from include.clickhouse.errors import Refused, UnusableConnection
 from include.clickhouse.schema import MIGRATIONS, migrate
+from stagehouse.hooks.clickhouse_hook import ClickHouseHook
+from stagehouse.hooks.connection_fields import BadConnection
 from tests.cluster.conftest import WHERE, ClusterDatabase
 
 TABLES = (
@@ -37,7 +37,7 @@ def test_migrating_twice(database):
 def test_a_migration_waits_for_no_server_that_is_down(database):
     """What is to be made on all servers fails at once where one is not there, by its name."""
     database.cluster.nodes[1, 2].kill()
-    with database.connect() as clickhouse, pytest.raises(ConnectionMistake, match="replica 2 of shard 1"):
+    with database.connect() as clickhouse, pytest.raises(UnusableConnection, match="replica 2 of shard 1"):
         migrate(clickhouse)
 
 
@@ -95,7 +95,7 @@ def test_a_statement_without_a_form_for_clusters(statement):
 
 def test_a_cluster_that_the_server_does_not_know(database):
     """The error names the connection, the field and the clusters that there are."""
-    with database.connect(cluster="stag") as clickhouse, pytest.raises(ConnectionMistake) as unknown:
+    with database.connect(cluster="stag") as clickhouse, pytest.raises(UnusableConnection) as unknown:
         migrate(clickhouse)
     assert str(unknown.value).startswith(f"{WHERE}, field extra.cluster: ")
     assert "knows no cluster 'stag'; it knows: stage" in str(unknown.value)
@@ -107,14 +107,14 @@ def test_a_database_made_without_a_cluster(database):
     login = {"user": server.user, "password": server.password}
     with NativeClient(WHERE, server.host, server.port, database.name, **login) as alone:
         migrate(alone)
-    with database.connect() as clickhouse, pytest.raises(ConnectionMistake, match="made without a cluster"):
+    with database.connect() as clickhouse, pytest.raises(UnusableConnection, match="made without a cluster"):
         migrate(clickhouse)
     other = ClusterDatabase(database.cluster)
     with other.connect() as clickhouse:
         migrate(clickhouse)
     with (
         NativeClient(WHERE, server.host, server.port, other.name, **login) as alone,
-        pytest.raises(ConnectionMistake, match=r"extra\.cluster: is not set"),
+        pytest.raises(UnusableConnection, match=r"extra\.cluster: is not set"),
     ):
         migrate(alone)
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from include.clickhouse.contents import contents
-from include.clickhouse.errors import ConnectionMistake
+from include.clickhouse.errors import UnusableConnection
+from include.clickhouse.fingerprint import fingerprint
 from include.clickhouse.publish import check_day
 from include.clickhouse.schema import MIGRATIONS, migrate
 from tests.cluster.conftest import HOME, ClusterDay
@@ -51,14 +51,14 @@ def test_a_run_goes_on_over_an_upgrade(day, following, caplog):
             return migrate(clickhouse, following)
 
     with day.connect() as clickhouse:
-        old = contents(clickhouse, COMMITS, DAY.isoformat())
+        old = fingerprint(clickhouse, COMMITS, DAY.isoformat())
         before = load(clickhouse, day.directory, day.manifest)
         with ThreadPoolExecutor(2) as pool:
             assert [NEXT_VERSION] in list(pool.map(migrate_here, (1, 2)))
         after = day.load_last_part(clickhouse, "after the upgrade")
         publish(clickhouse, day.manifest, [*before[:-1], after])
         check_day(clickhouse, day.directory, day.manifest, "1")
-        new = contents(clickhouse, COMMITS, DAY.isoformat())
+        new = fingerprint(clickhouse, COMMITS, DAY.isoformat())
     reader.stop()
     assert reader.seen == {old, new}
     day.require_published(day.manifest, day.rows)
@@ -79,7 +79,7 @@ def test_a_run_goes_on_while_an_upgrade_waits_for_a_replica(day, following):
         staged = load(clickhouse, day.directory, day.manifest)
     day.place.cluster.nodes[HOME, 2].kill()
     with day.connect() as clickhouse:
-        with pytest.raises(ConnectionMistake, match=f"replica 2 of shard {HOME}"):
+        with pytest.raises(UnusableConnection, match=f"replica 2 of shard {HOME}"):
             migrate(clickhouse, following)
         publish(clickhouse, day.manifest, staged)
     day.place.cluster.restart()

@@ -10,7 +10,7 @@ from functools import partial
 
 from aiohttp import web
 
-from include.github.models import AUTHOR_CHARACTERS
+from include.github.api.models import AUTHOR_CHARACTERS
 from include.github_stand_in.app import FAULTS, REQUEST_LOG, create_app
 from include.github_stand_in.dataset import Commit, Repository
 from include.github_stand_in.quota import Quota

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 from airflow.dag_processing.dagbag import DagBag
 
-from include.clickhouse.contents import contents
-from include.clickhouse.day import record_load
 from include.clickhouse.embedded import EmbeddedClient
+from include.clickhouse.fingerprint import fingerprint
+from include.clickhouse.partitions import record_load
 from include.clickhouse.schema import migrate
 from include.phrase_views.report import BY_HOUR
 from tests.servers.mailbox import Mailbox
@@ -51,7 +51,7 @@ def test_a_missing_day_is_told_and_a_published_one_is_not(dag, engine, mailbox: 
 
     with EmbeddedClient("test", engine, "stagehouse", wait_s=5) as clickhouse:
         migrate(clickhouse)
-        empty = contents(clickhouse, BY_HOUR, str(yesterday))
+        empty = fingerprint(clickhouse, BY_HOUR, str(yesterday))
         record_load(clickhouse, BY_HOUR.name, yesterday, empty, "the report", datetime.now(UTC))
     assert dag.test().state == "success"
     assert len(mailbox.mails) == 1

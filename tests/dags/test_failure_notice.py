@@ -7,8 +7,14 @@ from itertools import count
 import pytest
 from airflow.sdk import BaseNotifier
 
-from hooks.failure_notice import EXAMPLE, failure_notice, failure_notifier, tell_failed_run, tell_failed_task
-from hooks.storage_roots import BadVariable
+from stagehouse.hooks.failure_notice import (
+    EXAMPLE,
+    failure_notice,
+    failure_notifier,
+    notify_run_failure,
+    notify_task_failure,
+)
+from stagehouse.hooks.storage_roots import BadVariable
 from tests.servers.mailbox import Mailbox
 from tests.servers.postgres import PostgresServer
 
@@ -47,7 +53,8 @@ def failing_run(dagbag, metadb, postgres_server: PostgresServer, mailbox: Mailbo
 @pytest.fixture
 def said(caplog):
     """What was logged about notices by now, by the function that is returned."""
-    return lambda: [record.message for record in caplog.records if record.name == "hooks.failure_notice"]
+    logger = "stagehouse.hooks.failure_notice"
+    return lambda: [record.message for record in caplog.records if record.name == logger]
 
 
 def test_a_failure_is_a_mail_that_says_all(failing_run, mailbox: Mailbox, monkeypatch, said):
@@ -125,7 +132,7 @@ def test_a_notifier_may_have_a_field_named_message(dagbag, monkeypatch, said):
     """The notice reaches it, and what it raises is one line."""
     kwargs = {"message": "{{ notice }}"}
     monkeypatch.setenv(VARIABLE, json.dumps({"class": f"{__name__}.Refusing", "kwargs": kwargs}))
-    tell_failed_run({"dag": dagbag.dags[DAG_ID], "run_id": "by hand", "reason": "timed_out"})
+    notify_run_failure({"dag": dagbag.dags[DAG_ID], "run_id": "by hand", "reason": "timed_out"})
     (line,) = said()
     assert line.startswith(
         "No notice of this failure was sent: OSError: refused: postgres_health failed: run by hand: "
@@ -140,7 +147,7 @@ def test_what_an_error_is_about_is_told(dagbag, monkeypatch, said):
     monkeypatch.setenv(VARIABLE, json.dumps({"class": f"{__name__}.Refusing", "kwargs": kwargs}))
     error = ValueError("y" * 10_000)
     error.add_note("repository octo-org/octo-repo, position 4")
-    tell_failed_task({"dag": dagbag.dags[DAG_ID], "run_id": "by hand", "exception": error})
+    notify_task_failure({"dag": dagbag.dags[DAG_ID], "run_id": "by hand", "exception": error})
     assert "ValueError (repository octo-org/octo-repo, position 4): yyy" in said()[0]
 
 

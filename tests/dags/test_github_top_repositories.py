@@ -18,9 +18,9 @@ from airflow.sdk.execution_time.context import set_current_context
 from airflow.serialization.encoders import coerce_to_core_timetable
 from airflow.timetables.base import TimeRestriction
 
-from hooks.top_repositories_run import tasks_at_once
 from include.clickhouse.embedded import EmbeddedClient
 from include.run_day import run_day
+from stagehouse.hooks.top_repositories_run import tasks_at_once
 from tests.dags.sample_github import SampleGitHub, sample_github
 from tests.servers.free_port import free_ports
 from tests.servers.github_schema import SCHEMA_IF_THERE

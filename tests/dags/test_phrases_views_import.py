@@ -19,7 +19,7 @@ from airflow.sdk.io import attach
 from fsspec.implementations.memory import MemoryFileSystem
 
 from include.clickhouse.embedded import EmbeddedClient
-from include.staging.errors import PublishedSince
+from include.staging.errors import Superseded
 from tests.servers.free_port import free_ports
 from tests.servers.postgres import PostgresServer
 
@@ -137,7 +137,7 @@ def test_tasks_follow_each_other_as_documented(dagbag):
 def test_a_file_that_a_newer_one_overtook_is_not_published_again(dagbag):
     """By itself, that is: its values would come after those of the newer one."""
     policy = dagbag.dags["phrases_views_import"].get_task("publish").retry_policy
-    overtaken = PublishedSince("clickhouse_default", "phrases_views", "newer run")
+    overtaken = Superseded("clickhouse_default", "phrases_views", "newer run")
     assert policy.evaluate(overtaken, try_number=1, max_tries=3).action is RetryAction.FAIL
 
 

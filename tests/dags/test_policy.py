@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from hooks.failure_notice import tell_failed_run, tell_failed_task
+from stagehouse.hooks.failure_notice import notify_run_failure, notify_task_failure
 
 DAGS = Path(__file__).resolve().parents[2] / "dags"
 DAG_IDS = sorted(path.stem for path in DAGS.glob("*.py"))
@@ -69,10 +69,10 @@ def test_every_task_ends_and_is_tried_again(dag):
 
 def test_every_failure_is_told(dag):
     """Tells of each failed task and of each failed run, where a notifier is set up."""
-    assert dag.on_failure_callback is tell_failed_run
+    assert dag.on_failure_callback is notify_run_failure
     for task in dag.tasks:
         # Airflow keeps that of a mapped task as it was given.
-        assert task.on_failure_callback in (tell_failed_task, [tell_failed_task]), task.task_id
+        assert task.on_failure_callback in (notify_task_failure, [notify_task_failure]), task.task_id
 
 
 def test_no_task_waits_for_a_pool_that_may_be_missing(dag):

@@ -13,15 +13,15 @@ import pytest
 from airflow.sdk.exceptions import AirflowRescheduleException
 from airflow.sdk.execution_time.context import set_current_context
 
-from hooks.postgres_hook import StagehousePostgresHook
-from include.clickhouse.contents import Contents
-from include.clickhouse.day import record_load
 from include.clickhouse.embedded import EmbeddedClient
+from include.clickhouse.fingerprint import Fingerprint
+from include.clickhouse.partitions import record_load
 from include.clickhouse.schema import migrate
 from include.github.tables import AUTHORS_COMMITS
 from include.phrase_views.report import BY_HOUR
 from include.postgres.errors import LeaseTaken
-from pages.archive import Archive
+from stagehouse.hooks.postgres_hook import StagehousePostgresHook
+from stagehouse.ui.archive import Archive
 from tests.servers.postgres import PostgresServer
 
 DAY = date(2026, 8, 20)
@@ -61,7 +61,7 @@ def reports(
     with EmbeddedClient("test", engine, "stagehouse", wait_s=5) as client:
         migrate(client)
         now = datetime(2026, 8, 21, tzinfo=UTC)
-        record_load(client, made.table, DAY, Contents(rows=0, keys=0, checksum=0), "first", now)
+        record_load(client, made.table, DAY, Fingerprint(rows=0, keys=0, checksum=0), "first", now)
     return root
 
 

@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Any
 
 from include.clickhouse.client import ClickHouse, NativeClient
-from include.clickhouse.contents import Contents, contents
-from include.clickhouse.day import recorded_load
-from include.clickhouse.errors import ConnectionMistake, OutcomeUnknown
+from include.clickhouse.errors import OutcomeUnknown, UnusableConnection
+from include.clickhouse.fingerprint import Fingerprint, fingerprint
 from include.clickhouse.load import StagedPart, load_part
+from include.clickhouse.partitions import recorded_load
 from include.clickhouse.publish import check_day
 from include.clickhouse.schema import migrate
 from include.staging.manifest import Manifest
@@ -113,7 +113,7 @@ class FaultyDay:
                 parts = manifest.tables[table.name]
                 expected = (parts.rows, parts.checksum, manifest.run_id)
                 assert recorded_load(clickhouse, table.name, DAY)[:3] == expected
-                assert contents(clickhouse, table, DAY.isoformat()).keys == parts.rows
+                assert fingerprint(clickhouse, table, DAY.isoformat()).keys == parts.rows
             assert staging_tables(clickhouse) == []
 
     def require_old(self) -> None:
@@ -123,10 +123,10 @@ class FaultyDay:
             assert sorted(stored(clickhouse, POSITIONS)) == positions(8)
 
     @contextmanager
-    def watched(self, *also: Contents | Manifest) -> Iterator["Reader"]:
+    def watched(self, *also: Fingerprint | Manifest) -> Iterator["Reader"]:
         """Have a reader look all the time; at the end it has seen the old commits or the new, or `also`."""
         allowed = (self.old, self.manifest, *also)
-        whole = {each if isinstance(each, Contents) else _contents(each) for each in allowed}
+        whole = {each if isinstance(each, Fingerprint) else _contents(each) for each in allowed}
         reader = Reader(self.connect)
         try:
             yield reader
@@ -167,15 +167,15 @@ class Reader:
             last = False
             while not last:
                 last = self._done.is_set()
-                with suppress(OutcomeUnknown, ConnectionMistake):  # the server is down for a moment
+                with suppress(OutcomeUnknown, UnusableConnection):  # the server is down for a moment
                     self.seen.add(self._found(clickhouse))
                     self.looks += 1
                 self._done.wait(0.02)
 
     def _found(self, clickhouse: ClickHouse) -> Any:
-        return contents(clickhouse, self._table, DAY.isoformat())
+        return fingerprint(clickhouse, self._table, DAY.isoformat())
 
 
-def _contents(manifest: Manifest) -> Contents:
+def _contents(manifest: Manifest) -> Fingerprint:
     parts = manifest.tables[COMMITS.name]
-    return Contents(rows=parts.rows, keys=parts.rows, checksum=parts.checksum)
+    return Fingerprint(rows=parts.rows, keys=parts.rows, checksum=parts.checksum)

@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from include.clickhouse.client import ClickHouse, NativeClient
-from include.clickhouse.day import last_publisher
 from include.clickhouse.load import StagedPart
+from include.clickhouse.partitions import last_publisher
 from include.clickhouse.publish import check_day
 from include.clickhouse.schema import migrate
-from include.phrase_views.import_staging import PHRASES_VIEWS
+from include.phrase_views.counters.staging import PHRASES_VIEWS
 from include.staging.manifest import Manifest
 from tests.faults.day import Reader
 from tests.integration.clickhouse.days import load, publish, run, stage, staging_tables

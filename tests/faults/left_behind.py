@@ -9,7 +9,7 @@ import httpx
 import psycopg2
 from psycopg2 import sql
 
-from include.secret_forms import secret_forms
+from include.text import secret_encodings
 from tests.faults.canaries import command_lines, files_below
 
 LOOKS_EVERY_S = 0.5
@@ -32,7 +32,7 @@ CONFIG = "/api/v2/config"  # which Airflow shows nobody unless it is told to
 
 def shown(secrets: Mapping[str, str], texts: Mapping[str, bytes]) -> list[tuple[str, str]]:
     """Return which secret is where, in any form."""
-    forms = [(name, form.encode()) for name, secret in secrets.items() for form in secret_forms(secret)]
+    forms = [(name, form.encode()) for name, secret in secrets.items() for form in secret_encodings(secret)]
     return sorted({(name, place) for place, text in texts.items() for name, form in forms if form in text})
 
 

@@ -14,8 +14,8 @@ from typing import Any
 import psycopg2
 
 from include.clickhouse.client import ClickHouse, NativeClient
-from include.clickhouse.contents import contents
-from include.clickhouse.day import recorded_load
+from include.clickhouse.fingerprint import fingerprint
+from include.clickhouse.partitions import recorded_load
 from include.clickhouse.schema import migrate
 from include.phrase_views.report import (
     BY_HOUR,
@@ -63,7 +63,7 @@ class ReportDay:
                 insert(clickhouse, counters(text, campaign_id=campaign_id))
             run(clickhouse, ask(day=OTHER_DAY), "run of the day before")
             run(clickhouse, ask(), "old run")
-            self.old = contents(clickhouse, BY_HOUR, DAY.isoformat())
+            self.old = fingerprint(clickhouse, BY_HOUR, DAY.isoformat())
             for campaign_id in CAMPAIGNS:
                 insert(clickhouse, counters("02:10=16", campaign_id=campaign_id))
 
@@ -100,7 +100,7 @@ class ReportDay:
     def require_old(self) -> None:
         """Readers see what they saw before."""
         with self.connect() as clickhouse:
-            assert contents(clickhouse, BY_HOUR, DAY.isoformat()) == self.old
+            assert fingerprint(clickhouse, BY_HOUR, DAY.isoformat()) == self.old
             assert recorded_load(clickhouse, BY_HOUR.name, DAY).run_id == "old run"
 
     @contextmanager
@@ -112,7 +112,7 @@ class ReportDay:
         finally:
             reader.stop()
         with self.connect() as clickhouse:
-            assert reader.seen <= {self.old, contents(clickhouse, BY_HOUR, DAY.isoformat())}
+            assert reader.seen <= {self.old, fingerprint(clickhouse, BY_HOUR, DAY.isoformat())}
 
 
 class Publisher(TaskProcess):
@@ -163,7 +163,7 @@ def main(work: dict[str, Any]) -> dict[str, Any]:
             return publish(clickhouse, *what).model_dump()
         opened = partial(psycopg2.connect, work["postgres"])
         with lease(opened, f"publish {BY_HOUR.name} {DAY}", f"publish of {work['run_id']}") as held:
-            return publish(clickhouse, *what, still_allowed=held.check).model_dump()
+            return publish(clickhouse, *what, check_lease=held.check).model_dump()
 
 
 if __name__ == "__main__":

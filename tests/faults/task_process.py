@@ -94,12 +94,12 @@ def main(work: dict[str, Any]) -> object:
     directory, attempt = Path(work["directory"]), work["attempt"]
     manifest = staged_in(directory)
     holder = f"{work['task']} of {manifest.run_id}"
-    with _held(work["postgres"], work["lease"], holder) as still_allowed, client as clickhouse:
+    with _held(work["postgres"], work["lease"], holder) as check_lease, client as clickhouse:
         if work["task"] == "load":
             return [part.model_dump() for part in load(clickhouse, directory, manifest, attempt)]
         if work["task"] == "publish":
             staged = [StagedPart.model_validate(part) for part in work["staged"]]
-            return publish(clickhouse, manifest, staged, attempt, still_allowed=still_allowed)
+            return publish(clickhouse, manifest, staged, attempt, check_lease=check_lease)
         return check_day(clickhouse, directory, manifest, attempt)
 
 

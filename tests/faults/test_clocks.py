@@ -11,13 +11,15 @@ from aiohttp.test_utils import TestServer
 
 from include.clickhouse.client import ClickHouse, NativeClient
 from include.clickhouse.embedded import EmbeddedClient
-from include.github.budget import Tally
-from include.github.client import GitHubClient
-from include.github.errors import DayNotOver, LimitNeverLifts, RateLimitedUntil
-from include.github.limits import Bounds, LimitMemory
-from include.github.ranking import RANKING, rank
+from include.github.api.bounds import Bounds
+from include.github.api.client import GitHubClient
+from include.github.api.cooldown_store import CooldownStore
+from include.github.api.errors import LimitNeverLifts, RateLimitedUntil
+from include.github.api.request_cost import RequestCost
+from include.github.errors import DayNotOver
+from include.github.rank import RANKING, rank
 from include.github.request import TopRepositoriesRequest
-from include.github.search import RestSearch
+from include.github.search.rest import RestSearch
 from include.github_stand_in.app import FAULTS, REQUEST_LOG, create_app
 from include.github_stand_in.faults import Fault
 from include.github_stand_in.quota import Quota
@@ -151,7 +153,7 @@ class Clock:
 async def ask(client: GitHubClient) -> datetime | None:
     """Ask once; return until when to wait, None for an answer."""
     try:
-        await client.get(client.base_url, lambda _: None, Tally())
+        await client.get(client.base_url, lambda _: None, RequestCost())
     except RateLimitedUntil as limit:
         return limit.until
     return None
@@ -174,8 +176,8 @@ class Api:
         """A client in a process of its own: it knows only what was written down."""
         return GitHubClient(
             str(self.server.make_url("/")), tokens=(), requests_per_second=500, max_concurrent_requests=1,
-            timeout_s=5, limits=LimitMemory(self.directory), now=self.ours,
-            bounds=Bounds(patience_s=0),
+            timeout_s=5, limits=CooldownStore(self.directory), now=self.ours,
+            bounds=Bounds(max_sleep_s=0),
         )  # fmt: skip
 
     async def ask(self) -> datetime | None:

@@ -5,7 +5,7 @@ from itertools import product
 
 import pytest
 
-from include.clickhouse.errors import ConnectionMistake, OutcomeUnknown
+from include.clickhouse.errors import OutcomeUnknown, UnusableConnection
 from include.clickhouse.publish import check_day
 from include.postgres.errors import LeaseLost
 from tests.faults.day import LAST_AUTHOR, POSITIONS, FaultyDay
@@ -78,7 +78,7 @@ def test_a_lost_answer_is_not_settled_without_the_lease(day: FaultyDay, proxy: P
     """The connection and the lease go together: the change is not sent again, another may have published."""
     text, nth = SETTLED[point]
 
-    def still_allowed() -> None:
+    def check_lease() -> None:
         if cut.is_reached:
             raise LeaseLost("publish")
 
@@ -86,7 +86,7 @@ def test_a_lost_answer_is_not_settled_without_the_lease(day: FaultyDay, proxy: P
         staged = load(straight, day.directory, day.manifest)
         cut = proxy.reset_at(text, BEFORE, nth)
         with pytest.raises(LeaseLost):
-            publish(clickhouse, day.manifest, staged, still_allowed=still_allowed)
+            publish(clickhouse, day.manifest, staged, check_lease=check_lease)
         assert sorted(stored(straight)) == sorted(day.old_rows)
         assert straight.execute("SELECT count() FROM repositories") == [(0 if point == "upsert" else 9,)]
         assert len(stored(straight, POSITIONS)) == (9 if point == "second day" else 8)
@@ -116,6 +116,6 @@ def test_a_cut_at_any_byte(day: FaultyDay, proxy: Proxy, way: str, count: int):
     """Wherever the stream of a load and a publication ends, the next run is exact."""
     proxy.reset_after(count, way)
     with day.watched(), day.connect(proxy.port) as clickhouse:
-        with suppress(OutcomeUnknown, ConnectionMistake):  # the cut may fall where it is settled
+        with suppress(OutcomeUnknown, UnusableConnection):  # the cut may fall where it is settled
             publish(clickhouse, day.manifest, load(clickhouse, day.directory, day.manifest))
         day.next_run()

@@ -18,14 +18,16 @@ from pathlib import Path
 import pytest
 from aiohttp.test_utils import TestServer
 
-from include.github import answer_errors, errors
-from include.github.client import GitHubClient
-from include.github.commits import RestCommits
+from include.github.api import answer_errors, errors
+from include.github.api.bounds import Bounds
+from include.github.api.client import GitHubClient
+from include.github.api.cooldown_store import CooldownStore
+from include.github.commits.rest import RestCommits
+from include.github.errors import MostlyGone
 from include.github.fetch import fetch
-from include.github.limits import Bounds, LimitMemory
-from include.github.ranking import RANKING, rank
+from include.github.rank import RANKING, rank
 from include.github.request import TopRepositoriesRequest
-from include.github.search import RestSearch
+from include.github.search.rest import RestSearch
 from include.github_stand_in.app import FAULTS, REQUEST_LOG, create_app
 from include.github_stand_in.faults import Fault
 from include.github_stand_in.quota import Quota
@@ -95,7 +97,7 @@ class Run:
             requests_per_second=self.rate,
             max_concurrent_requests=AT_ONCE,
             timeout_s=1.5,
-            limits=LimitMemory(self.directory.parent / "limits"),
+            limits=CooldownStore(self.directory.parent / "limits"),
             now=self.clock,
             bounds=BOUNDS,
         )
@@ -227,7 +229,7 @@ async def test_a_fault_that_passes_costs_requests_but_no_rows(run, truth, name):
     assert len(run.sent) == manifest.facts["requests"]
 
 
-OF_ALL = (errors.LimitNeverLifts, errors.RateLimitedUntil, errors.MostlyGone)  # not about a repository
+OF_ALL = (errors.LimitNeverLifts, errors.RateLimitedUntil, MostlyGone)  # not about a repository
 LASTING = {
     "revoked token": (
         {"status": 401, "body": b'{"message": "Bad credentials"}'},
@@ -301,7 +303,7 @@ LASTING = {
     ),
     "sees nothing": (
         {"status": 404, "body": b'{"message": "Not Found"}', "after": 2},
-        errors.MostlyGone,
+        MostlyGone,
         r"answer 404 \(for example [\w./-]+\): check the rights of the token",
     ),
 }

@@ -12,13 +12,14 @@ from include.clickhouse.embedded import EmbeddedClient
 from include.clickhouse.load import load_part
 from include.clickhouse.publish import check_day, publish_day
 from include.clickhouse.schema import migrate
-from include.github.client import GitHubClient
-from include.github.commits import RestCommits
+from include.github.api.bounds import Bounds
+from include.github.api.client import GitHubClient
+from include.github.api.cooldown_store import CooldownStore
+from include.github.commits.rest import RestCommits
 from include.github.fetch import fetch
-from include.github.limits import Bounds, LimitMemory
-from include.github.ranking import rank
+from include.github.rank import rank
 from include.github.request import TopRepositoriesRequest
-from include.github.search import RestSearch
+from include.github.search.rest import RestSearch
 from tests.integration.github.server import RecordingServer
 
 DAY = date(2026, 8, 20)
@@ -119,7 +120,7 @@ async def fetched(directory: Path):
         requests_per_second=500,
         max_concurrent_requests=2,
         timeout_s=10,
-        limits=LimitMemory(directory / "limits"),
+        limits=CooldownStore(directory / "limits"),
         now=lambda: NOW,
         bounds=Bounds(attempts=1),
     )

@@ -12,7 +12,7 @@ import pytest
 from include.clickhouse.errors import OutcomeUnknown
 from include.clickhouse.load import StagedPart
 from include.clickhouse.publish import check_day
-from include.phrase_views.import_staging import PHRASES_VIEWS
+from include.phrase_views.counters.staging import PHRASES_VIEWS
 from include.postgres.errors import LeaseLost
 from include.postgres.lease import lease
 from tests.faults.import_day import NEW, NEWER, OLD, ImportDay, seen
@@ -119,13 +119,13 @@ def test_lost_rows_are_not_sent_again_without_the_lease(day: ImportDay, proxy: P
     staged = day.load()
     cut = proxy.reset_at(ROWS)
 
-    def still_allowed() -> None:
+    def check_lease() -> None:
         if cut.is_reached:
             raise LeaseLost(day.lease)
 
     with day.connect(proxy.port) as clickhouse:
         with pytest.raises(LeaseLost):
-            publish(clickhouse, day.manifest, staged, still_allowed=still_allowed)
+            publish(clickhouse, day.manifest, staged, check_lease=check_lease)
         assert dict(seen(clickhouse)).items() >= OLD.items()
 
 
@@ -239,7 +239,7 @@ class Newer:
         """Publish, here and now."""
         connect = partial(psycopg2.connect, self.postgres)
         with lease(connect, self.day.lease, "newer") as held, self.day.connect() as clickhouse:
-            publish(clickhouse, self.manifest, self.staged, attempt, still_allowed=held.check)
+            publish(clickhouse, self.manifest, self.staged, attempt, check_lease=held.check)
 
     def check(self) -> None:
         """Require every value of it."""

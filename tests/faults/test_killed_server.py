@@ -4,8 +4,8 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from include.clickhouse.contents import Contents
 from include.clickhouse.errors import ClickHouseError, DayMismatch, OutcomeUnknown
+from include.clickhouse.fingerprint import Fingerprint
 from include.clickhouse.publish import check_day
 from tests.faults.day import LAST_AUTHOR, NEW, OLD, FaultyDay
 from tests.faults.killed_server import killed_at
@@ -39,11 +39,11 @@ def clickhouse_server() -> Iterator[ClickHouseServer]:
         yield server
 
 
-def both(day: FaultyDay) -> Contents:
+def both(day: FaultyDay) -> Fingerprint:
     """What readers see after a restart that brought replaced parts back: the old day and the new one."""
     parts = [manifest.tables[COMMITS.name] for manifest in (day.old, day.manifest)]
     checksum = sum(each.checksum for each in parts) % 2**64
-    return Contents(rows=OLD + NEW, keys=OLD + NEW, checksum=checksum)
+    return Fingerprint(rows=OLD + NEW, keys=OLD + NEW, checksum=checksum)
 
 
 @pytest.mark.parametrize("point", LOAD)

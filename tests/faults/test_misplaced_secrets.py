@@ -11,11 +11,11 @@ from airflow.sdk._shared.secrets_masker import reset_secrets_masker
 from airflow.sdk.log import redact
 from psycopg import pq
 
-from hooks.clickhouse_hook import ClickHouseHook
-from hooks.connection_fields import read_connection
-from hooks.github_hook import GitHubHook
-from hooks.postgres_hook import CHOICES, NUMBERS, SECRETS, StagehousePostgresHook
-from hooks.storage_roots import require_storage
+from stagehouse.hooks.clickhouse_hook import ClickHouseHook
+from stagehouse.hooks.connection_fields import read_connection
+from stagehouse.hooks.github_hook import GitHubHook
+from stagehouse.hooks.postgres_hook import CHOICES, NUMBERS, SECRETS, StagehousePostgresHook
+from stagehouse.hooks.storage_roots import require_storage
 from tests.faults.canaries import Canary, forms, leaks
 
 CANARY = Canary("Egret")

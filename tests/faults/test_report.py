@@ -90,13 +90,13 @@ def test_a_lost_answer_is_not_settled_without_the_lease_of_a_report(day: ReportD
     computed = day.compute(*campaigns)
     cut = proxy.reset_at(b"REPLACE PARTITION", BEFORE)
 
-    def still_allowed() -> None:
+    def check_lease() -> None:
         if cut.is_reached:
             raise LeaseLost("publish")
 
     with day.watched(), day.connect(proxy.port) as clickhouse:
         with pytest.raises(LeaseLost):
-            publish(clickhouse, computed, campaigns, still_allowed=still_allowed)
+            publish(clickhouse, computed, campaigns, check_lease=check_lease)
         day.require_old()
         day.publish(computed, *campaigns)
     day.require(EXPECTED[campaigns])

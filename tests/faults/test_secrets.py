@@ -15,13 +15,13 @@ from airflow.sdk._shared.secrets_masker import reset_secrets_masker
 from airflow.sdk.log import mask_secret
 from psycopg2 import sql
 
-from hooks.clickhouse_hook import ClickHouseHook
-from hooks.failure_notice import LONGEST_REASON, failure_notice
-from hooks.github_hook import GitHubHook
-from hooks.postgres_hook import StagehousePostgresHook
-from include.github.answer_errors import AnswerError
-from include.github.answers import Answer, read_value
+from include.github.api.answer_errors import AnswerError
+from include.github.api.responses import Answer, read_value
 from include.github_stand_in.faults import Fault
+from stagehouse.hooks.clickhouse_hook import ClickHouseHook
+from stagehouse.hooks.failure_notice import LONGEST_REASON, failure_notice
+from stagehouse.hooks.github_hook import GitHubHook
+from stagehouse.hooks.postgres_hook import StagehousePostgresHook
 from tests.dags.sample_github import sample_github
 from tests.faults.canaries import command_lines, forms, leaks
 from tests.faults.canary_place import (

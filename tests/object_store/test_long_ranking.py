@@ -5,14 +5,14 @@ from datetime import timedelta
 import pytest
 from aiohttp.test_utils import TestServer
 
-from hooks.storage_roots import staging_root
-from include.github.client import GitHubClient
-from include.github.limits import LimitMemory
-from include.github.ranking import rank
+from include.github.api.client import GitHubClient
+from include.github.api.cooldown_store import CooldownStore
+from include.github.rank import rank
 from include.github.request import TopRepositoriesRequest
-from include.github.search import RestSearch
+from include.github.search.rest import RestSearch
 from include.github_stand_in.app import REQUEST_LOG, create_app
 from include.postgres.errors import LeaseLost
+from stagehouse.hooks.storage_roots import staging_root
 from tests.integration.github.crowd import PLENTY, crowd, expected, ranked
 from tests.integration.github.server import now
 
@@ -37,7 +37,7 @@ async def test_a_long_list_is_gone_on_with(bucket, connect, set_variable, object
             requests_per_second=500,
             max_concurrent_requests=5,
             timeout_s=10,
-            limits=LimitMemory(tmp_path),
+            limits=CooldownStore(tmp_path),
             now=now,
         )
         async with client:

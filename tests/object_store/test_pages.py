@@ -11,7 +11,7 @@ import pytest
 from airflow.api_fastapi.core_api import security
 from fastapi.testclient import TestClient
 
-from pages.app import create_app
+from stagehouse.ui.app import create_app
 from tests.faults.canaries import Canary, leaks
 from tests.integration.plugin.reports import DAYS, RUN, TSV, write_phrase_views, write_reports
 from tests.servers.free_port import free_ports

@@ -8,8 +8,11 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
-from hooks.connection_fields import BadConnection
-from hooks.storage_roots import (
+from include.github.api.page_cache import CachedPage, PageCache
+from include.staging.cleaning import KEPT_AFTER_LAST_WRITE, drop_old_runs, drop_unfinished_files
+from include.staging.files import open_buffered, run_directory, write_atomically, written_atomically
+from stagehouse.hooks.connection_fields import BadConnection
+from stagehouse.hooks.storage_roots import (
     BadVariable,
     StorageAway,
     names_below,
@@ -17,9 +20,6 @@ from hooks.storage_roots import (
     require_storage,
     staging_root,
 )
-from include.github.kept_answers import KeptAnswer, KeptAnswers
-from include.staging.cleaning import KEPT_AFTER_LAST_WRITE, drop_old_runs, drop_unfinished_files
-from include.staging.files import open_buffered, run_directory, write_atomically, written_atomically
 from tests.servers.free_port import free_ports
 from tests.servers.object_store import ObjectStore
 
@@ -108,12 +108,12 @@ def test_old_runs_go(root: str, bucket: str, object_store: ObjectStore):
 def test_pages_are_kept_for_two_days(root: str, bucket: str, object_store: ObjectStore):
     """Found by another process, and gone with their day."""
     for hour, found in ((0, None), (25, "e"), (49, None)):
-        kept = KeptAnswers(staging_root() / ".answers", lambda hour=hour: MIDNIGHT + timedelta(hours=hour))
+        kept = PageCache(staging_root() / ".answers", lambda hour=hour: MIDNIGHT + timedelta(hours=hour))
         kept.open()
         known = kept.find("account", "url")
         assert (known and known.etag) == found
         if hour == 0:
-            kept.keep(KeptAnswer(account="account", url="url", etag="e", body=b"page"))
+            kept.keep(CachedPage(account="account", url="url", etag="e", body=b"page"))
     assert object_store.files(bucket) == {}
 
 

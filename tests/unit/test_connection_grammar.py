@@ -5,7 +5,15 @@ from collections.abc import Callable
 
 import pytest
 
-from hooks.connection_grammar import NO_NAME, NO_REGION, NOT_PLAIN, is_host, is_name, is_option, is_url
+from stagehouse.hooks.connection_grammar import (
+    NO_NAME,
+    NO_REGION,
+    NOT_PLAIN,
+    is_host,
+    is_name,
+    is_option,
+    is_url,
+)
 
 
 @pytest.mark.parametrize(

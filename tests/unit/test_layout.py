@@ -6,8 +6,8 @@ import sys
 from importlib.metadata import packages_distributions
 from pathlib import Path
 
-import hooks
 import include
+import stagehouse
 
 ROOT = Path(__file__).resolve().parents[2]
 SOURCES = [*ROOT.glob("dags/**/*.py"), *ROOT.glob("plugins/**/*.py"), *ROOT.glob("include/**/*.py")]
@@ -25,9 +25,9 @@ def imported_by(path: Path) -> set[str]:
 
 
 def test_our_packages_are_not_shadowed():
-    """Imports `include` and `hooks` from this project, wherever Python finds others of that name."""
+    """Imports `include` and `stagehouse` from this project, wherever Python finds others of that name."""
     assert Path(include.__file__) == ROOT / "include" / "__init__.py"
-    assert Path(hooks.__file__) == ROOT / "plugins" / "hooks" / "__init__.py"
+    assert Path(stagehouse.__file__) == ROOT / "plugins" / "stagehouse" / "__init__.py"
 
 
 def test_every_package_has_an_init():
@@ -51,7 +51,7 @@ def test_imports_point_one_way():
 
 
 def test_a_module_has_one_identity():
-    """Imports hooks as `hooks.x`, never as `plugins.hooks.x`, which would be the same file twice."""
+    """Imports `stagehouse.x`, never `plugins.stagehouse.x`, which would be the same file twice."""
     culprits = [
         path for path in SOURCES if any(name.split(".")[0] == "plugins" for name in imported_by(path))
     ]
@@ -61,15 +61,15 @@ def test_a_module_has_one_identity():
 
 def test_dags_are_wiring():
     """Imports into a DAG file only Airflow, the standard library, our hooks and our plain Python."""
-    allowed = {"airflow", "hooks", "include", "pendulum", *sys.stdlib_module_names}
+    allowed = {"airflow", "include", "pendulum", "stagehouse", *sys.stdlib_module_names}
     for path in ROOT.glob("dags/*.py"):
         foreign = {name for name in imported_by(path) if name.split(".")[0] not in allowed}
         assert foreign == set(), path
 
 
 def test_hooks_have_names_of_their_own():
-    """Names no file of plugins/hooks like a module of Python or of an installed package."""
-    stems = {path.stem for path in ROOT.glob("plugins/hooks/*.py")} - {"__init__"}
+    """Names no file of plugins/stagehouse/hooks like a module of Python or of an installed package."""
+    stems = {path.stem for path in ROOT.glob("plugins/stagehouse/hooks/*.py")} - {"__init__"}
     assert stems
     assert stems.isdisjoint(sys.stdlib_module_names)
     assert stems.isdisjoint(packages_distributions())

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from include.params import BadParam, read_day, refuse_unknown_params
-from include.shown import SHOWN, shown
+from include.text import SHOWN, safe_repr
 
 RUN_DAY, FIRST, TODAY = date(2026, 8, 20), date(1972, 1, 1), date(2026, 8, 21)
 
@@ -83,11 +83,11 @@ def test_an_error_survives_the_way_between_processes():
 @given(st.text() | st.integers() | st.lists(st.text()) | st.from_type(object))
 def test_a_value_is_shown_on_one_short_line(value):
     """Whatever it is, a log stays readable."""
-    text = shown(value)
+    text = safe_repr(value)
     assert "\n" not in text
     assert len(text) <= SHOWN + len("... (cut)")
 
 
 def test_a_number_that_python_does_not_write_out_is_shown_too():
     """More than 4,300 digits."""
-    assert shown([10**5000]) == "a list too long to show"
+    assert safe_repr([10**5000]) == "a list too long to show"

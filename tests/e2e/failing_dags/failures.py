@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 from airflow.sdk import dag, task
 
-from hooks.failure_notice import tell_failed_run, tell_failed_task
+from stagehouse.hooks.failure_notice import notify_run_failure, notify_task_failure
 
 
 def failing(dag_id: str, work: Callable[[], None], run_s: int = 600, task_s: int = 300) -> None:
@@ -19,9 +19,9 @@ def failing(dag_id: str, work: Callable[[], None], run_s: int = 600, task_s: int
         schedule=None,
         start_date=datetime(2026, 1, 1, tzinfo=UTC),
         dagrun_timeout=timedelta(seconds=run_s),
-        on_failure_callback=tell_failed_run,
+        on_failure_callback=notify_run_failure,
         default_args={
-            "on_failure_callback": tell_failed_task,
+            "on_failure_callback": notify_task_failure,
             "execution_timeout": timedelta(seconds=task_s),
         },
     )

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 
 from include.clickhouse.client import insert_rows
-from include.clickhouse.contents import Contents, contents
+from include.clickhouse.fingerprint import Fingerprint, fingerprint
 from include.staging.tables import Row, StagedTable, read_batches, write_table
 from tests.unit.staging.columns import EVERY_KIND, HIGHEST, LOWEST, rows
 
@@ -34,5 +34,7 @@ def test_both_sides_agree(clickhouse, every_kind: StagedTable, rows: list[Row]):
         for part in staged.parts:
             batches = read_batches(Path(directory) / part.file, every_kind, part, batch_rows=3)
             insert_rows(clickhouse, every_kind.name, list(every_kind.columns), batches)
-    found = contents(clickhouse, every_kind, "")
-    assert found == Contents(rows=staged.rows, keys=len({row[2] for row in rows}), checksum=staged.checksum)
+    found = fingerprint(clickhouse, every_kind, "")
+    assert found == Fingerprint(
+        rows=staged.rows, keys=len({row[2] for row in rows}), checksum=staged.checksum
+    )

@@ -6,21 +6,21 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 
 from include.clickhouse.client import insert_rows
-from include.clickhouse.contents import Contents, contents
-from include.clickhouse.day import record_load
 from include.clickhouse.errors import DayMismatch
+from include.clickhouse.fingerprint import Fingerprint, fingerprint
+from include.clickhouse.partitions import record_load
 from include.github.errors import DayNotPublished
 from include.github.movement import Movement
-from include.github.page_data import (
+from include.github.runs import RUNS, RecordedRun
+from include.github.tables import AUTHORS_COMMITS, OUTCOMES
+from include.github.tables import POSITIONS as RANKING
+from include.pages.top_repositories_data import (
     AUTHORS_SHOWN,
     HISTORY_DAYS,
     RepositoryDay,
     TopRepositories,
     read_top_repositories,
 )
-from include.github.runs import RUNS, RecordedRun
-from include.github.tables import AUTHORS_COMMITS, OUTCOMES
-from include.github.tables import POSITIONS as RANKING
 
 DAY, AT = date(2026, 11, 20), datetime(2026, 11, 21, 0, 31, 2, tzinfo=UTC)
 COMMITS, POSITIONS = AUTHORS_COMMITS.name, RANKING.name
@@ -47,7 +47,7 @@ def commit(clickhouse, commits: Mapping[str, Mapping[str, int]], outcomes: Mappi
 def record(clickhouse, run_id: str, at: datetime = AT, tables: Sequence[str] = (COMMITS, POSITIONS)) -> None:
     """Say in `loads` who published the day, and what it holds."""
     for table in tables:
-        record_load(clickhouse, table, DAY, contents(clickhouse, TABLES[table], str(DAY)), run_id, at)
+        record_load(clickhouse, table, DAY, fingerprint(clickhouse, TABLES[table], str(DAY)), run_id, at)
 
 
 def by_name(data: TopRepositories) -> dict[str, RepositoryDay]:
@@ -185,7 +185,7 @@ def test_an_empty_day(clickhouse):
 def test_the_first_days_of_the_calendar(clickhouse):
     """Looks back no further than ClickHouse's first day."""
     first = date(1970, 1, 2)
-    record_load(clickhouse, COMMITS, first, Contents(rows=0, keys=0, checksum=0), "run", AT)
+    record_load(clickhouse, COMMITS, first, Fingerprint(rows=0, keys=0, checksum=0), "run", AT)
     assert read_top_repositories(clickhouse, first).days == ()
 
 

@@ -6,11 +6,11 @@ from datetime import timedelta
 
 import pytest
 
-from include.clickhouse.day import last_publisher, recorded_load
 from include.clickhouse.errors import DayMismatch, Refused
 from include.clickhouse.load import load_part
+from include.clickhouse.partitions import last_publisher, recorded_load
 from include.clickhouse.publish import check_day, publish_day
-from include.phrase_views.import_staging import PHRASES_VIEWS
+from include.phrase_views.counters.staging import PHRASES_VIEWS
 from include.staging.errors import StagingFileDamaged, StagingFileMissing
 from tests.integration.clickhouse.days import (
     COMMITS,
@@ -235,7 +235,7 @@ def test_a_lost_lease_ends_the_publication_before_anything_is_seen(clickhouse, t
 
     staged = load(clickhouse, directory, manifest)
     with pytest.raises(TimeoutError):
-        publish_day(clickhouse, manifest, staged, attempt="1", now=now, still_allowed=lost)
+        publish_day(clickhouse, manifest, staged, attempt="1", now=now, check_lease=lost)
     assert stored(clickhouse) == []
 
 

@@ -5,8 +5,8 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 
 from include.clickhouse.client import insert_rows
-from include.clickhouse.contents import Contents
-from include.clickhouse.day import record_load
+from include.clickhouse.fingerprint import Fingerprint
+from include.clickhouse.partitions import record_load
 from include.github.plan import Plan, Window, Work, make_plan, rest_cost
 from include.github.runs import (
     RecordedRun,
@@ -60,7 +60,7 @@ def manifest() -> Manifest:
 def planned(clickhouse, made: Plan | None = None, **options) -> None:
     """Record a plan of RUN."""
     record_plan(
-        clickhouse, RUN, DAY, 100, made or plan(), plan_only=False, still_allowed=lambda: None, **options
+        clickhouse, RUN, DAY, 100, made or plan(), plan_only=False, check_lease=lambda: None, **options
     )
 
 
@@ -133,7 +133,7 @@ def test_nothing_is_written_without_the_lease(clickhouse):
         raise PermissionError
 
     for write in (
-        lambda: record_plan(clickhouse, RUN, DAY, 100, plan(), plan_only=False, still_allowed=lost),
+        lambda: record_plan(clickhouse, RUN, DAY, 100, plan(), plan_only=False, check_lease=lost),
         lambda: record_cost(clickhouse, manifest(), NOW, lost),
     ):
         with pytest.raises(PermissionError):
@@ -150,5 +150,5 @@ def test_further_pages_are_expected_as_on_the_newest_published_day(clickhouse):
         insert_rows(clickhouse, OUTCOMES.name, list(OUTCOMES.columns), [found])
     assert extra_pages_of_a_repository(clickhouse) == 0  # neither is published
     for day in (DAY, DAY - timedelta(days=1)):
-        record_load(clickhouse, OUTCOMES.name, day, Contents(rows=6, keys=6, checksum=1), "run", NOW)
+        record_load(clickhouse, OUTCOMES.name, day, Fingerprint(rows=6, keys=6, checksum=1), "run", NOW)
     assert extra_pages_of_a_repository(clickhouse) == pytest.approx((0 + 0 + 0 + 1 + 9) / 5)

@@ -14,7 +14,7 @@ import pytest
 from include.clickhouse.client import NativeClient
 from include.clickhouse.dbapi import ClickHouseConnection
 from include.clickhouse.embedded import EmbeddedClient
-from include.clickhouse.errors import ClientShared, ConnectionMistake
+from include.clickhouse.errors import ClientShared, UnusableConnection
 from tests.servers.clickhouse import ClickHouseServer
 
 OVER_A_FORK = """
@@ -106,7 +106,7 @@ def test_one_process_opens_one_path_of_the_engine(chdb_path: Path):
     other = EmbeddedClient("connection 'c'", chdb_path.with_name("other"), "stagehouse")
     with EmbeddedClient("connection 'd'", chdb_path, "stagehouse") as first:
         first.execute("SELECT 1")
-        with other, pytest.raises(ConnectionMistake, match=f"'c', field extra.path: .*'{chdb_path}'"):
+        with other, pytest.raises(UnusableConnection, match=f"'c', field extra.path: .*'{chdb_path}'"):
             other.execute("SELECT 1")
         assert first.execute("SELECT 2") == [(2,)]
     with other:

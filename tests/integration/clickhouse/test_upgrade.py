@@ -14,16 +14,16 @@ from clickhouse_migrations.migrator import Migrator
 
 from include.clickhouse import publish as publishing
 from include.clickhouse.client import insert_rows
-from include.clickhouse.contents import contents
-from include.clickhouse.day import record_load, require_recorded
 from include.clickhouse.errors import DayMismatch, Refused
+from include.clickhouse.fingerprint import fingerprint
 from include.clickhouse.load import load_part
+from include.clickhouse.partitions import record_load, require_recorded
 from include.clickhouse.publish import check_day
 from include.clickhouse.schema import MIGRATIONS, MigrationRefused, migrate
-from include.github.page_data import read_top_repositories
 from include.github.tables import AUTHORS_COMMITS, OUTCOMES, POSITIONS, REPOSITORIES
+from include.pages.top_repositories_data import read_top_repositories
 from include.phrase_views import report
-from include.phrase_views.import_staging import PHRASES_VIEWS
+from include.phrase_views.counters.staging import PHRASES_VIEWS
 from include.published_days import TABLES, require_published
 from tests.integration.clickhouse.days import (
     DAY,
@@ -217,7 +217,7 @@ def test_a_report_goes_on_over_an_upgrade_and_keeps_what_a_newer_version_knows(c
     newer = report.BY_HOUR.model_copy(update={"columns": report.BY_HOUR.columns | {"clicks": "UInt32"}})
     clickhouse.execute(f"ALTER TABLE {newer.name} DROP PARTITION '{DAY}'")
     insert_rows(clickhouse, newer.name, list(newer.columns), [with_clicks])
-    record_load(clickhouse, newer.name, DAY, contents(clickhouse, newer, str(DAY)), "newer run", now())
+    record_load(clickhouse, newer.name, DAY, fingerprint(clickhouse, newer, str(DAY)), "newer run", now())
 
     computed = report.compute_report(clickhouse, ask(8), "run 2", "1")
     publish_report(clickhouse, ask(8), computed, "run 2")

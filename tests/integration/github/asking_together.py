@@ -9,10 +9,10 @@ from pathlib import Path
 
 import psycopg
 
-from include.github.budget import Tally
-from include.github.client import GitHubClient
-from include.github.limits import LimitMemory
-from include.github.pacing import GUARD
+from include.github.api.client import GitHubClient
+from include.github.api.cooldown_store import CooldownStore
+from include.github.api.pacing import GUARD
+from include.github.api.request_cost import RequestCost
 from include.postgres.pace import SharedPacer
 
 PROCESSES = 3
@@ -29,12 +29,12 @@ async def main(url: str, postgres: str, requests_per_second: float, requests: in
             requests_per_second=requests_per_second,
             max_concurrent_requests=5,
             timeout_s=30,
-            limits=LimitMemory(Path(directory)),
+            limits=CooldownStore(Path(directory)),
             now=partial(datetime.now, UTC),
             pace=lambda: SharedPacer(connect, "github", distance_s, PROCESSES),
         )
         async with client:
-            await asyncio.gather(*(client.get(client.base_url, dict, Tally()) for _ in range(requests)))
+            await asyncio.gather(*(client.get(client.base_url, dict, RequestCost()) for _ in range(requests)))
 
 
 if __name__ == "__main__":

@@ -5,12 +5,13 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 from aiohttp.test_utils import TestServer
 
-from include.github.client import GitHubClient
-from include.github.kept_answers import KeptAnswers
-from include.github.limits import Bounds, LimitMemory
-from include.github.ranking import rank
+from include.github.api.bounds import Bounds
+from include.github.api.client import GitHubClient
+from include.github.api.cooldown_store import CooldownStore
+from include.github.api.page_cache import PageCache
+from include.github.rank import rank
 from include.github.request import TopRepositoriesRequest
-from include.github.search import RestSearch
+from include.github.search.rest import RestSearch
 from include.github_stand_in.app import create_app
 from include.github_stand_in.quota import Quota
 from include.github_stand_in.sample import Sample
@@ -52,10 +53,10 @@ def make_client(tmp_path):
             requests_per_second=rps,
             max_concurrent_requests=concurrent,
             timeout_s=timeout_s,
-            limits=LimitMemory(tmp_path),
+            limits=CooldownStore(tmp_path),
             now=clock,
             reserve=reserve,
-            kept=kept and KeptAnswers(kept, clock),
+            kept=kept and PageCache(kept, clock),
             bounds=Bounds(**BOUNDS | bounds),
         )
 
@@ -128,10 +129,10 @@ async def serve_crowd():
 def rank_top(make_client, tmp_path, yesterday):
     """Rank so many in this test's run, as the task does."""
 
-    async def run(url, top, query="stars:>1", still_allowed=lambda: None, **options):
+    async def run(url, top, query="stars:>1", check_lease=lambda: None, **options):
         request = TopRepositoriesRequest(top=top, query=query, day=yesterday)
         async with make_client(url, rps=2000, **options) as client:
             search, clock = RestSearch(client), options.get("clock", now)
-            return await rank(client, search, request, tmp_path / "run", clock(), still_allowed)
+            return await rank(client, search, request, tmp_path / "run", clock(), check_lease)
 
     return run

@@ -6,13 +6,13 @@ from datetime import UTC, date, datetime
 from functools import partial
 from pathlib import Path
 
-from include.github.client import GitHubClient
-from include.github.commits import RestCommits
+from include.github.api.client import GitHubClient
+from include.github.api.cooldown_store import CooldownStore
+from include.github.commits.rest import RestCommits
 from include.github.fetch import fetch
-from include.github.limits import LimitMemory
-from include.github.ranking import rank
+from include.github.rank import rank
 from include.github.request import TopRepositoriesRequest
-from include.github.search import RestSearch
+from include.github.search.rest import RestSearch
 
 
 async def main(url: str, directory: Path, day: date, top: int = 60) -> None:
@@ -25,7 +25,7 @@ async def main(url: str, directory: Path, day: date, top: int = 60) -> None:
         requests_per_second=100,
         max_concurrent_requests=5,
         timeout_s=5,
-        limits=LimitMemory(directory / "limits"),
+        limits=CooldownStore(directory / "limits"),
         now=now,
     )
     async with client:

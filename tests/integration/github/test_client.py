@@ -6,10 +6,10 @@ from base64 import b64encode
 import pytest
 from aiohttp import web
 
-from include.github.answer_errors import Forbidden, Invalid, NotFound, Unauthorized
-from include.github.budget import Tally
-from include.github.errors import ForeignOrigin, RequestFailed, RetryBudgetSpent, TooManyRedirects
-from include.github.retries import RetryBudget
+from include.github.api.answer_errors import Forbidden, Invalid, NotFound, Unauthorized
+from include.github.api.errors import ForeignOrigin, RequestFailed, RetryBudgetSpent, TooManyRedirects
+from include.github.api.request_cost import RequestCost
+from include.github.api.retries import RetryBudget
 from tests.integration.github.server import answers, json_answer, ok
 
 TOKEN = "ghp_0123456789abcdef"
@@ -72,12 +72,12 @@ async def test_a_passing_failure_is_asked_again(serve, make_client, broken):
         count += 1
         return await (broken(request) if count == 1 else answers(ok([1]))(request))
 
-    server, tally = await serve(handle), Tally()
+    server, cost = await serve(handle), RequestCost()
     async with make_client(server.url) as client:
-        page = await client.get(client.url("x"), _as_list, tally)
+        page = await client.get(client.url("x"), _as_list, cost)
     # A connection dropped without a word is asked again by aiohttp itself: a request, not a retry of ours.
     retries = 0 if broken is _dropped else 1
-    assert (page.value, tally.retries, tally.requests, server.seen.count) == ([1], retries, 2, 2)
+    assert (page.value, cost.retries, cost.requests, server.seen.count) == ([1], retries, 2, 2)
 
 
 @pytest.mark.parametrize("broken", BROKEN.values(), ids=BROKEN.keys())
@@ -86,7 +86,7 @@ async def test_a_lasting_failure_ends_by_name(serve, make_client, broken):
     server = await serve(broken)
     async with make_client(server.url, attempts=3) as client:
         with pytest.raises(RequestFailed, match=r"failed 3 times.*/x\b"):
-            await client.get(client.url("x"), _as_list, Tally())
+            await client.get(client.url("x"), _as_list, RequestCost())
     assert server.seen.count >= 3
 
 
@@ -105,7 +105,7 @@ async def test_a_server_that_hangs_is_left(serve, make_client):
     server = await serve(drip)
     async with make_client(server.url, timeout_s=0.2, attempts=2) as client:
         with pytest.raises(RequestFailed, match="TimeoutError"):
-            await client.get(client.url("x"), len, Tally())
+            await client.get(client.url("x"), len, RequestCost())
 
 
 @pytest.mark.parametrize(
@@ -122,7 +122,7 @@ async def test_what_no_retry_changes_is_not_retried(serve, make_client, status, 
     server = await serve(answers(json_answer(status, body)))
     async with make_client(server.url) as client:
         with pytest.raises(kind, match=body["message"]):
-            await client.get(client.url("x"), len, Tally())
+            await client.get(client.url("x"), len, RequestCost())
     assert server.seen.count == 1
 
 
@@ -132,9 +132,9 @@ async def test_the_retries_of_a_try_are_bounded(serve, make_client):
     async with make_client(server.url) as client:
         client.retries = RetryBudget(limit=6)
         with pytest.raises(RequestFailed):
-            await client.get(client.url("x"), len, Tally())
+            await client.get(client.url("x"), len, RequestCost())
         with pytest.raises(RetryBudgetSpent, match=r"all 6 retries.*502 Bad Gateway"):
-            await client.get(client.url("y"), len, Tally())
+            await client.get(client.url("y"), len, RequestCost())
     assert server.seen.count == 5 + 3
 
 
@@ -152,10 +152,10 @@ async def test_a_redirect_is_followed_with_the_query(serve, make_client, status)
             return web.Response(status=status, headers={"Location": "/repositories/1/commits"})
         return web.json_response([1])
 
-    server, tally = await serve(handle), Tally()
+    server, cost = await serve(handle), RequestCost()
     async with make_client(server.url) as client:
-        page = await client.get(client.url("old", since="2026-08-20T00:00:00Z"), len, tally)
-    assert (page.value, page.moved, tally.requests) == (1, True, 2)
+        page = await client.get(client.url("old", since="2026-08-20T00:00:00Z"), len, cost)
+    assert (page.value, page.moved, cost.requests) == (1, True, 2)
     assert server.seen.paths[1] == "/repositories/1/commits?since=2026-08-20T00:00:00Z"
 
 
@@ -164,7 +164,7 @@ async def test_redirects_that_turn_in_a_circle_end(serve, make_client):
     server = await serve(lambda request: _moved(f"/{int(request.path[1:]) + 1}"))
     async with make_client(server.url) as client:
         with pytest.raises(TooManyRedirects, match="after 5 hops"):
-            await client.get(client.url("0"), len, Tally())
+            await client.get(client.url("0"), len, RequestCost())
     assert server.seen.count == 6
 
 
@@ -185,7 +185,7 @@ async def test_another_server_gets_neither_request_nor_token(serve, make_client,
     server = await serve(answers(answer))
     async with make_client(server.url, tokens=[TOKEN]) as client:
         with pytest.raises(ForeignOrigin, match="not followed"):
-            await client.get(client.url("x"), len, Tally())
+            await client.get(client.url("x"), len, RequestCost())
     assert (server.seen.count, foreign.seen.count) == (1, 0)
 
 
@@ -198,7 +198,7 @@ async def test_strange_redirects_are_refused(serve, make_client, target):
     server = await serve(lambda _request: _moved(target))
     async with make_client(server.url) as client:
         with pytest.raises(ForeignOrigin):
-            await client.get(client.url("x"), len, Tally())
+            await client.get(client.url("x"), len, RequestCost())
     assert server.seen.count == 1
 
 
@@ -217,7 +217,7 @@ async def test_a_foreign_address_shows_no_token(serve, make_client, how, place, 
     server = await serve(lambda _: _moved(target) if how == "redirect" else answers(ok([1], **link))(_))
     async with make_client(server.url, tokens=[token], attempts=1) as client:
         with pytest.raises((ForeignOrigin, RequestFailed)) as failure:
-            await client.get(client.url("x"), len, Tally())
+            await client.get(client.url("x"), len, RequestCost())
     assert form("ghp_ABCDef")[:10].lower() not in f"{failure.value!r} {failure.value}".lower()
 
 
@@ -225,7 +225,9 @@ async def test_what_every_request_carries(serve, make_client):
     """Token, agent, version of the API, kind of answer; a root with a path is kept."""
     server = await serve()
     async with make_client(server.url, tokens=[TOKEN], base="/api/v3") as client:
-        await client.get(client.url("repos", "o", "n", "commits", since="2026-08-20T00:00:00Z"), len, Tally())
+        await client.get(
+            client.url("repos", "o", "n", "commits", since="2026-08-20T00:00:00Z"), len, RequestCost()
+        )
     assert server.seen.paths == ["/api/v3/repos/o/n/commits?since=2026-08-20T00:00:00Z"]
     headers = server.seen.headers[0]
     assert headers["Authorization"] == f"Bearer {TOKEN}"
@@ -238,7 +240,7 @@ async def test_without_a_token_none_is_sent(serve, make_client):
     """Anonymous means no Authorization header at all."""
     server = await serve()
     async with make_client(server.url) as client:
-        await client.get(client.url("x"), len, Tally())
+        await client.get(client.url("x"), len, RequestCost())
     assert "Authorization" not in server.seen.headers[0]
 
 
@@ -252,6 +254,6 @@ async def test_no_secret_in_logs_and_errors(serve, make_client, caplog):
     server = await serve(echo)
     async with make_client(server.url, tokens=[TOKEN], attempts=2) as client:
         with pytest.raises(RequestFailed) as failure:
-            await client.get(client.url("x"), len, Tally())
+            await client.get(client.url("x"), len, RequestCost())
     assert "Bearer ***" in str(failure.value)
     assert TOKEN not in f"{failure.value!r} {failure.value.__cause__!r} {client!r} {caplog.text}"

@@ -5,9 +5,9 @@ from datetime import date
 import pytest
 from aiohttp import web
 
-from include.github.budget import Tally
-from include.github.commits import count_commits
-from include.github.errors import RequestFailed, TooManyPages
+from include.github.api.errors import RequestFailed, TooManyPages
+from include.github.api.request_cost import RequestCost
+from include.github.commits.rest import count_commits
 from tests.integration.github.server import answers, ok
 
 DAY = date(2026, 8, 20)
@@ -39,9 +39,9 @@ class Pages:
 
 async def count(client):
     """Count the commits of DAY in o/n."""
-    tally = Tally()
+    cost = RequestCost()
     async with client:
-        return await count_commits(client, "o", "n", DAY, tally), tally
+        return await count_commits(client, "o", "n", DAY, cost), cost
 
 
 async def test_every_page_by_the_link_alone(serve, make_client):
@@ -52,9 +52,9 @@ async def test_every_page_by_the_link_alone(serve, make_client):
         [commit(200)],
     ]
     server = await serve(Pages(*pages))
-    counted, tally = await count(make_client(server.url))
+    counted, cost = await count(make_client(server.url))
     assert counted.authors == {"mona": 101, "hubot": 50}
-    assert tally.requests == 3
+    assert cost.requests == 3
     assert server.seen.paths == [
         "/repos/o/n/commits?since=2026-08-20T00:00:00Z&until=2026-08-20T23:59:59Z&per_page=100",
         "/repositories/5/secret-1",
@@ -65,8 +65,8 @@ async def test_every_page_by_the_link_alone(serve, make_client):
 async def test_a_full_page_without_link_is_the_last(serve, make_client):
     """A day of exactly 100 commits is one page: no second request, no error."""
     server = await serve(Pages([commit(n) for n in range(100)]))
-    counted, tally = await count(make_client(server.url))
-    assert (counted.authors.total(), tally.requests) == (100, 1)
+    counted, cost = await count(make_client(server.url))
+    assert (counted.authors.total(), cost.requests) == (100, 1)
 
 
 async def test_the_day_is_half_open_and_by_committer_date(serve, make_client):
@@ -140,9 +140,9 @@ async def test_an_overloaded_server_is_asked_for_smaller_pages(serve, make_clien
         return web.json_response(good)
 
     server = await serve(heavy)
-    counted, tally = await count(make_client(server.url, attempts=2))
+    counted, cost = await count(make_client(server.url, attempts=2))
     assert counted.authors == {"mona": 30}
-    assert tally.requests == server.seen.count == {50: 3, 25: 5}[fits]
+    assert cost.requests == server.seen.count == {50: 3, 25: 5}[fits]
 
 
 async def test_a_server_that_stays_overloaded_fails(serve, make_client):

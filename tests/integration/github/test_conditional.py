@@ -5,14 +5,14 @@ from datetime import UTC, datetime
 import pytest
 from aiohttp import web
 
-from include.github.budget import Tally
-from include.github.commits import RestCommits
-from include.github.errors import RequestFailed
+from include.github.api.errors import RequestFailed
+from include.github.api.page_cache import CachedPage, PageCache
+from include.github.api.request_cost import RequestCost
+from include.github.api.tokens import Token
+from include.github.commits.rest import RestCommits
 from include.github.fetch import fetch
-from include.github.kept_answers import KeptAnswer, KeptAnswers
-from include.github.ranking import rank
-from include.github.search import RestSearch
-from include.github.tokens import Token
+from include.github.rank import rank
+from include.github.search.rest import RestSearch
 from include.github_stand_in.app import REQUEST_LOG
 from include.github_stand_in.quota import Quota
 from tests.integration.github.server import answers, json_answer, now, ok
@@ -50,9 +50,9 @@ def read_page(make_client, tmp_path):
     """Read the page in a process of its own, which knows what others kept; return what came, and its cost."""
 
     async def read(server, tokens=(TOKEN,), reader=as_list, **options):
-        tally = Tally()
+        cost = RequestCost()
         async with make_client(server.url, tokens=tokens, kept=tmp_path / "answers", **options) as client:
-            return await client.get(client.url("x"), reader, tally), tally
+            return await client.get(client.url("x"), reader, cost), cost
 
     return read
 
@@ -83,9 +83,9 @@ async def test_a_page_that_did_not_change(serve, read_page):
     server = await serve(versions)
     first, _ = await read_page(server)
     for _ in range(2):
-        again, tally = await read_page(server)
+        again, cost = await read_page(server)
         assert again == first
-        assert (tally.requests, tally.unchanged) == (1, 1)
+        assert (cost.requests, cost.unchanged) == (1, 1)
     assert first.next_url == (server.url / "x").with_query(page=2)
     versions.version = 2
     assert (await read_page(server))[0].value == [2]
@@ -118,8 +118,8 @@ async def test_a_damaged_file_is_no_answer(serve, read_page, tmp_path, caplog, d
     await read_page(server)
     (file,) = files_of(tmp_path)
     file.write_bytes(file.read_bytes()[:-5] if damage is None else damage)
-    page, tally = await read_page(server)
-    assert (page.value, tally.unchanged, versions.seen[-1][1]) == ([1], 0, None)
+    page, cost = await read_page(server)
+    assert (page.value, cost.unchanged, versions.seen[-1][1]) == ([1], 0, None)
     assert str(file) in caplog.text
     assert (await read_page(server))[1].unchanged == 1
 
@@ -129,7 +129,7 @@ async def test_a_kept_page_that_leads_elsewhere_is_no_answer(serve, read_page, t
     versions = Versions()
     server = await serve(versions)
     await read_page(server)
-    kept = KeptAnswers(tmp_path / "answers", now)
+    kept = PageCache(tmp_path / "answers", now)
     kept.open()
     account, url = Token(TOKEN).account(str(server.url)), str(server.url / "x")
     kept.keep(kept.find(account, url).model_copy(update={"next_url": "https://evil.example/"}))
@@ -140,8 +140,8 @@ async def test_a_kept_page_that_leads_elsewhere_is_no_answer(serve, read_page, t
 async def test_a_304_that_nobody_asked_for(serve, read_page):
     """Is a bug of somebody on the way: the page is asked for again."""
     server = await serve(answers(lambda: web.Response(status=304), ok([1])))
-    page, tally = await read_page(server)
-    assert (page.value, tally.requests, tally.unchanged) == ([1], 2, 0)
+    page, cost = await read_page(server)
+    assert (page.value, cost.requests, cost.unchanged) == ([1], 2, 0)
 
 
 async def test_a_kept_page_that_is_of_no_use(serve, read_page):
@@ -157,8 +157,8 @@ async def test_a_kept_page_that_is_of_no_use(serve, read_page):
             raise ValueError("no list of today")
         return value
 
-    page, tally = await read_page(server, reader=refuse_once)
-    assert (page.value, tally.requests, tally.retries) == ([1], 2, 1)
+    page, cost = await read_page(server, reader=refuse_once)
+    assert (page.value, cost.requests, cost.retries) == ([1], 2, 1)
     assert [condition for _, condition in versions.seen] == [None, 'W/"1def"', None]
 
 
@@ -185,10 +185,10 @@ def test_no_more_is_kept_than_there_is_room_for(tmp_path):
     """Of what is there already and what comes; nothing is cut."""
     noise = b"".join(bytes([n * n % 251]) for n in range(2000))
     for _ in range(2):
-        kept = KeptAnswers(tmp_path, now, most_bytes=1500)
+        kept = PageCache(tmp_path, now, most_bytes=1500)
         kept.open()
         for number in range(9):
-            kept.keep(KeptAnswer(account="a", url=f"u{number}", etag="e", body=noise[number:]))
+            kept.keep(CachedPage(account="a", url=f"u{number}", etag="e", body=noise[number:]))
     sizes = [path.stat().st_size for path in tmp_path.rglob("*") if path.is_file()]
     assert 0 < sum(sizes) <= 1500
     assert all(kept.find("a", f"u{number}").body == noise[number:] for number in range(len(sizes)))
@@ -196,10 +196,10 @@ def test_no_more_is_kept_than_there_is_room_for(tmp_path):
 
 def test_a_page_that_is_kept_anew_takes_no_more_room(tmp_path):
     """The file before it is gone."""
-    kept = KeptAnswers(tmp_path, now, most_bytes=1500)
+    kept = PageCache(tmp_path, now, most_bytes=1500)
     for number in range(50):
-        kept.keep(KeptAnswer(account="a", url="u", etag=f"e{number}"))
-    kept.keep(KeptAnswer(account="a", url="v", etag="e"))
+        kept.keep(CachedPage(account="a", url="u", etag=f"e{number}"))
+    kept.keep(CachedPage(account="a", url="v", etag="e"))
     assert kept.find("a", "u").etag == "e49"
     assert kept.find("a", "v").etag == "e"
 
@@ -207,8 +207,8 @@ def test_a_page_that_is_kept_anew_takes_no_more_room(tmp_path):
 def test_a_folder_that_cannot_be_written_keeps_nothing(tmp_path, caplog):
     """And stops nobody."""
     (tmp_path / "file").write_text("")
-    kept = KeptAnswers(tmp_path / "file", now)
+    kept = PageCache(tmp_path / "file", now)
     kept.open()
-    kept.keep(KeptAnswer(account="a", url="u", etag="e"))
+    kept.keep(CachedPage(account="a", url="u", etag="e"))
     assert kept.find("a", "u") is None
     assert "no more answers are kept" in caplog.text

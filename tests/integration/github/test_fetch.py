@@ -7,12 +7,13 @@ from datetime import timedelta
 
 import pytest
 
-from include.github.commits import RestCommits
-from include.github.errors import MostlyGone, RateLimitedUntil, RequestFailed, WrongRanking
+from include.github.api.errors import RateLimitedUntil, RequestFailed
+from include.github.commits.rest import RestCommits
+from include.github.errors import MostlyGone, WrongRanking
 from include.github.fetch import fetch
-from include.github.ranking import rank
+from include.github.rank import rank
 from include.github.request import TopRepositoriesRequest
-from include.github.search import RestSearch
+from include.github.search.rest import RestSearch
 from include.github_stand_in.app import FAULTS, REQUEST_LOG
 from include.github_stand_in.faults import Fault
 from include.github_stand_in.quota import Quota
@@ -277,7 +278,7 @@ async def test_a_passing_404_is_no_loss(stand_in, make_client, tmp_path, top20):
 
 
 async def test_a_lost_lease_ends_the_fetch(stand_in, make_client, tmp_path, top20):
-    """What still_allowed raises comes out at once; finished records stay."""
+    """What check_lease raises comes out at once; finished records stay."""
     app, url = await stand_in(latency_s=0.05)
     ticks = 0
 
@@ -288,7 +289,7 @@ async def test_a_lost_lease_ends_the_fetch(stand_in, make_client, tmp_path, top2
             raise PermissionError("lease lost")
 
     with pytest.raises(PermissionError, match="lease lost"):
-        await run(make_client(url, concurrent=1), top20, tmp_path, still_allowed=check, tick_s=0.1)
+        await run(make_client(url, concurrent=1), top20, tmp_path, check_lease=check, tick_s=0.1)
     await asyncio.sleep(0.2)
     sent = len(app[REQUEST_LOG].requests)
     assert 2 <= sent < 15

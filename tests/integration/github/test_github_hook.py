@@ -8,13 +8,13 @@ from base64 import b64encode
 import pytest
 from airflow.sdk import Connection
 
-from hooks.connection_fields import BadConnection
-from hooks.github_hook import GitHubHook
-from include.github.budget import Tally
-from include.github.pacing import GUARD, Pacer
+from include.github.api.pacing import GUARD, Pacer
+from include.github.api.request_cost import RequestCost
 from include.github_stand_in.app import REQUEST_LOG
 from include.postgres.errors import LeaseTaken
 from include.postgres.pace import SharedPacer
+from stagehouse.hooks.connection_fields import BadConnection
+from stagehouse.hooks.github_hook import GitHubHook
 
 TOKEN = "ghp_0123456789abcdef"
 TOKENS = ["ghp_b", "ghp_a", "ghp_c"]
@@ -213,7 +213,7 @@ async def test_the_client_works(connect, stand_in):
     """A client of the hook talks to the API with the token."""
     app, url = await stand_in()
     async with connect(host=str(url), password=TOKEN).get_conn() as client:
-        await client.get(client.url("rate_limit"), bool, Tally())
+        await client.get(client.url("rate_limit"), bool, RequestCost())
     assert [request.status for request in app[REQUEST_LOG].requests] == [200]
 
 

@@ -9,16 +9,17 @@ from functools import partial
 
 import pytest
 
-from include.github.answer_errors import Invalid
+from include.github.api.answer_errors import Invalid
+from include.github.api.errors import RateLimitedUntil, RequestFailed
+from include.github.api.request_cost import RequestCost
 from include.github.apis import commits_by, search_by
-from include.github.budget import Tally
-from include.github.errors import ApisDiffer, RateLimitedUntil, RequestFailed
+from include.github.commits.checkpoint import CommitCheckpoint
+from include.github.commits.errors import ApisDiffer
+from include.github.commits.verification import verify
 from include.github.fetch import fetch
-from include.github.ranking import rank
-from include.github.records import Records
+from include.github.rank import rank
 from include.github.request import TopRepositoriesRequest
-from include.github.search import Asked
-from include.github.verification import verify
+from include.github.search.source import PageRequest
 from include.github_stand_in.app import FAULTS, REQUEST_LOG
 from include.github_stand_in.dataset import Signature
 from include.github_stand_in.faults import Fault
@@ -310,7 +311,7 @@ async def test_verify(github, make_client, tmp_path, top25):
         ranking = await rank(client, search_by("graphql", client), top25, tmp_path, now())
         graphql, rest = commits_by("graphql", client), commits_by("rest", client)
         await fetch(client, graphql, ranking, top25, tmp_path, **RUN)
-        records = Records(tmp_path, ranking)
+        records = CommitCheckpoint(tmp_path, ranking)
         app[REQUEST_LOG].clear()
         cost = await verify(records, ranking, 3, graphql=graphql, rest=rest)
         asked = [request.path_qs for request in sent(app)]
@@ -349,7 +350,7 @@ async def test_verify_finds_what_is_lost(github, make_client, tmp_path, top25, s
         await fetch(client, graphql, ranking, top25, tmp_path, **RUN)
         app[FAULTS].add(Fault("/commits[?]", times=None, status=status))
         with pytest.raises(ApisDiffer, match=found):
-            await verify(Records(tmp_path, ranking), ranking, 25, graphql=graphql, rest=rest)
+            await verify(CommitCheckpoint(tmp_path, ranking), ranking, 25, graphql=graphql, rest=rest)
 
 
 async def test_many_searches_are_one_request(github, make_client):
@@ -357,12 +358,14 @@ async def test_many_searches_are_one_request(github, make_client):
     app, url = await github()
     queries = [f"stars:{low}..{low + 9999}" for low in range(10_000, 110_000, 10_000)]
     async with make_client(url, tokens=TOKENS) as client:
-        found = await search_by("graphql", client).read([Asked(q, 5) for q in queries], Tally())
+        found = await search_by("graphql", client).read([PageRequest(q, 5) for q in queries], RequestCost())
         assert len(sent(app)) == 1
-        rest = await search_by("rest", client).read([Asked(q, 5) for q in queries], Tally())
+        rest = await search_by("rest", client).read([PageRequest(q, 5) for q in queries], RequestCost())
         assert [page[:2] for page in found] == [page[:2] for page in rest]
         more = [(q, page.next) for q, page in zip(queries, found, strict=True) if page.next]
-        second = await search_by("graphql", client).read([Asked(q, 5, after) for q, after in more], Tally())
+        second = await search_by("graphql", client).read(
+            [PageRequest(q, 5, after) for q, after in more], RequestCost()
+        )
     assert more
     first_ids = {repository.id for page in found for repository in page.repositories}
     assert first_ids.isdisjoint(repository.id for page in second for repository in page.repositories)
@@ -389,11 +392,11 @@ async def test_a_later_page_that_graphql_refuses_is_that_of_rest(github, make_cl
     app, url = await github()
     async with make_client(url, tokens=TOKENS) as client:
         search, rest = search_by("graphql", client), search_by("rest", client)
-        (first,) = await search.read([Asked("stars:>1", 20)], Tally())
+        (first,) = await search.read([PageRequest("stars:>1", 20)], RequestCost())
         app[FAULTS].add(Fault("/graphql", body=rewritten(null_repository)))
-        (second,) = await search.read([Asked("stars:>1", 20, first.next)], Tally())
-        (third,) = await search.read([Asked("stars:>1", 20, second.next)], Tally())
-        (all_three,) = await rest.read([Asked("stars:>1", 60)], Tally())
+        (second,) = await search.read([PageRequest("stars:>1", 20, first.next)], RequestCost())
+        (third,) = await search.read([PageRequest("stars:>1", 20, second.next)], RequestCost())
+        (all_three,) = await rest.read([PageRequest("stars:>1", 60)], RequestCost())
     assert (*first.repositories, *second.repositories, *third.repositories) == all_three.repositories
 
 
@@ -402,12 +405,12 @@ async def test_what_graphql_does_not_search_for_is_asked_of_rest(github, make_cl
     app, url = await github()
     async with make_client(url, tokens=TOKENS) as client:
         search, rest = search_by("graphql", client), search_by("rest", client)
-        (first,) = await rest.read([Asked("stars:>1", 5)], Tally())
-        (second,) = await search.read([Asked("stars:>1", 5, first.next)], Tally())
+        (first,) = await rest.read([PageRequest("stars:>1", 5)], RequestCost())
+        (second,) = await search.read([PageRequest("stars:>1", 5, first.next)], RequestCost())
         assert not set(second.repositories) & set(first.repositories)
         with pytest.raises(Invalid):
-            await search.read([Asked("stars:>1 sort:forks", 5)], Tally())
+            await search.read([PageRequest("stars:>1 sort:forks", 5)], RequestCost())
         assert not sent(app, "/graphql")
         with pytest.raises(Invalid):
-            await search.read([Asked("is:merged", 5)], Tally())
+            await search.read([PageRequest("is:merged", 5)], RequestCost())
     assert [request.path_qs[:8] for request in sent(app)][-2:] == ["/graphql", "/search/"]

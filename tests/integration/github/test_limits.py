@@ -10,11 +10,11 @@ from itertools import pairwise
 import pytest
 from aiohttp import web
 
-from include.github.answer_errors import Forbidden
-from include.github.budget import Tally
-from include.github.errors import LimitNeverLifts, RateLimitedUntil
-from include.github.limits import LimitMemory
-from include.github.tokens import Token
+from include.github.api.answer_errors import Forbidden
+from include.github.api.cooldown_store import CooldownStore
+from include.github.api.errors import LimitNeverLifts, RateLimitedUntil
+from include.github.api.request_cost import RequestCost
+from include.github.api.tokens import Token
 from include.github_stand_in.app import FAULTS, REQUEST_LOG
 from include.github_stand_in.faults import Fault
 from include.github_stand_in.quota import Quota
@@ -50,7 +50,7 @@ class LimitedServer:
 async def _ask_all(client, times):
     async with asyncio.TaskGroup() as group:
         for n in range(times):
-            group.create_task(client.get(client.url(str(n)), len, Tally()))
+            group.create_task(client.get(client.url(str(n)), len, RequestCost()))
 
 
 @pytest.mark.parametrize("skew_s", [-5000, 0, 5000])
@@ -67,7 +67,7 @@ async def test_a_long_wait_gives_up_the_worker(stand_in, make_client):
     """When the hour's requests are spent, the error says until when, and not one request is refused."""
     app, url = await stand_in(with_token=Quota(core_per_hour=4, search_per_minute=30))
     async with make_client(url, tokens=["t"]) as client:
-        asked = [client.get(client.base_url, bool, Tally()) for _ in range(12)]
+        asked = [client.get(client.base_url, bool, RequestCost()) for _ in range(12)]
         results = await asyncio.gather(*asked, return_exceptions=True)
     limit = next(result for result in results if isinstance(result, RateLimitedUntil))
     assert limit.resource == "core"
@@ -79,12 +79,12 @@ async def test_the_next_process_does_not_ask_either(stand_in, make_client):
     """A second client, later or elsewhere, reads the limit from the staging root and sends nothing."""
     app, url = await stand_in(with_token=Quota(core_per_hour=1, search_per_minute=30))
     async with make_client(url, tokens=["t"]) as client:
-        await client.get(client.base_url, bool, Tally())
+        await client.get(client.base_url, bool, RequestCost())
     async with make_client(url, tokens=["t"]) as second:
         with pytest.raises(RateLimitedUntil):
-            await second.get(second.base_url, bool, Tally())
+            await second.get(second.base_url, bool, RequestCost())
         # Another resource has its own limit.
-        await second.get(second.url("search", "repositories", q="stars:>1"), bool, Tally())
+        await second.get(second.url("search", "repositories", q="stars:>1"), bool, RequestCost())
     assert [request.resource for request in app[REQUEST_LOG].requests] == ["core", "search"]
 
 
@@ -92,13 +92,13 @@ async def test_limits_of_processes_beside_each_other_add_up(stand_in, make_clien
     """Each meets another limit; who comes later asks for neither, nor does who meets his after the other."""
     app, url = await stand_in(with_token=Quota(core_per_hour=1, search_per_minute=1))
     async with make_client(url, tokens=["t"]) as one, make_client(url, tokens=["t"]) as two:
-        await one.get(one.base_url, bool, Tally())
+        await one.get(one.base_url, bool, RequestCost())
         search = two.url("search", "repositories", q="stars:>1")
-        await two.get(search, bool, Tally())
+        await two.get(search, bool, RequestCost())
         async with make_client(url, tokens=["t"]) as later:
             for client, asked in ((later, later.base_url), (later, search), (two, two.base_url)):
                 with pytest.raises(RateLimitedUntil):
-                    await client.get(asked, bool, Tally())
+                    await client.get(asked, bool, RequestCost())
     assert [request.resource for request in app[REQUEST_LOG].requests] == ["core", "search"]
 
 
@@ -107,11 +107,11 @@ async def test_a_limit_that_is_over_is_asked_for_again(serve, make_client, tmp_p
     server = await serve()
     past = {"core": {"until": "2020-01-01T00:00:00Z", "reason": "x", "strikes": 2}}
     for text in (json.dumps(past), '{"core": {"unt'):
-        LimitMemory(tmp_path).write(Token("").account(f"{server.url}"), {})
+        CooldownStore(tmp_path).write(Token("").account(f"{server.url}"), {})
         (path,) = tmp_path.glob("github-*.json")
         path.write_text(text)
         async with make_client(server.url) as client:
-            await client.get(client.base_url, len, Tally())
+            await client.get(client.base_url, len, RequestCost())
     assert server.seen.count == 2
 
 
@@ -145,7 +145,7 @@ async def test_a_secondary_limit_without_a_time_waits_longer_each_time(serve, ma
     server = await serve(answers(refusal, refusal, refusal, ok(), refusal, ok()))
     async with make_client(server.url, secondary_wait_s=0.15) as client:
         for _ in range(2):
-            await client.get(client.base_url, len, Tally())
+            await client.get(client.base_url, len, RequestCost())
     waits = server.seen.gaps()
     assert [round(wait / 0.15) for wait in waits] == [1, 2, 4, 0, 1]
 
@@ -155,7 +155,7 @@ async def test_a_limit_that_never_lifts_fails_the_run(serve, make_client):
     server = await serve(answers(json_answer(403, SECONDARY)))
     async with make_client(server.url, secondary_wait_s=0.02, strikes=3) as client:
         with pytest.raises(LimitNeverLifts, match=r"4 times in a row.*requests_per_second"):
-            await client.get(client.base_url, len, Tally())
+            await client.get(client.base_url, len, RequestCost())
     assert server.seen.count == 4
 
 
@@ -170,16 +170,16 @@ async def test_answers_of_another_resource_end_no_series(serve, make_client):
 
     server = await serve(handle)
     async with make_client(
-        server.url, tokens=["t"], secondary_wait_s=0.03, patience_s=0, strikes=3
+        server.url, tokens=["t"], secondary_wait_s=0.03, max_sleep_s=0, strikes=3
     ) as client:
         for _ in range(3):
             with pytest.raises(RateLimitedUntil):
-                await client.query("{x}", {}, bool, Tally())
+                await client.query("{x}", {}, bool, RequestCost())
             await asyncio.sleep(0.3)
-            await client.get(client.base_url, bool, Tally())
+            await client.get(client.base_url, bool, RequestCost())
             await client.quotas()
         with pytest.raises(LimitNeverLifts, match="4 times in a row"):
-            await client.query("{x}", {}, bool, Tally())
+            await client.query("{x}", {}, bool, RequestCost())
 
 
 async def test_strikes_are_counted_across_processes(serve, make_client):
@@ -192,7 +192,7 @@ async def test_strikes_are_counted_across_processes(serve, make_client):
             server.url, secondary_wait_s=60, clock=lambda: datetime.now(UTC) + clock["ahead"]
         ) as client:
             with pytest.raises(RateLimitedUntil) as limit:
-                await client.get(client.base_url, len, Tally())
+                await client.get(client.base_url, len, RequestCost())
         waits.append(round((limit.value.until - now() - clock["ahead"]).total_seconds()))
         clock["ahead"] = limit.value.until - now() + timedelta(seconds=1)
     assert waits == [60, 120, 240]
@@ -227,7 +227,7 @@ async def test_a_refusal_in_the_middle_of_the_stand_in(stand_in, make_client):
     app[FAULTS].add(Fault("/rate_limit|/$", after=2, status=403, headers={"Retry-After": "1"}, body=body))
     async with make_client(url) as client:
         for _ in range(4):
-            await client.get(client.base_url / "", bool, Tally())
+            await client.get(client.base_url / "", bool, RequestCost())
     assert [request.status for request in app[REQUEST_LOG].requests] == [200, 200, 403, 200, 200]
 
 
@@ -236,6 +236,6 @@ async def test_a_403_about_rights_is_no_limit(serve, make_client):
     server = await serve(answers(json_answer(403, {"message": "Resource not accessible"}), ok()))
     async with make_client(server.url) as client:
         with pytest.raises(Forbidden, match=r"Resource not accessible.*rights of the token"):
-            await client.get(client.base_url, len, Tally())
-        await client.get(client.base_url, len, Tally())
+            await client.get(client.base_url, len, RequestCost())
+        await client.get(client.base_url, len, RequestCost())
     assert server.seen.count == 2

@@ -9,10 +9,11 @@ from datetime import timedelta
 
 import pytest
 
-from include.github.errors import ListCutShort, RateLimitedUntil, RetryBudgetSpent, SliceTooLarge
-from include.github.ranking import rank
+from include.github.api.errors import RateLimitedUntil, RetryBudgetSpent
+from include.github.rank import rank
 from include.github.request import TopRepositoriesRequest
-from include.github.search import RestSearch
+from include.github.search.errors import ListCutShort, SliceTooLarge
+from include.github.search.rest import RestSearch
 from include.github_stand_in.app import FAULTS, REQUEST_LOG
 from include.github_stand_in.faults import Fault
 from include.github_stand_in.quota import Quota
@@ -148,12 +149,12 @@ async def test_a_lost_lease_ends_the_reading(serve_crowd, rank_top):
     """Before the next page; the next try goes on after what was read."""
     app, url = await serve_crowd(crowd(range(1, 2601)))
 
-    def still_allowed():
+    def check_lease():
         if len(asked(app)) == 7:
             raise LeaseLost("github")
 
     with pytest.raises(LeaseLost):
-        await rank_top(url, 2000, still_allowed=still_allowed)
+        await rank_top(url, 2000, check_lease=check_lease)
     assert len(asked(app)) == 7
     await rank_top(url, 2000)
     assert len(asked(app)) == len(set(asked(app)))
@@ -164,12 +165,12 @@ async def test_damaged_answers_are_asked_for_again(serve_crowd, rank_top, tmp_pa
     dataset = crowd(range(1, 2601))
     app, url = await serve_crowd(dataset)
 
-    def still_allowed():
+    def check_lease():
         if len(asked(app)) == 12:
             raise LeaseLost("github")
 
     with pytest.raises(LeaseLost):
-        await rank_top(url, 2000, still_allowed=still_allowed)
+        await rank_top(url, 2000, check_lease=check_lease)
     kept = sorted((tmp_path / "run" / "searched").iterdir())
     kept[2].write_bytes(kept[2].read_bytes()[:9000])
     kept[3].write_bytes(b"")

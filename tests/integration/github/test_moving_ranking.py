@@ -3,7 +3,7 @@
 import json
 from dataclasses import replace
 
-from include.github_stand_in.app import DESK, FAULTS
+from include.github_stand_in.app import FAULTS, GATEWAY
 from include.github_stand_in.faults import Fault
 from tests.integration.github.crowd import asked, crowd, expected, ranked
 
@@ -18,7 +18,7 @@ class Moves:
         """Count an answer."""
         self.sent += 1
         if stars := self.moves.get(self.sent):
-            self.app[DESK]._site.move(stars)
+            self.app[GATEWAY]._rest_api.move(stars)
 
 
 async def test_what_moves_while_it_is_read_is_neither_lost_nor_doubled(serve_crowd, rank_top, caplog):
@@ -51,7 +51,7 @@ class NeverStops:
 
     def __call__(self, _request):
         """Move one that was not moved before."""
-        self.app[DESK]._site.move({self.rising.pop(0): 5500 + len(self.rising)})
+        self.app[GATEWAY]._rest_api.move({self.rising.pop(0): 5500 + len(self.rising)})
 
 
 async def test_what_never_stands_still_is_told(serve_crowd, rank_top, caplog):

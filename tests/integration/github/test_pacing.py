@@ -6,8 +6,8 @@ from itertools import pairwise
 
 from aiohttp import web
 
-from include.github.budget import Tally
-from include.github.pacing import CATCH_UP_S, GUARD, LEAST_DISTANCE, Pacer
+from include.github.api.pacing import CATCH_UP_S, GUARD, LEAST_DISTANCE, Pacer
+from include.github.api.request_cost import RequestCost
 
 JITTER_S = 0.025  # of two processes' worth of work on one busy machine
 CLOCK_S = 0.001  # between a turn and the look at the clock
@@ -15,9 +15,9 @@ CLOCK_S = 0.001  # between a turn and the look at the clock
 
 async def _ask_often(client, times):
     async with client:
-        tally = Tally()
-        await asyncio.gather(*(client.get(client.url("n", str(n)), len, tally) for n in range(times)))
-    return tally
+        cost = RequestCost()
+        await asyncio.gather(*(client.get(client.url("n", str(n)), len, cost) for n in range(times)))
+    return cost
 
 
 async def test_never_more_than_told_in_any_second(serve, make_client):
@@ -25,12 +25,12 @@ async def test_never_more_than_told_in_any_second(serve, make_client):
     server = await serve()
     loop = asyncio.get_running_loop()
     begin = loop.time()
-    tally = await _ask_often(make_client(server.url, rps=20), 40)
+    cost = await _ask_often(make_client(server.url, rps=20), 40)
     seen = server.seen
     assert seen.worst_second() <= 20
     assert min(seen.gaps()) > LEAST_DISTANCE * GUARD / 20 - JITTER_S
     assert seen.at[0] - begin > 1 / 20
-    assert (seen.count, tally.requests) == (40, 40)
+    assert (seen.count, cost.requests) == (40, 40)
 
 
 async def test_a_stall_is_not_caught_up(serve, make_client):
@@ -39,7 +39,7 @@ async def test_a_stall_is_not_caught_up(serve, make_client):
     async with make_client(server.url, rps=20) as client:
         for pause_s in (0, 0.5):
             await asyncio.sleep(pause_s)
-            await asyncio.gather(*(client.get(client.url(str(n)), len, Tally()) for n in range(10)))
+            await asyncio.gather(*(client.get(client.url(str(n)), len, RequestCost()) for n in range(10)))
     burst = server.seen.at[10:]
     assert burst[-1] - burst[0] > 9 * GUARD / 20 - CATCH_UP_S - JITTER_S
 
@@ -58,7 +58,7 @@ async def test_slow_connections_do_not_bunch_requests(make_client):
     server = await asyncio.start_server(handle, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
     async with server, make_client(f"http://127.0.0.1:{port}", rps=20) as client:
-        await client.get(client.url("first"), len, Tally())  # until its answer, one request goes alone
+        await client.get(client.url("first"), len, RequestCost())  # until its answer, one request goes alone
         resolve = client._transport._session.connector._resolve_host
 
         async def slow_resolve(*args, **kwargs):
@@ -67,7 +67,7 @@ async def test_slow_connections_do_not_bunch_requests(make_client):
 
         client._transport._session.connector._resolve_host = slow_resolve
         asyncio.get_running_loop().call_later(0.5, ready.set)
-        await asyncio.gather(*(client.get(client.url(str(n)), len, Tally()) for n in range(5)))
+        await asyncio.gather(*(client.get(client.url(str(n)), len, RequestCost()) for n in range(5)))
     assert min(b - a for a, b in pairwise(seen)) > LEAST_DISTANCE * GUARD / 20 - JITTER_S
 
 
@@ -86,8 +86,8 @@ async def test_never_more_in_flight_than_told(serve, make_client):
 async def test_queueing_is_not_timed(serve, make_client):
     """A request may queue for its turn longer than timeout_s, which is about the server alone."""
     server = await serve()
-    tally = await _ask_often(make_client(server.url, rps=10, concurrent=4, timeout_s=0.2), 4)
-    assert (tally.requests, tally.retries) == (4, 0)
+    cost = await _ask_often(make_client(server.url, rps=10, concurrent=4, timeout_s=0.2), 4)
+    assert (cost.requests, cost.retries) == (4, 0)
 
 
 async def test_a_dropped_idle_connection_is_asked_again_at_the_same_pace(make_client):
@@ -105,11 +105,11 @@ async def test_a_dropped_idle_connection_is_asked_again_at_the_same_pace(make_cl
 
     server = await asyncio.start_server(handle, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
-    tally = Tally()
+    cost = RequestCost()
     async with server, make_client(f"http://127.0.0.1:{port}", rps=20) as client:
         for n in range(2):
-            await client.get(client.url(str(n)), len, tally)
-    assert (len(seen), tally.requests, tally.retries) == (3, 3, 0)
+            await client.get(client.url(str(n)), len, cost)
+    assert (len(seen), cost.requests, cost.retries) == (3, 3, 0)
     assert min(b - a for a, b in pairwise(seen)) > LEAST_DISTANCE * GUARD / 20 - JITTER_S
 
 

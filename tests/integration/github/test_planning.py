@@ -12,7 +12,7 @@ from include.github.apis import commits_by, search_by
 from include.github.fetch import fetch
 from include.github.plan import Plan, PlanNeverFits
 from include.github.planning import plan_commits
-from include.github.ranking import rank
+from include.github.rank import rank
 from include.github.request import RunOptions, TopRepositoriesRequest
 from include.github.runs import RecordedRun, read_run, record_cost
 from include.github_stand_in.app import FAULTS, REQUEST_LOG
@@ -46,7 +46,7 @@ class Day:
             self._directory,
             run=RUN,
             now=datetime.now(UTC),
-            still_allowed=lambda: None,
+            check_lease=lambda: None,
         )
 
     async def fetch(self) -> Manifest:

@@ -6,9 +6,9 @@ import time
 import pytest
 from aiohttp import web
 
-from include.github.answer_errors import NotFound, Unexpected
-from include.github.budget import Tally
-from include.github.errors import RateLimitedUntil, RequestFailed
+from include.github.api.answer_errors import NotFound, Unexpected
+from include.github.api.errors import RateLimitedUntil, RequestFailed
+from include.github.api.request_cost import RequestCost
 from tests.integration.github.server import answers, json_answer, ok
 
 TOKEN = "ghp_0123456789abcdef"
@@ -32,23 +32,23 @@ async def test_a_query(serve, make_client, base, path):
         bodies.append((request.method, await request.json()))
         return web.json_response(DATA)
 
-    server, tally = await serve(handle), Tally()
+    server, cost = await serve(handle), RequestCost()
     async with make_client(server.url, tokens=[TOKEN], base=base) as client:
         assert client.has_token
-        assert await client.query(QUERY, VARIABLES, whole, tally) == DATA
+        assert await client.query(QUERY, VARIABLES, whole, cost) == DATA
     assert bodies == [("POST", {"query": QUERY, "variables": VARIABLES})]
     assert server.seen.paths == [path]
     assert server.seen.headers[0]["Authorization"] == f"Bearer {TOKEN}"
-    assert (tally.requests, tally.points) == (1, 7)
+    assert (cost.requests, cost.points) == (1, 7)
 
 
 async def test_errors_are_the_reader_s(serve, make_client):
     """Data and errors may come together; without a cost a query is a point."""
-    body, tally = {"data": None, "errors": [{"type": "NOT_FOUND", "message": "x"}]}, Tally()
+    body, cost = {"data": None, "errors": [{"type": "NOT_FOUND", "message": "x"}]}, RequestCost()
     server = await serve(answers(ok(body)))
     async with make_client(server.url, tokens=[TOKEN]) as client:
-        assert await client.query(QUERY, {}, whole, tally) == body
-    assert tally.points == 1
+        assert await client.query(QUERY, {}, whole, cost) == body
+    assert cost.points == 1
 
 
 @pytest.mark.parametrize("attempts", [None, 2])
@@ -58,11 +58,11 @@ async def test_what_is_not_usable_is_asked_again(serve, make_client, attempts):
     def refuse(_value):
         raise ValueError("neither data nor errors")
 
-    server, tally = await serve(answers(json_answer(502, {}), ok({}))), Tally()
+    server, cost = await serve(answers(json_answer(502, {}), ok({}))), RequestCost()
     async with make_client(server.url, tokens=[TOKEN], attempts=4) as client:
         with pytest.raises(RequestFailed, match="neither data nor errors"):
-            await client.query(QUERY, {}, refuse, tally, attempts=attempts)
-    assert server.seen.count == tally.points == (attempts or 4)
+            await client.query(QUERY, {}, refuse, cost, attempts=attempts)
+    assert server.seen.count == cost.points == (attempts or 4)
 
 
 @pytest.mark.parametrize(("answer", "kind"), [(404, NotFound), (301, Unexpected)])
@@ -71,7 +71,7 @@ async def test_graphql_that_is_not_there(serve, make_client, answer, kind):
     server = await serve(answers(json_answer(answer, {"message": "no", "url": "/y"})))
     async with make_client(server.url, tokens=[TOKEN]) as client:
         with pytest.raises(kind):
-            await client.query(QUERY, {}, whole, Tally())
+            await client.query(QUERY, {}, whole, RequestCost())
     assert server.seen.count == 1
 
 
@@ -94,16 +94,16 @@ async def test_a_limit(serve, make_client, status, body, closed):
     server = await serve(
         answers(json_answer(status, body, X_RateLimit_Resource="graphql", **headers), ok([]))
     )
-    async with make_client(server.url, tokens=[TOKEN], patience_s=0.05) as client:
+    async with make_client(server.url, tokens=[TOKEN], max_sleep_s=0.05) as client:
         for _ in range(2):
             with pytest.raises(RateLimitedUntil):
-                await client.query(QUERY, {}, whole, Tally())
+                await client.query(QUERY, {}, whole, RequestCost())
         assert server.seen.count == 1
         if closed == "graphql":
-            await client.get(client.url("x"), len, Tally())
+            await client.get(client.url("x"), len, RequestCost())
         else:
             with pytest.raises(RateLimitedUntil):
-                await client.get(client.url("x"), len, Tally())
+                await client.get(client.url("x"), len, RequestCost())
 
 
 async def test_what_repositories_say_is_no_limit(serve, make_client):
@@ -114,4 +114,4 @@ async def test_what_repositories_say_is_no_limit(serve, make_client):
     }
     server = await serve(answers(ok(data)))
     async with make_client(server.url, tokens=[TOKEN]) as client:
-        assert json.dumps(await client.query(QUERY, {}, whole, Tally())) == json.dumps(data)
+        assert json.dumps(await client.query(QUERY, {}, whole, RequestCost())) == json.dumps(data)

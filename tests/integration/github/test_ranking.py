@@ -5,10 +5,12 @@ import logging
 import pytest
 from aiohttp import web
 
-from include.github.errors import ListCutShort, NothingRanked, RequestFailed, WrongRanking
-from include.github.ranking import rank
+from include.github.api.errors import RequestFailed
+from include.github.errors import NothingRanked, WrongRanking
+from include.github.rank import rank
 from include.github.request import TopRepositoriesRequest
-from include.github.search import RestSearch
+from include.github.search.errors import ListCutShort
+from include.github.search.rest import RestSearch
 from include.github_stand_in.app import REQUEST_LOG
 from include.postgres.errors import LeaseLost
 from tests.integration.github.server import now
@@ -71,15 +73,13 @@ async def test_a_lost_lease_ends_the_reading_before_the_next_page(stand_in, make
     app, url = await stand_in()
     asked = app[REQUEST_LOG].requests
 
-    def still_allowed() -> None:
+    def check_lease() -> None:
         if asked:
             raise LeaseLost("github")
 
     async with make_client(url) as client:
         with pytest.raises(LeaseLost):
-            await rank(
-                client, RestSearch(client), request_for(1000, yesterday), tmp_path, now(), still_allowed
-            )
+            await rank(client, RestSearch(client), request_for(1000, yesterday), tmp_path, now(), check_lease)
     assert len(asked) == 1
     assert list(tmp_path.iterdir()) == []
 

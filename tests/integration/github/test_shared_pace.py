@@ -6,7 +6,7 @@ from asyncio.subprocess import Process
 
 import psycopg2.extensions
 
-from include.github.pacing import GUARD
+from include.github.api.pacing import GUARD
 from include.github_stand_in.app import REQUEST_LOG
 from tests.integration.github import asking_together
 

@@ -9,9 +9,9 @@ from datetime import timedelta
 import pytest
 from aiohttp import web
 
-from include.github.answer_errors import Unauthorized
-from include.github.budget import Tally
-from include.github.errors import RateLimitedUntil
+from include.github.api.answer_errors import Unauthorized
+from include.github.api.errors import RateLimitedUntil
+from include.github.api.request_cost import RequestCost
 from include.github_stand_in.app import FAULTS, REQUEST_LOG
 from include.github_stand_in.faults import Fault
 from include.github_stand_in.quota import Quota
@@ -24,7 +24,7 @@ SECONDARY = b'{"message": "You have exceeded a secondary rate limit."}'
 async def ask(client, times=1, path=""):
     """Ask so often at once; return how many were answered, and the errors."""
     urls = [client.url(path, q="stars:>1", per_page=1, page=n) for n in range(1, times + 1)]
-    asked = [client.get(url, bool, Tally()) for url in urls]
+    asked = [client.get(url, bool, RequestCost()) for url in urls]
     results = await asyncio.gather(*asked, return_exceptions=True)
     errors = [result for result in results if isinstance(result, Exception)]
     return times - len(errors), errors
@@ -148,10 +148,10 @@ async def test_what_each_token_may_still_spend(stand_in, make_client):
     """Is told for nothing, of each resource, less the reserve; one that is rejected then has nothing."""
     _, url = await stand_in(with_token=Quota(100, 30, 5000), revoked_tokens=["ghp_revoked"])
     async with make_client(url, tokens=[MINE, "ghp_revoked", YOURS]) as client:
-        tally = Tally()
-        mine, yours = await client.quotas(tally)
+        cost = RequestCost()
+        mine, yours = await client.quotas(cost)
         again = await client.quotas()
-    assert tally.requests == 3
+    assert cost.requests == 3
     assert again[0].resources["core"].remaining == mine.resources["core"].remaining
     assert (mine.token[:12], yours.token[:12]) == ("token 1 of 3", "token 3 of 3")
     left = {name: (quota.limit, quota.available) for name, quota in yours.resources.items()}

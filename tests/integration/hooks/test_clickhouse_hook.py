@@ -21,10 +21,10 @@ from airflow.providers.common.sql.operators.sql import (
 )
 from airflow.sdk.exceptions import AirflowException
 
-from hooks.clickhouse_hook import ClickHouseHook
-from hooks.connection_fields import BadConnection
 from include.clickhouse.embedded import EmbeddedClient
-from include.clickhouse.errors import ClickHouseError, ConnectionMistake, EngineBusy
+from include.clickhouse.errors import ClickHouseError, EngineBusy, UnusableConnection
+from stagehouse.hooks.clickhouse_hook import ClickHouseHook
+from stagehouse.hooks.connection_fields import BadConnection
 from tests.servers.clickhouse import ClickHouseServer
 from tests.servers.free_port import free_ports
 
@@ -144,13 +144,13 @@ def test_port_zero_is_refused(monkeypatch: pytest.MonkeyPatch):
 def test_a_refusal_at_the_door_names_the_field(
     define: Define, clickhouse_server: ClickHouseServer, changes: dict, field: str
 ):
-    """ConnectionMistake: nothing was sent, and the field to look at is named."""
+    """UnusableConnection: nothing was sent, and the field to look at is named."""
     ports = {"http": clickhouse_server.http_port, "closed": free_ports(1)[0]}
     fields = json.loads(clickhouse_server.airflow_connection(schema="default", extra=QUICK)) | changes
     fields["port"] = ports.get(fields["port"], fields["port"])
     with (
         define(**fields).get_client() as clickhouse,
-        pytest.raises(ConnectionMistake) as caught,
+        pytest.raises(UnusableConnection) as caught,
     ):
         clickhouse.execute("SELECT 1")
     assert caught.value.field == field
@@ -166,7 +166,7 @@ def test_a_frozen_server_is_named(define: Define):
         port = mute.getsockname()[1]
         hook = define(host="127.0.0.1", port=port, extra=QUICK | {"send_receive_timeout": 60})
         begun = time.monotonic()
-        with hook.get_client() as clickhouse, pytest.raises(ConnectionMistake) as caught:
+        with hook.get_client() as clickhouse, pytest.raises(UnusableConnection) as caught:
             clickhouse.execute("SELECT 1")
     assert time.monotonic() - begun < 20
     require_one_line(caught.value, "field port: ", f"127.0.0.1:{port}", "9000")

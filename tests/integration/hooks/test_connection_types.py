@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from hooks.clickhouse_hook import ClickHouseOptions
-from hooks.connection_types import get_provider_info
-from hooks.github_hook import GitHubOptions
+from stagehouse.hooks.clickhouse_hook import ClickHouseOptions
+from stagehouse.hooks.connection_types import get_provider_info
+from stagehouse.hooks.github_hook import GitHubOptions
 
 LIST_TYPES = """
 import json
@@ -35,7 +35,8 @@ import json, pathlib, sys
 from airflow import plugins_manager
 from airflow.configuration import conf
 plugins_manager.ensure_plugins_loaded()
-stems = [path.stem for path in pathlib.Path(conf.get("core", "plugins_folder")).glob("hooks/[a-z]*.py")]
+plugins = pathlib.Path(conf.get("core", "plugins_folder"))
+stems = [path.stem for path in plugins.glob("stagehouse/hooks/[a-z]*.py")]
 assert "github_hook" in stems
 print(json.dumps({
     "errors": plugins_manager.get_import_errors(),
@@ -66,7 +67,7 @@ def types() -> dict:
 def test_github_has_its_form(types: dict):
     """Offers the API's root, a token and the limits; hides what GitHub has no use for."""
     assert types["github"]["title"] == "GitHub"
-    assert types["github"]["class"] == "hooks.github_hook.GitHubHook"
+    assert types["github"]["class"] == "stagehouse.hooks.github_hook.GitHubHook"
     options = ["max_concurrent_requests", "processes", "requests_per_second", "reserve", "timeout_s"]
     assert types["github"]["fields"] == options
     behaviour = types["github"]["behaviour"]
@@ -77,7 +78,7 @@ def test_github_has_its_form(types: dict):
 def test_clickhouse_has_its_form(types: dict):
     """Offers the native port, the database, and the directory of the embedded engine."""
     assert types["clickhouse"]["title"] == "ClickHouse"
-    assert types["clickhouse"]["class"] == "hooks.clickhouse_hook.ClickHouseHook"
+    assert types["clickhouse"]["class"] == "stagehouse.hooks.clickhouse_hook.ClickHouseHook"
     assert types["clickhouse"]["fields"] == ["compression", "path", "secure", "verify"]
     assert types["clickhouse"]["behaviour"]["relabeling"]["schema"] == "Database"
 
@@ -94,7 +95,7 @@ def test_the_forms_offer_what_the_hooks_take():
 
 
 def test_hooks_are_not_loaded_as_plugins(root: Path, tmp_path: Path):
-    """Keeps the plugin loader out of hooks/, which it would otherwise run as modules of bare names."""
+    """Keeps the plugin loader out of stagehouse/, which it would otherwise run as modules of bare names."""
     assert run(LOAD_PLUGINS) == {"errors": {}, "top level": []}
     unprotected = tmp_path / "plugins"
     shutil.copytree(

@@ -7,10 +7,10 @@ from urllib.parse import quote
 import pytest
 from airflow.sdk.execution_time.context import set_current_context
 
-from hooks.connection_fields import BadConnection
-from hooks.postgres_hook import StagehousePostgresHook
 from include.postgres.errors import LeaseTaken, PostgresUnreachable, PostgresUnwell
 from include.postgres.health import HealthLimits
+from stagehouse.hooks.connection_fields import BadConnection
+from stagehouse.hooks.postgres_hook import StagehousePostgresHook
 from tests.servers.postgres import PostgresServer
 
 VARIABLE = "AIRFLOW_CONN_POSTGRES_DEFAULT"

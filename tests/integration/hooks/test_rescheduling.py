@@ -5,9 +5,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from airflow.sdk.exceptions import AirflowRescheduleException
 
-from hooks.rescheduling import LEASE_RETRY, slot_given_back_while_waiting
-from include.github.errors import RateLimitedUntil
+from include.github.api.errors import RateLimitedUntil
 from include.postgres.errors import LeaseLost, LeaseTaken
+from stagehouse.hooks.rescheduling import LEASE_RETRY, reschedule_on_wait
 
 UNTIL = datetime(2026, 8, 21, 1, 2, 3, tzinfo=UTC)
 
@@ -18,7 +18,7 @@ def test_a_closed_limit_is_waited_for_outside(caplog: pytest.LogCaptureFixture):
     with (
         caplog.at_level("WARNING"),
         pytest.raises(AirflowRescheduleException) as caught,
-        slot_given_back_while_waiting(),
+        reschedule_on_wait(),
     ):
         raise limit
     assert caught.value.reschedule_date == UNTIL
@@ -32,7 +32,7 @@ def test_a_taken_lease_is_looked_at_again(caplog: pytest.LogCaptureFixture):
     with (
         caplog.at_level("INFO"),
         pytest.raises(AirflowRescheduleException) as caught,
-        slot_given_back_while_waiting(),
+        reschedule_on_wait(),
     ):
         raise LeaseTaken("github:x", "some_dag.fetch try 1")
     assert before + LEASE_RETRY <= caught.value.reschedule_date <= datetime.now(UTC) + LEASE_RETRY
@@ -45,13 +45,13 @@ def test_a_taken_lease_is_looked_at_again(caplog: pytest.LogCaptureFixture):
 )
 def test_everything_else_passes(error: BaseException):
     """Unchanged: a lost lease is a failure, not a wait."""
-    with pytest.raises(type(error)) as caught, slot_given_back_while_waiting():
+    with pytest.raises(type(error)) as caught, reschedule_on_wait():
         raise error
     assert caught.value is error
 
 
 def test_nothing_to_wait_for_is_nothing():
     """A block that ends well ends well."""
-    with slot_given_back_while_waiting():
+    with reschedule_on_wait():
         done = True
     assert done

@@ -7,8 +7,8 @@ from airflow.sdk import ObjectStoragePath
 from airflow.sdk.io import attach
 from fsspec.implementations.memory import MemoryFileSystem
 
-from hooks.storage_roots import BadVariable, staging_root
 from include.staging.files import write_atomically
+from stagehouse.hooks.storage_roots import BadVariable, staging_root
 
 VARIABLE = "AIRFLOW_VAR_STAGING_ROOT"
 

@@ -13,9 +13,9 @@ from itertools import count
 from pathlib import Path
 
 from include.github.movement import Movement
-from include.github.page_data import Publication, RepositoryDay, TopRepositories
 from include.pages.phrase_views import render_phrase_views
 from include.pages.top_repositories import render_top_repositories
+from include.pages.top_repositories_data import Publication, RepositoryDay, TopRepositories
 from include.phrase_views.report_row import ReportRow
 from include.phrase_views.request import PhraseViewsRequest
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from pages.archive import Archive, NotPublished
+from stagehouse.ui.archive import Archive, NotPublished
 
 DAY = date(2026, 8, 20)
 SCRIPT = Path(__file__).with_name("killed_render.py")

@@ -8,9 +8,9 @@ from selenium.webdriver import Chrome, Keys
 from selenium.webdriver.common.by import By
 
 from include.github.movement import Movement
-from include.github.page_data import ActiveAuthor, Publication, RepositoryDay, TopRepositories
 from include.github.runs import RecordedRun
 from include.pages.top_repositories import render_top_repositories
+from include.pages.top_repositories_data import ActiveAuthor, Publication, RepositoryDay, TopRepositories
 from tests.integration.pages.site import Site, window
 from tests.servers.chromium import see
 

@@ -9,8 +9,8 @@ from include.clickhouse.client import ClickHouse
 from include.clickhouse.errors import DayMismatch
 from include.clickhouse.load import StagedPart, load_part
 from include.clickhouse.publish import check_day, publish_day
-from include.phrase_views.import_file import stage_file
-from include.phrase_views.import_request import ImportRequest
+from include.phrase_views.counters.file import stage_file
+from include.phrase_views.counters.request import ImportRequest
 from include.staging.manifest import Manifest
 from tests.integration.clickhouse.conftest import clickhouse, connect
 

@@ -5,8 +5,8 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 
 from include.clickhouse.client import ClickHouse
-from include.clickhouse.day import recorded_load
 from include.clickhouse.errors import DayMismatch
+from include.clickhouse.partitions import recorded_load
 from include.phrase_views import report
 from include.phrase_views.report import (
     REPORT_SQL,
@@ -412,7 +412,7 @@ def test_a_lost_permission_stops_the_publication(clickhouse: ClickHouse, calls_b
     computed = compute_report(clickhouse, ask(), "run 2", "1")
     permits = list(range(calls_before_loss))
     with pytest.raises(IndexError):
-        publish(clickhouse, ask(), computed, "run 2", still_allowed=permits.pop)
+        publish(clickhouse, ask(), computed, "run 2", check_lease=permits.pop)
     assert (list(read_report(clickhouse, DAY)) == old) is (calls_before_loss == 0)
     assert recorded_load(clickhouse, "phrases_views_by_hour", DAY).run_id == "run 1"
     assert publish(clickhouse, ask(), computed, "run 2").rows == 1

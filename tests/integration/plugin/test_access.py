@@ -30,7 +30,7 @@ EVERY_ROUTE = pytest.mark.parametrize("route", ROUTES)
 @pytest.fixture(scope="module")
 def app(metadb: None) -> FastAPI:
     """The app alone, in this process."""
-    from pages.app import create_app
+    from stagehouse.ui.app import create_app
 
     return create_app()
 

@@ -29,8 +29,7 @@ def test_the_plugin_is_light():
         "psycopg",
         "psycopg_pool",
         "psycopg2",
-        "pages",
-        "hooks",
+        "stagehouse",
         "include",
     }
     assert {module.split(".")[0] for module in modules} & heavy == set()

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from include.github import answer_errors
-from include.github.answers import Answer, Redirect, read_value
-from include.github.rate_limits import Limited, Quota, read_limit, read_quota
+from include.github.api import answer_errors
+from include.github.api.rate_limits import Limited, Quota, read_limit, read_quota
+from include.github.api.responses import Answer, Redirect, read_value
 
 NOW = datetime(2026, 8, 20, 12, 0, 0, tzinfo=UTC)
 DATE = "Thu, 20 Aug 2026 12:00:00 GMT"

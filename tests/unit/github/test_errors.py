@@ -6,13 +6,19 @@ from datetime import UTC, date, datetime
 
 import pytest
 
-from include.github import answer_errors, errors
-from include.github.errors import GitHubError
+from include.github import errors
+from include.github.api import answer_errors
+from include.github.api import errors as api_errors
+from include.github.api.errors import GitHubError
+from include.github.commits import errors as commits_errors
+from include.github.search import errors as search_errors
 
 KINDS = [
     kind
-    for kind in (vars(errors) | vars(answer_errors)).values()
+    for module in (errors, api_errors, answer_errors, commits_errors, search_errors)
+    for kind in vars(module).values()
     if inspect.isclass(kind) and issubclass(kind, GitHubError) and kind is not GitHubError
+    if kind.__module__ == module.__name__
 ]
 SAMPLES = {
     "int": 7,

@@ -2,7 +2,8 @@
 
 import pytest
 
-from include.github.graphql_answers import QueryError, read_commit_pages
+from include.github.api.graphql_responses import QueryError
+from include.github.commits.graphql_page import read_commit_pages
 
 UNKNOWN = "Could not resolve to a Repository with the name 'a/timeout'."
 

@@ -2,9 +2,11 @@
 
 import pytest
 
-from include.github.graphql_commits import GraphQLCommits
-from include.github.graphql_queries import PAGE_SIZE, commits_query, search_query
-from include.github.graphql_search import GraphQLSearch
+from include.github.api.graphql_queries import PAGE_SIZE
+from include.github.commits.graphql import GraphQLCommits
+from include.github.commits.graphql_page import commits_query
+from include.github.search.graphql import GraphQLSearch
+from include.github.search.graphql_page import search_query
 from tests.servers.github_schema import SCHEMA, needs_schema
 
 pytestmark = needs_schema

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from include.github.models import Commit, Repository, read_commits, read_search_page
+from include.github.api.models import Commit, Repository, read_commits, read_search_page
 
 REPOSITORY = {
     "id": 10270250,

@@ -2,7 +2,7 @@
 
 import pytest
 
-from include.github.star_range import StarRange, take_stars_out
+from include.github.search.star_range import StarRange, take_stars_out
 
 
 @pytest.mark.parametrize(

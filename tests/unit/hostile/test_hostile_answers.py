@@ -8,13 +8,13 @@ from pathlib import Path
 from hypothesis import given
 from hypothesis import strategies as st
 
-from include.github.answer_errors import AnswerError
-from include.github.answers import Answer, Redirect, read_value
-from include.github.commits import CommitCount
-from include.github.models import read_commits, read_search_page
-from include.github.ranking import RANKING, RankingHeader, save_ranking, saved_ranking
-from include.github.rate_limits import Limited, read_limit, read_quota
-from include.github.records import FetchedRepository
+from include.github.api.answer_errors import AnswerError
+from include.github.api.models import read_commits, read_search_page
+from include.github.api.rate_limits import Limited, read_limit, read_quota
+from include.github.api.responses import Answer, Redirect, read_value
+from include.github.commits.counting import CommitCount
+from include.github.commits.source import FetchedRepository
+from include.github.rank import RANKING, RankingHeader, save_ranking, saved_ranking
 from include.github.request import TopRepositoriesRequest
 from include.github.tables import write_tables
 from tests.unit.hostile.values import (

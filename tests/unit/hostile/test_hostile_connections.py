@@ -6,11 +6,11 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from hooks.clickhouse_hook import ClickHouseHook
-from hooks.connection_fields import BadConnection
-from hooks.github_hook import GitHubHook
-from hooks.postgres_hook import StagehousePostgresHook
-from include.clickhouse.errors import ConnectionMistake
+from include.clickhouse.errors import UnusableConnection
+from stagehouse.hooks.clickhouse_hook import ClickHouseHook
+from stagehouse.hooks.connection_fields import BadConnection
+from stagehouse.hooks.github_hook import GitHubHook
+from stagehouse.hooks.postgres_hook import StagehousePostgresHook
 from tests.unit.hostile.values import RARELY, any_text, anything, assert_names, damaged, json_text
 
 GITHUB = {"requests_per_second": 5, "max_concurrent_requests": 2, "timeout_s": 10}
@@ -76,7 +76,7 @@ def test_a_connection_to_clickhouse(define, extra, field, value):
     define(extra, **{field: value})
     try:
         ClickHouseHook().get_client().execute("SELECT 1")
-    except (BadConnection, ConnectionMistake) as refusal:
+    except (BadConnection, UnusableConnection) as refusal:
         assert_named(refusal, "clickhouse_default")
     else:
         pytest.fail("there is no server")

@@ -11,10 +11,10 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from include.phrase_views.import_errors import ImportFileError, OutsideInbox, TooManyRejected
-from include.phrase_views.import_inbox import locate
-from include.phrase_views.import_rows import COLUMNS
-from include.phrase_views.import_staging import PHRASES_VIEWS, REJECTED, Staged, stage_counters
+from include.phrase_views.counters.errors import ImportFileError, OutsideInbox, TooManyRejected
+from include.phrase_views.counters.inbox import locate
+from include.phrase_views.counters.rows import COLUMNS
+from include.phrase_views.counters.staging import PHRASES_VIEWS, REJECTED, Staged, stage_counters
 from include.staging.files import run_directory
 from include.staging.tables import read_batches
 from tests.unit.hostile.values import MEGABYTE, OFTEN, any_text, anything, assert_names, damaged, json_text

@@ -3,8 +3,10 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from include.github.graphql_answers import Refusal, read_commit_pages, read_result_pages
-from include.github.models import Commit, Repository
+from include.github.api.graphql_responses import Refusal
+from include.github.api.models import Commit, Repository
+from include.github.commits.graphql_page import read_commit_pages
+from include.github.search.graphql_page import read_result_pages
 from tests.unit.hostile.values import OFTEN, any_text, anything, assert_names, assert_short, damaged
 
 ACTOR = {"name": "Mona", "email": "m@x", "user": {"login": "mona"}}

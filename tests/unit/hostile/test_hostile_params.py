@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from include.github.request import read_options
 from include.github.request import read_request as read_ranking
 from include.params import BadParam
+from include.phrase_views.counters.request import read_request as read_import
 from include.phrase_views.hours import hours
-from include.phrase_views.import_request import read_request as read_import
 from include.phrase_views.request import read_request as read_report
 from tests.unit.hostile.values import OFTEN, any_text, anything, assert_names, assert_short, damaged, nested
 

@@ -12,11 +12,12 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from include.github.kept_answers import KeptAnswer, KeptAnswers
-from include.github.limits import LimitMemory
-from include.github.models import Repository
-from include.github.ranking import RANKING, RankingHeader, save_ranking, saved_ranking
-from include.github.records import FetchedRepository, Records
+from include.github.api.cooldown_store import CooldownStore
+from include.github.api.models import Repository
+from include.github.api.page_cache import CachedPage, PageCache
+from include.github.commits.checkpoint import CommitCheckpoint
+from include.github.commits.source import FetchedRepository
+from include.github.rank import RANKING, RankingHeader, save_ranking, saved_ranking
 from include.github.request import TopRepositoriesRequest
 from include.github_stand_in.recorded import read_recording
 from include.github_stand_in.recording_rows import RecordingError
@@ -61,10 +62,10 @@ def test_a_saved_repository(data):
     with tempfile.TemporaryDirectory() as name:
         directory = Path(name)
         ranking = save_ranking(directory / RANKING, HEADER, RANKED)
-        Records(directory, ranking).save([RECORD])
+        CommitCheckpoint(directory, ranking).save([RECORD])
         (path,) = (directory / "fetched").iterdir()
         path.write_bytes(data + b"\n")
-        records = Records(directory, ranking)
+        records = CommitCheckpoint(directory, ranking)
         read = list(records) if records.finished else []
     for record in read:
         assert (record.id, record.repo, record.day) == (1, "a/b", DAY)
@@ -79,7 +80,7 @@ KEPT = {"account": "github:api:1", "url": "https://api/x", "etag": "e", "next_ur
 def test_remembered_limits(data):
     """Are closures, or as if none were known."""
     with tempfile.TemporaryDirectory() as directory:
-        memory = LimitMemory(Path(directory))
+        memory = CooldownStore(Path(directory))
         memory.write("github:api:1", {})
         (path,) = Path(directory).iterdir()
         path.write_bytes(data)
@@ -94,8 +95,8 @@ def test_remembered_limits(data):
 def test_kept_pages(data):
     """Are answers to just that request, or as if they were not there."""
     with tempfile.TemporaryDirectory() as directory:
-        kept = KeptAnswers(Path(directory), lambda: NOW)
-        kept.keep(KeptAnswer.model_validate(KEPT))
+        kept = PageCache(Path(directory), lambda: NOW)
+        kept.keep(CachedPage.model_validate(KEPT))
         (file,) = (Path(directory) / NOW.date().isoformat()).iterdir()
         file.write_bytes(data)
         found = kept.find("github:api:1", "https://api/x")

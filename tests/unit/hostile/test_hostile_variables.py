@@ -9,13 +9,13 @@ from airflow.sdk import Variable
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from hooks.failure_notice import failure_notifier
-from hooks.publication_hours import publication_hours
-from hooks.storage_roots import MAX_ROOT, BadConnection, BadVariable, staging_root
 from include.local_stack.errors import BadSetting
 from include.local_stack.settings import read_settings
 from include.published_days import TABLES
-from pages.archive import NotPublished, read_campaign, read_day
+from stagehouse.hooks.failure_notice import failure_notifier
+from stagehouse.hooks.publication_hours import publication_hours
+from stagehouse.hooks.storage_roots import MAX_ROOT, BadConnection, BadVariable, staging_root
+from stagehouse.ui.archive import NotPublished, read_campaign, read_day
 from tests.unit.hostile.values import (
     OFTEN,
     any_text,

@@ -248,7 +248,7 @@ def test_who_may_no_longer_write_changes_nothing(tmp_path: Path):
         with pytest.raises(StopIteration):
             render_phrase_views(
                 tmp_path, REQUEST, EXAMPLE, run_id="other", published_at=RUN["published_at"],
-                still_allowed=lambda left=left: next(left),
+                check_lease=lambda left=left: next(left),
             )  # fmt: skip
         assert (files(directory) == before, "index.json" in files(directory)) == ((not allowed,) * 2)
 

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from include.github.movement import Movement
-from include.github.page_data import ActiveAuthor, Publication, RepositoryDay, TopRepositories
 from include.pages.top_repositories import OUTCOMES, render_top_repositories, steps
+from include.pages.top_repositories_data import ActiveAuthor, Publication, RepositoryDay, TopRepositories
 
 DAY = date(2026, 11, 20)
 PUBLISHED = Publication("scheduled__2026-11-21", datetime(2026, 11, 21, 0, 31, 2, tzinfo=UTC))
@@ -205,7 +205,7 @@ def test_who_may_no_longer_write_changes_nothing(tmp_path: Path):
     for allowed in range(2):
         left = iter(range(allowed))
         with pytest.raises(StopIteration):
-            render_top_repositories(tmp_path, page_of(), still_allowed=lambda left=left: next(left))
+            render_top_repositories(tmp_path, page_of(), check_lease=lambda left=left: next(left))
         found = {file.name: file.read_bytes() for file in directory.iterdir()}
         assert (found == before, "index.json" in found) == ((not allowed,) * 2)
 

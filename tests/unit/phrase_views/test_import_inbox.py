@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from include.phrase_views.import_errors import OutsideInbox
-from include.phrase_views.import_inbox import locate
+from include.phrase_views.counters.errors import OutsideInbox
+from include.phrase_views.counters.inbox import locate
 
 
 @pytest.fixture

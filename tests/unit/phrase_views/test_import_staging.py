@@ -13,15 +13,15 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from include.phrase_views.import_errors import (
+from include.phrase_views.counters.errors import (
     BadHeader,
     ImportFileDamaged,
     ImportFileTooLarge,
     TooManyRejected,
 )
-from include.phrase_views.import_lines import MAX_LINE_BYTES, read_blocks
-from include.phrase_views.import_rows import parse_csv, parse_ndjson
-from include.phrase_views.import_staging import PHRASES_VIEWS, REJECTED, stage_counters
+from include.phrase_views.counters.lines import MAX_LINE_BYTES, read_blocks
+from include.phrase_views.counters.rows import parse_csv, parse_ndjson
+from include.phrase_views.counters.staging import PHRASES_VIEWS, REJECTED, stage_counters
 from include.staging.tables import read_batches
 
 HEADER = b"campaign_id,phrase,views,dt\n"
@@ -209,7 +209,7 @@ def test_samples_that_come_twice_are_found_over_blocks_and_parts(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     """Whatever order they come in, and however the search is divided."""
-    monkeypatch.setattr("include.phrase_views.import_staging._SOUGHT_AT_ONCE", 1000)
+    monkeypatch.setattr("include.phrase_views.counters.staging._SOUGHT_AT_ONCE", 1000)
     lines = [b"%d,a,%d,2026-08-20 11:50:00\n" % (number % 20_000 + 1, number % 7) for number in range(20_100)]
     staged = stage(tmp_path, HEADER + b"".join(lines), max_rejected=100)
     differ = sum(number % 7 != (number + 20_000) % 7 for number in range(100))
@@ -219,7 +219,7 @@ def test_samples_that_come_twice_are_found_over_blocks_and_parts(
 
 def test_too_many_samples_that_come_twice_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """The memory to tell them apart is bounded."""
-    monkeypatch.setattr("include.phrase_views.import_staging.MAX_TWICE", 0)
+    monkeypatch.setattr("include.phrase_views.counters.staging.MAX_TWICE", 0)
     with pytest.raises(ImportFileTooLarge, match="come twice"):
         stage(tmp_path, HEADER + (GOOD + b"\n") * 2)
 

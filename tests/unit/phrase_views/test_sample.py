@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from include.phrase_views.import_file import stage_file
-from include.phrase_views.import_request import ImportRequest
+from include.phrase_views.counters.file import stage_file
+from include.phrase_views.counters.request import ImportRequest
 from include.phrase_views.sample import (
     EXAMPLE_CAMPAIGN,
     EXAMPLE_PHRASE,

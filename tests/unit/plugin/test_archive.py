@@ -12,10 +12,10 @@ from fsspec import filesystem
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from include.github.page_data import Publication, TopRepositories
 from include.pages.run_note import run_note, write_run_note
 from include.pages.top_repositories import render_top_repositories
-from pages.archive import (
+from include.pages.top_repositories_data import Publication, TopRepositories
+from stagehouse.ui.archive import (
     Archive,
     NotPublished,
     RenderedRanking,
@@ -24,7 +24,7 @@ from pages.archive import (
     read_campaign,
     read_day,
 )
-from pages.days import neighbours
+from stagehouse.ui.days import neighbours
 
 DAY = date(2026, 11, 20)
 FACTS = {"day": "2026-11-20", "run_id": "r", "published_at": "2026-11-21T00:00:00Z", "repositories": 3}

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from include.staging.text import clean_text
+from include.text import clean_text
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,82 @@
+"""What a table holds, in four numbers that tell lost, doubled, changed and misplaced rows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from pydantic import BaseModel, ConfigDict
+
+from include.clickhouse.client import ClickHouse, quoted
+from include.staging.tables import StagedTable
+
+# Not as text: 18.16 shows the first day and the first second of 1970 as 0000-00-00.
+# Seconds may be staged as UInt32 for a column of instants.
+_NUMBERS = {"Date": "toUInt16", "DateTime('UTC')": "toUInt32", "UInt32": "toUInt32"}
+
+
+class Fingerprint(BaseModel):
+    """What a table holds. Attributes: rows; keys, distinct ones; checksum; outside, rows of other days."""
+
+    model_config = ConfigDict(frozen=True)
+    rows: int
+    keys: int
+    checksum: int
+    outside: int = 0
+
+
+class Counted(Protocol):
+    """Rows that were counted and hashed before: staged, computed or recorded."""
+
+    @property
+    def rows(self) -> int:
+        """How many."""
+
+    @property
+    def checksum(self) -> int:
+        """The sum of their hashes."""
+
+
+def expected_fingerprint(counted: Counted) -> Fingerprint:
+    """Return what a table that holds these rows has, each key once."""
+    return Fingerprint(rows=counted.rows, keys=counted.rows, checksum=counted.checksum)
+
+
+def fingerprint(
+    clickhouse: ClickHouse, table: StagedTable, day: str, source: str | None = None
+) -> Fingerprint:
+    """Count and hash the rows of a day in `table`, or all rows of the staging table `source`.
+
+    The checksum is that of include.staging.tables.row_checksum, summed.
+    """
+    outside, where = "0", ""
+    if table.day_column:
+        belongs = f"{quoted(table.day_column)} = %(day)s"
+        outside, where = (f"countIf(NOT ({belongs}))", "") if source else ("0", f"WHERE {belongs}")
+    keys = ", ".join(map(quoted, table.key))
+    rows, distinct, checksum, strangers = clickhouse.execute(
+        f"SELECT count(), uniqExact({keys}), {_checksum(table)}, {outside} "
+        f"FROM {quoted(source or table.name)} {where}",
+        {"day": day},
+    )[0]
+    return Fingerprint(rows=rows, keys=distinct, checksum=checksum, outside=strangers)
+
+
+def visible_fingerprint(
+    clickhouse: ClickHouse, table: StagedTable, sources: Sequence[str], columns: Sequence[str]
+) -> Fingerprint:
+    """Count and hash what readers see of `table` where `columns` are as in any row of the staging tables."""
+    names = ", ".join(map(quoted, columns))
+    staged = " UNION ALL ".join(f"SELECT {names} FROM {quoted(source)}" for source in sources)
+    ((rows, checksum),) = clickhouse.execute(
+        f"SELECT count(), {_checksum(table)} FROM {quoted(table.name)} FINAL "
+        f"WHERE ({names}) GLOBAL IN ({staged})"  # on a cluster, staging tables are on the asking server alone
+    )
+    return Fingerprint(rows=rows, keys=rows, checksum=checksum)
+
+
+def _checksum(table: StagedTable) -> str:
+    texts = ", '\\0', ".join(
+        f"toString({_NUMBERS.get(kind, '')}({quoted(column)}))" for column, kind in table.columns.items()
+    )
+    return f"sum(cityHash64(concat({texts})))"

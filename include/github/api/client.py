@@ -1,0 +1,229 @@
+"""Asks one GitHub API: within its limits, again where that helps, never another server."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from functools import partial
+from types import TracebackType
+from typing import Self, TypeVar
+
+from pydantic import JsonValue
+from yarl import URL
+
+from include.github.api.answer_errors import NotFound, Transient, Unauthorized
+from include.github.api.bounds import Bounds
+from include.github.api.budget import Budget
+from include.github.api.conditional import ConditionalRequests
+from include.github.api.cooldown_store import CooldownStore
+from include.github.api.cooldowns import Cooldowns
+from include.github.api.errors import TooManyRedirects
+from include.github.api.pacing import Pace, Pacer
+from include.github.api.page_cache import PageCache
+from include.github.api.quotas import TokenQuota, read_quotas, token_quota
+from include.github.api.reading import Page, read_page, read_with, redirect_target, value_here
+from include.github.api.request_cost import RequestCost
+from include.github.api.responses import Redirect
+from include.github.api.retries import RETRYABLE, RetryBudget, with_retries
+from include.github.api.tokens import numbered
+from include.github.api.transport import Request, Transport
+
+RESERVE = 0.1
+
+T = TypeVar("T")
+
+
+class GitHubClient:
+    """A client of one API, to be entered inside an event loop: `async with client: ...`.
+
+    Args:
+        base_url: root of the API, may have a path (GitHub Enterprise: /api/v3).
+        tokens: sent to the API's own origin only; none asks anonymously. The one with the most left asks.
+        requests_per_second, max_concurrent_requests: of all tokens together, kept as the server sees them.
+        timeout_s: of one request, without the time it queues for its turn.
+        limits: where closed limits are remembered between processes.
+        now: our clock, aware.
+        bounds: of waits and retries.
+        reserve: share of each token's limits that is left to others.
+        kept: pages that were read before: those that are the same still cost no quota.
+        pace: makes what says when a request may go, inside the event loop: a Pacer of our own unless given.
+    Attributes: retries, the budget of the run; bounds; max_concurrent_requests; requests_per_second;
+    base_url; has_token.
+    """
+
+    def __init__(
+        self,
+        base_url: str,
+        *,
+        tokens: Sequence[str],
+        requests_per_second: float,
+        max_concurrent_requests: int,
+        timeout_s: float,
+        limits: CooldownStore,
+        now: Callable[[], datetime],
+        bounds: Bounds | None = None,
+        reserve: float = RESERVE,
+        pace: Callable[[], Pace] | None = None,
+        kept: PageCache | None = None,
+    ) -> None:
+        self.base_url = URL(base_url.rstrip("/"))
+        self.max_concurrent_requests = max_concurrent_requests
+        self.requests_per_second = requests_per_second
+        self.bounds = bounds or Bounds()
+        self.retries = RetryBudget()
+        self.has_token = bool(tokens)
+        self._graphql, self._now = _graphql_url(self.base_url), now
+        known = numbered(tokens)
+        self._cooldowns = Cooldowns(limits, base_url, known, now)
+        self._budget = Budget(known, self._cooldowns, self.bounds, now, reserve)
+        self._transport = Transport(
+            self.base_url,
+            known,
+            self._budget,
+            now,
+            pace=pace or partial(Pacer, requests_per_second),
+            max_concurrent_requests=max_concurrent_requests,
+            timeout_s=timeout_s,
+        )
+        self._pages = ConditionalRequests(self._transport, kept, known, base_url)
+
+    def __repr__(self) -> str:
+        return f"GitHubClient({self.base_url})"
+
+    async def __aenter__(self) -> Self:
+        self._cooldowns.recall()
+        await self._pages.open()
+        await self._transport.__aenter__()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._transport.__aexit__(kind, error, trace)
+        await self._pages.close()
+
+    @property
+    def requests(self) -> int:
+        """Requests sent so far, each hop and each retry counted."""
+        return self._budget.requests
+
+    @property
+    def waited_s(self) -> float:
+        """Seconds that rate limits have cost so far."""
+        return self._budget.waited_s
+
+    @property
+    def server_time(self) -> datetime | None:
+        """The server's clock at the last answer, None before it."""
+        return self._transport.server_time
+
+    def url(self, *segments: str, **query: str | int) -> URL:
+        """Return the URL of a path below the root of the API."""
+        return self.base_url.joinpath(*segments).with_query(query)
+
+    async def get(self, url: URL, read: Callable[[JsonValue], T], cost: RequestCost) -> Page[T]:
+        """Ask for one page.
+
+        Args: read: turns the JSON into a value; a ValueError means that the answer is not usable, and it is
+            asked for again. cost: is given what this costs, also when it fails.
+        Raises: RequestFailed after the last attempt; RetryBudgetSpent; RateLimitedUntil; an AnswerError
+            that no retry would change; ForeignOrigin; TooManyRedirects.
+        """
+        once = partial(self._get_once, url, read, cost)
+        return await with_retries(once, url, cost, self.retries, self.bounds)
+
+    async def query(
+        self,
+        text: str,
+        variables: Mapping[str, JsonValue],
+        read: Callable[[JsonValue], T],
+        cost: RequestCost,
+        *,
+        attempts: int | None = None,
+    ) -> T:
+        """Ask GraphQL, which needs a token.
+
+        Args: read: turns the whole body, with `data` and `errors`, into a value, as in get(). cost: is given
+            the points too, where the query asks for `rateLimit {cost}`, else 1, also of what ran out of time.
+            attempts: as the bounds have it unless given.
+        Raises: as get(), but for what redirects are about.
+        Source: https://github.blog/changelog/2025-07-21-including-timeouts-in-primary-rate-limits
+        """
+        request = Request(self._graphql, "graphql", {"query": text, "variables": dict(variables)})
+        once = partial(self._query_once, request, read, cost)
+        return await with_retries(once, self._graphql, cost, self.retries, self.bounds, attempts)
+
+    def without_secrets(self, text: str) -> str:
+        """Return what the server said fit for a log."""
+        return self._transport.without_secrets(text)
+
+    async def quotas(self, cost: RequestCost | None = None) -> tuple[TokenQuota, ...]:
+        """Return what each token that is not rejected may spend; nothing where the server has no limits.
+
+        It costs requests, but no quota; the budget knows it from then on. Raises: as get().
+        """
+        cost, found = cost or RequestCost(), []
+        for token in self._budget.tokens:
+            request = Request(self.url("rate_limit"), "rate_limit", tokens=(token,))
+            once = partial(self._quotas_once, request, cost)
+            try:
+                found.append(await with_retries(once, request.url, cost, self.retries, self.bounds))
+            except NotFound:
+                return ()
+            except Unauthorized:
+                if token in self._budget.tokens:  # the last one, which is not set aside
+                    raise
+        return tuple(found)
+
+    async def _query_once(self, request: Request, read: Callable[[JsonValue], T], cost: RequestCost) -> T:
+        before = cost.requests
+        try:
+            answer = (await self._transport.ask(request, cost)).answer
+            value = value_here(answer)
+        except RETRYABLE:  # GitHub charges what runs out of its time too, and tells no cost
+            cost.points += cost.requests > before
+            raise
+        cost.points += _points(value)
+        return read_with(read, value, answer)
+
+    async def _quotas_once(self, request: Request, cost: RequestCost) -> TokenQuota:
+        received = await self._transport.ask(request, cost)
+        answer, token, now = received.answer, received.token, self._now()
+        quotas = read_with(lambda value: read_quotas(value, answer.headers, now), value_here(answer), answer)
+        for resource, quota in quotas.items():
+            if quota.limit:  # GraphQL without a token has a limit of 0: that is no limit that was met
+                self._budget.take_quota(token, resource, quota)
+        return token_quota(token, quotas, self._budget.allowance(token, "core").share, now)
+
+    async def _get_once(self, url: URL, read: Callable[[JsonValue], T], cost: RequestCost) -> Page[T]:
+        target = url
+        for hop in range(self.bounds.redirects + 1):
+            received = await self._pages.ask(target, self._resource(target), cost)
+            try:
+                value = read_page(received, read)
+            except Transient:
+                self._pages.drop(target, received)
+                raise
+            if not isinstance(value, Redirect):
+                self._pages.keep(target, received)
+                return Page(value, received.next_url, moved=hop > 0)
+            target = redirect_target(target, value, received.answer)
+            self._transport.require_own_origin(url, target)
+        raise TooManyRedirects(str(url), self.bounds.redirects)
+
+    def _resource(self, url: URL) -> str:
+        below_root = url.path.removeprefix(self.base_url.path.rstrip("/"))
+        return "search" if below_root.startswith("/search/") else "core"
+
+
+def _graphql_url(base_url: URL) -> URL:
+    """Return where GraphQL is: beside v3 on a GitHub Enterprise, below any other root."""
+    root = base_url.path.rstrip("/")
+    return base_url.with_path(f"{root.removesuffix('/v3') if root.endswith('/api/v3') else root}/graphql")
+
+
+def _points(value: JsonValue) -> int:
+    data = value.get("data") if isinstance(value, dict) else None
+    limit = data.get("rateLimit") if isinstance(data, dict) else None
+    cost = limit.get("cost") if isinstance(limit, dict) else None
+    return cost if isinstance(cost, int) else 1

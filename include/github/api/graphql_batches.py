@@ -1,0 +1,107 @@
+"""Asks for one page of many things in one request, and in smaller requests for what is too much at once."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Generic, TypeVar
+
+from pydantic import JsonValue
+
+from include.github.api.answer_errors import Forbidden, Invalid, NotFound, Unexpected
+from include.github.api.client import GitHubClient
+from include.github.api.errors import RequestFailed
+from include.github.api.graphql_responses import Refusal
+from include.github.api.request_cost import RequestCost
+
+Item = TypeVar("Item")
+Page = TypeVar("Page")
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class QueryTemplate(Generic[Item, Page]):
+    """How items are asked for.
+
+    Attributes: text, of the query for so many; variables, of these; read, turns an answer and the number of
+    `aliases` into a page or a refusal of each, in their order; ValueError where asking again may help.
+    """
+
+    text: Callable[[int], str]
+    variables: Callable[[Sequence[Item]], dict[str, JsonValue]]
+    read: Callable[..., list[Page | Refusal]]
+
+
+class QueryBatcher(Generic[Item, Page]):
+    """Asks one query, of as many items in a request as GitHub was seen to answer in its 10 s.
+
+    Where GraphQL is not there, or takes no such query, it is not asked again.
+
+    Args: limit, items in a request at most.
+    """
+
+    def __init__(self, client: GitHubClient, template: QueryTemplate[Item, Page], limit: int) -> None:
+        self._client, self._template, self._limit = client, template, limit
+        self._fits = limit
+        self._useless: Refusal | None = None
+
+    async def ask(self, items: Sequence[Item], cost: RequestCost) -> list[Page | Refusal]:
+        """Return a page or a refusal of each, `overload` only where an item is too much by itself.
+
+        Raises: as GitHubClient.query, but for what GraphQL refuses as a whole.
+        """
+        answers: list[Page | Refusal] = []
+        while left := items[len(answers) :]:
+            answers += await self._ask_some(left[: self._fits], cost)
+        return answers
+
+    async def _ask_some(self, items: Sequence[Item], cost: RequestCost) -> list[Page | Refusal]:
+        if self._useless:
+            return [self._useless] * len(items)
+        answers = await self._ask_once(items, cost)
+        if isinstance(first := answers[0], Refusal) and first.kind == "useless" and not self._useless:
+            self._useless = first
+            log.warning("GraphQL takes no such query, so REST is asked until this try ends: %s", first.reason)
+        overloaded = [n for n, answer in enumerate(answers) if _is_overload(answer)]
+        if not overloaded:
+            self._fits = min(self._limit, self._fits + (len(items) == self._fits))
+        elif len(items) > 1:
+            self._fits = max(1, len(items) // 2)
+            log.warning("%d at once are too much for GraphQL: asking for %d", len(items), self._fits)
+            again = await self.ask([items[n] for n in overloaded], cost)
+            for n, answer in zip(overloaded, again, strict=True):
+                answers[n] = answer
+        return answers
+
+    def _read(self, value: JsonValue, *, aliases: int) -> list[Page | Refusal]:
+        """Read an answer; its errors become reasons, which are told, and cut: secrets go before that."""
+        if isinstance(value, dict) and isinstance(errors := value.get("errors"), list):
+            value = value | {"errors": [self._without_secrets(error) for error in errors]}
+        return self._template.read(value, aliases=aliases)
+
+    def _without_secrets(self, error: JsonValue) -> JsonValue:
+        if not isinstance(error, dict):
+            return error
+        hidden = self._client.without_secrets
+        return {name: hidden(told) if isinstance(told, str) else told for name, told in error.items()}
+
+    async def _ask_once(self, items: Sequence[Item], cost: RequestCost) -> list[Page | Refusal]:
+        count, template = len(items), self._template
+        try:
+            variables, read = template.variables(items), partial(self._read, aliases=count)
+            # Of what fails twice, half is asked for, not all of it again: most likely it takes too long.
+            attempts = 2 if count > 1 else None
+            return await self._client.query(template.text(count), variables, read, cost, attempts=attempts)
+        except RequestFailed as error:
+            if not error.overloaded:
+                raise
+            return [Refusal("overload", str(error))] * count
+        except (Forbidden, Invalid, NotFound, Unexpected) as error:
+            # A GitHub Enterprise without it, or a token without the right: REST says what is wrong.
+            return [Refusal("useless", str(error))] * count
+
+
+def _is_overload(answer: object) -> bool:
+    return isinstance(answer, Refusal) and answer.kind == "overload"

@@ -1,0 +1,19 @@
+"""What requests cost."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass
+class RequestCost:
+    """What one piece of work cost.
+
+    Attributes: requests sent; retries among them; points of GraphQL; unchanged, requests whose answer was
+    known already, which cost no quota.
+    """
+
+    requests: int = 0
+    retries: int = 0
+    points: int = 0
+    unchanged: int = 0

@@ -1,0 +1,151 @@
+"""What is known of finished repositories: a small file of each few, so that no second request is spent."""
+
+from __future__ import annotations
+
+import logging
+import re
+import tempfile
+from array import array
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import UTC, date, datetime, time
+from hashlib import blake2b
+from os import SEEK_END
+
+from pydantic import ValidationError
+
+from include.github.api.models import Repository
+from include.github.commits.source import FetchedRepository, RankedDay
+from include.staging.files import StagingPath, read_files, write_atomically
+
+FETCHED = "fetched"  # the folder, in the run's directory
+
+_FILE = re.compile(r"[0-9]+-[0-9]+\.ndjson")
+log = logging.getLogger(__name__)
+
+
+class CommitCheckpoint:
+    """The records of a run: those that earlier tries kept are read at once, others are saved as they come.
+
+    In memory are a few bytes for each position; the records themselves are in a temporary file as well, for
+    their own files, in an object store, are slow to read one after the other.
+
+    Attributes: asked, repositories that are not unpushed; finished, of those; gone, of those, not found;
+    requests that the finished ones took.
+    """
+
+    def __init__(self, directory: StagingPath, ranking: RankedDay) -> None:
+        """Raises: StagingFileDamaged, of the ranking; OSError."""
+        self._directory, self._ranking, self._day = directory, ranking, ranking.day
+        self._spool = tempfile.TemporaryFile()  # noqa: SIM115 - gone with this object
+        self._places = array("Q", bytes(8 * (len(ranking) + 1)))  # by position: place in the spool, from 1
+        self._marks = array("Q", [0])  # by position: which repository it is; 0 where it is unpushed
+        for repository in ranking:
+            self._marks.append(0 if is_unpushed(repository, self._day) else _mark(repository))
+        self.asked = sum(map(bool, self._marks))
+        self.finished = self.gone = self.requests = 0
+        for _, batch in self._read():
+            self.take(batch)
+
+    def __iter__(self) -> Iterator[FetchedRepository]:
+        """Yield a record for each ranked repository, by position: all have to be finished."""
+        for position, repository in enumerate(self._ranking, start=1):
+            if self._marks[position]:
+                if not self._places[position]:
+                    raise RuntimeError(f"{repository.full_name}, position {position}, was not finished")
+                yield self._record(position)
+            else:
+                yield FetchedRepository(
+                    position=position,
+                    id=repository.id,
+                    repo=repository.full_name,
+                    day=self._day,
+                    outcome="unpushed",
+                )
+
+    def left(self) -> Iterator[tuple[int, Repository]]:
+        """Yield what is still to be asked for, with positions."""
+        for position, repository in enumerate(self._ranking, start=1):
+            if self._marks[position] and not self._places[position]:
+                yield position, repository
+
+    def save(self, batch: Sequence[FetchedRepository]) -> None:
+        """Write finished repositories to the run's directory, all or none; safe in several threads."""
+        first = batch[0]
+        path = self._directory / FETCHED / f"{first.position}-{first.id}.ndjson"
+        write_atomically(path, b"".join(_line(record) for record in batch))
+
+    def take(self, batch: Iterable[FetchedRepository]) -> None:
+        """Count saved repositories as finished."""
+        self._spool.seek(0, SEEK_END)
+        for record in batch:
+            self.finished += not self._places[record.position]
+            self.gone += record.outcome == "gone"
+            self.requests += record.requests
+            self._places[record.position] = self._spool.tell() + 1
+            self._spool.write(_line(record))
+
+    def first_gone(self) -> FetchedRepository:
+        """Return the best of the repositories that were not found."""
+        records = (self._record(position) for position, place in enumerate(self._places) if place)
+        return next(record for record in records if record.outcome == "gone")
+
+    def forget_gone(self) -> None:
+        """Ask again, in the next try, for what was not found."""
+        for path, batch in list(self._read()):
+            if any(record.outcome == "gone" for record in batch):
+                if kept := [record for record in batch if record.outcome != "gone"]:
+                    self.save(kept)
+                if not kept or kept[0] != batch[0]:
+                    path.unlink(missing_ok=True)
+
+    def _read(self) -> Iterator[tuple[StagingPath, list[FetchedRepository]]]:
+        for path, data in read_files(_files(self._directory)):
+            try:
+                batch = _read_batch(data)
+            except ValidationError as error:
+                reason = error.errors(include_url=False)[0]["msg"]
+                log.warning("%s is not readable, its repositories are asked again: %s", path, reason)
+                continue
+            if stray := next((record for record in batch if not self._belongs(record)), None):
+                text = "%s is of %s for %s, not of this run: its repositories are asked again"
+                log.warning(text, path, stray.repo, stray.day)
+            else:
+                yield path, batch
+
+    def _belongs(self, record: FetchedRepository) -> bool:
+        known = record.position < len(self._marks) and record.day == self._day
+        return known and self._marks[record.position] == _mark_of(record.id, record.repo)
+
+    def _record(self, position: int) -> FetchedRepository:
+        self._spool.seek(self._places[position] - 1)
+        return FetchedRepository.model_validate_json(self._spool.readline())
+
+
+def is_unpushed(repository: Repository, day: date) -> bool:
+    """Tell whether nothing was pushed since the day began: then the day has no commits, and nobody asks."""
+    return repository.pushed_at is not None and repository.pushed_at < datetime.combine(day, time(), UTC)
+
+
+def _mark(repository: Repository) -> int:
+    return _mark_of(repository.id, repository.full_name)
+
+
+def _mark_of(repository_id: int, full_name: str) -> int:
+    return int.from_bytes(blake2b(f"{repository_id} {full_name}".encode(), digest_size=8).digest()) or 1
+
+
+def _line(record: FetchedRepository) -> bytes:
+    return record.model_dump_json().encode() + b"\n"
+
+
+def _read_batch(data: bytes) -> list[FetchedRepository]:
+    return [FetchedRepository.model_validate_json(line) for line in data.splitlines()]
+
+
+def _files(directory: StagingPath) -> Iterator[StagingPath]:
+    folder = directory / FETCHED
+    for path in folder.iterdir() if folder.exists() else ():
+        if _FILE.fullmatch(path.name):
+            yield path
+        elif not path.name.startswith("."):  # that is what a killed write left behind
+            log.warning("%s is not of this run: left out", path)

@@ -1,0 +1,48 @@
+"""Searches for repositories, page by page, by REST."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from yarl import URL
+
+from include.github.api.client import GitHubClient
+from include.github.api.errors import ForeignOrigin
+from include.github.api.models import read_divisible_page, read_search_page
+from include.github.api.request_cost import RequestCost
+from include.github.search.source import CAPACITY, PageRequest, PageResult
+
+
+class RestSearch:
+    """Searches by GET /search/repositories, a page a request."""
+
+    capacity = CAPACITY
+    wanted = 900  # a slice's last page is seldom full: the fewer slices the better, and some grow
+    width = 1
+
+    def __init__(self, client: GitHubClient) -> None:
+        self._client = client
+
+    async def read(self, pages: Sequence[PageRequest], cost: RequestCost) -> list[PageResult]:
+        """Read pages one after the other."""
+        return [await self._read_page(page, cost) for page in pages]
+
+    async def _read_page(self, asked: PageRequest, cost: RequestCost) -> PageResult:
+        url = self._page_after(asked) if asked.after else search_url(self._client, asked.query, asked.first)
+        page = await self._client.get(url, read_divisible_page if asked.divisible else read_search_page, cost)
+        next_url = str(page.next_url or "")
+        return PageResult(
+            page.value.total_count, tuple(page.value.items), next_url, page.value.incomplete_results
+        )
+
+    def _page_after(self, asked: PageRequest) -> URL:
+        url, origin = URL(asked.after), self._client.base_url.origin()
+        if not url.absolute or url.origin() != origin:  # kept from a try with another host or API
+            raise ForeignOrigin(asked.query, asked.after[:200], str(origin))
+        return url
+
+
+def search_url(client: GitHubClient, query: str, per_page: int, page: int = 1) -> URL:
+    """Return the address of a page of a search by stars downwards. page: from 1."""
+    parts: dict[str, str | int] = {"q": query, "sort": "stars", "order": "desc"}
+    return client.url("search", "repositories", **parts, per_page=per_page, page=page)

@@ -1,0 +1,72 @@
+"""Which file an import may read: one in the inbox, and nothing outside it."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Mapping
+from pathlib import Path, PurePosixPath
+from typing import Any, Protocol, cast
+
+from include.phrase_views.counters.errors import OutsideInbox
+from include.staging.files import StagingPath
+
+_USER = re.compile("(?<=://)[^/@]*@")  # Airflow's URLs may carry the id of a connection
+
+
+class InboxPath(StagingPath, Protocol):
+    """What is asked of a file of the inbox beyond StagingPath."""
+
+    def is_file(self) -> bool: ...  # noqa: D102
+    def stat(self) -> Any: ...  # noqa: D102
+
+
+def locate(inbox: StagingPath, name: str) -> InboxPath:
+    """Return the file `name`, given relative to `inbox`, a directory or URL, or as a URL below it.
+
+    Raises: OutsideInbox: absolute, with '..', a backslash or a control character; another scheme or host; a
+        link that leads out of the inbox; or no regular file (a named pipe would keep its reader waiting).
+    """
+    if not name.strip() or any(unicodedata.category(character) in ("Cc", "Cs") for character in name):
+        raise OutsideInbox(name, "a file name without control characters is needed")
+    relative = _below(inbox, name) if "://" in name else name
+    if "\\" in relative or "://" in relative:
+        raise OutsideInbox(name, f"give a path relative to the inbox {inbox}, with '/', or a URL below it")
+    if PurePosixPath(relative).is_absolute() or ".." in PurePosixPath(relative).parts:
+        raise OutsideInbox(name, f"give a path relative to the inbox {inbox}, without '..'")
+    path = _local(inbox, relative) if isinstance(inbox, Path) else _stored(inbox, relative)
+    if not path.is_file():
+        raise OutsideInbox(name, f"no regular file of that name is in the inbox {inbox}")
+    return path
+
+
+def version(path: InboxPath) -> object:
+    """Return what changes when somebody writes the file: size and time, in object stores their tag too."""
+    found = path.stat()
+    return dict(found) if isinstance(found, Mapping) else (found.st_size, found.st_mtime_ns)
+
+
+def _below(inbox: StagingPath, url: str) -> str:
+    root = f"file://{inbox}" if isinstance(inbox, Path) else _USER.sub("", str(inbox))
+    below = _USER.sub("", url)
+    if not below.startswith(f"{root.rstrip('/')}/"):
+        raise OutsideInbox(url, f"no URL below the inbox {root}")
+    return below.removeprefix(f"{root.rstrip('/')}/")
+
+
+def _local(inbox: Path, name: str) -> InboxPath:
+    try:
+        path = (inbox / name).resolve(strict=True)
+    except (OSError, RuntimeError) as error:  # which repeat the path, however long
+        reason = error.strerror if isinstance(error, OSError) else "symbolic links that lead in a circle"
+        raise OutsideInbox(name, f"not to be found in the inbox {inbox}: {reason}") from error
+    if not path.is_relative_to(inbox.resolve()):
+        raise OutsideInbox(name, f"leads out of the inbox {inbox} through a symbolic link")
+    return path
+
+
+def _stored(inbox: StagingPath, name: str) -> InboxPath:
+    path = inbox
+    for part in PurePosixPath(name).parts:  # '.' and '//' are gone: a store would take them for names
+        path = path / part
+    return cast("InboxPath", path)

@@ -1,0 +1,165 @@
+"""A file of counters -> staged parts, with a reject file beside them."""
+
+from __future__ import annotations
+
+import json
+import time
+from array import array
+from collections import Counter
+from collections.abc import Callable, Iterator
+from io import BufferedReader
+from itertools import chain
+from operator import itemgetter
+
+from pydantic import BaseModel, ConfigDict
+
+from include.phrase_views.counters.errors import ImportFileDamaged, ImportFileTooLarge, TooManyRejected
+from include.phrase_views.counters.lines import read_blocks
+from include.phrase_views.counters.request import Format
+from include.phrase_views.counters.rows import (
+    CounterRow,
+    ParsedBlock,
+    Reject,
+    parse_csv,
+    parse_ndjson,
+    rejected,
+)
+from include.staging.files import StagingPath, write_atomically
+from include.staging.tables import StagedTable, TableParts, write_table
+
+PHRASES_VIEWS = StagedTable(
+    name="phrases_views",
+    # dt in seconds: to make an instant of them, and them of an instant, takes longer than all else
+    columns={"campaign_id": "Int32", "phrase": "String", "views": "Int32", "dt": "UInt32"},
+    key=("campaign_id", "phrase", "dt"),
+    day_column=None,
+    last_insert_counts=True,
+)
+REJECTED = "rejected.ndjson"
+MAX_ROWS = 5_000_000  # of each, 8 bytes are kept to find samples that come twice
+MAX_TWICE = 500_000  # of these, all is kept
+MAX_MONTHS = 100  # the server takes no more partitions in one INSERT
+_SOUGHT_AT_ONCE = 2**20
+_SEEN_BEYOND = 1_000  # rejects written down above the threshold, so that their kinds show
+_sample = itemgetter(0, 1, 3)
+
+
+class Staged(BaseModel):
+    """What a file held. Attributes: parts; lines by what became of them: rows, rejected, repeated, blank."""
+
+    model_config = ConfigDict(frozen=True)
+    parts: TableParts
+    rejected: int
+    repeated: int
+    blank: int
+
+
+def stage_counters(
+    directory: StagingPath,
+    path: str,
+    open_file: Callable[[], BufferedReader],
+    *,
+    form: Format = "auto",
+    max_rejected: int = 0,
+    max_rows: int = MAX_ROWS,
+) -> Staged:
+    """Stage the counters in a file; rejected lines go to `directory`/rejected.ndjson.
+
+    Of two lines for one (campaign, phrase, instant) with different views the later one is rejected; with
+    equal views it counts as repeated. A file that has such lines is read twice.
+
+    Args: path, for errors; max_rejected, lines.
+    Raises: TooManyRejected, ImportFileError and its kinds.
+    """
+    sorter = _Sorter(path, max_rejected, max_rows)
+    parts = sorter.stage(directory, open_file, form)
+    if len(sorter.rejects) <= max_rejected and (twice := sorter.seen_twice()):
+        sorter = _Sorter(path, max_rejected, max_rows, twice)
+        parts = sorter.stage(directory, open_file, form)
+    rejects = sorted(sorter.rejects)
+    lines = "".join(json.dumps(reject._asdict(), ensure_ascii=False) + "\n" for reject in rejects)
+    write_atomically(directory / REJECTED, lines.encode())
+    if len(rejects) > max_rejected:
+        first, reject_file = rejects[0], str(directory / REJECTED)
+        raise TooManyRejected(max_rejected, len(rejects), first.line, first.reason, reject_file)
+    return Staged(parts=parts, rejected=len(rejects), repeated=sorter.repeated, blank=sorter.blank)
+
+
+class _Sorter:
+    """Keeps the rows of a file apart from its rejects, repetitions and blank lines, and counts them.
+
+    Attributes: twice, hashes of the samples that come more than once, as far as that is known.
+    """
+
+    def __init__(
+        self, path: str, max_rejected: int, max_rows: int, twice: frozenset[int] = frozenset()
+    ) -> None:
+        self.path, self.max_rejected, self.max_rows, self.twice = path, max_rejected, max_rows, twice
+        self.rejects: list[Reject] = []
+        self.blank = self.repeated = 0
+        self._hashes = array("q")
+        self._months: set[tuple[int, ...]] = set()
+        self._first_views: dict[tuple[object, ...], tuple[int, int]] = {}  # line and views
+
+    def stage(
+        self, directory: StagingPath, open_file: Callable[[], BufferedReader], form: Format
+    ) -> TableParts:
+        """Write the parts."""
+        with open_file() as file:
+            return write_table(directory, PHRASES_VIEWS, self._rows(_parsed(self.path, file, form)))
+
+    def seen_twice(self) -> frozenset[int]:
+        """Return the hashes that came more than once; equal samples have equal ones.
+
+        Raises: ImportFileTooLarge.
+        """
+        twice: set[int] = set()
+        shares = len(self._hashes) // _SOUGHT_AT_ONCE + 1
+        for share in range(shares):
+            some = [each for each in self._hashes if each % shares == share] if shares > 1 else self._hashes
+            if len(set(some)) < len(some):
+                twice.update(each for each, times in Counter(some).items() if times > 1)
+        if len(twice) > MAX_TWICE:
+            raise ImportFileTooLarge(self.path, f"more than {MAX_TWICE} samples come twice: split it")
+        return frozenset(twice)
+
+    def _rows(self, batches: Iterator[ParsedBlock]) -> Iterator[CounterRow]:
+        """Yield the rows to stage; end early when far too many lines are rejected."""
+        for found in batches:
+            self.blank += found.blank
+            self.rejects += found.rejects
+            hashes = list(map(hash, map(_sample, found.rows)))
+            self._hashes.extend(hashes)
+            self._months.update(time.gmtime(instant)[:2] for instant in {row[3] for row in found.rows})
+            if len(self._hashes) > self.max_rows or len(self._months) > MAX_MONTHS:
+                limits = f"more than {self.max_rows} rows or {MAX_MONTHS} different months: split it"
+                raise ImportFileTooLarge(self.path, limits)
+            yield from found.rows if self.twice.isdisjoint(hashes) else self._first_ones(found)
+            if len(self.rejects) > self.max_rejected + _SEEN_BEYOND:
+                return
+
+    def _first_ones(self, found: ParsedBlock) -> Iterator[CounterRow]:
+        """Yield each sample once, the first one."""
+        lines = found.block.lines()
+        for row, number in zip(found.rows, found.numbers, strict=True):
+            sample, views = _sample(row), row[2]
+            first = (number, views)
+            if hash(sample) in self.twice:
+                first = self._first_views.setdefault(sample, first)
+            if first[0] == number:
+                yield row
+            elif first[1] == views:
+                self.repeated += 1
+            else:
+                reason = f"views: line {first[0]} says {first[1]} for this sample"
+                self.rejects.append(rejected(lines[number - found.block.first], reason))
+
+
+def _parsed(path: str, file: BufferedReader, form: Format) -> Iterator[ParsedBlock]:
+    blocks = read_blocks(path, file)
+    first = next(blocks, None)
+    if first is None:
+        raise ImportFileDamaged(path, "it is empty: deliver it again")
+    blocks = chain([first], blocks)
+    is_ndjson = form == "ndjson" or (form == "auto" and first.data.lstrip().startswith(b"{"))
+    return parse_ndjson(blocks) if is_ndjson else parse_csv(path, blocks)

@@ -1,0 +1,89 @@
+"""The connection types `github` and `clickhouse` for Airflow's UI: their forms and their Test buttons.
+
+Airflow finds this through the entry point in plugins/stagehouse_connections-0.1.dist-info, as it finds
+that of an installed provider; PYTHONPATH must name plugins/. Nothing of a hook is imported until somebody
+presses Test.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+VERSION = "0.1"
+
+
+def get_provider_info() -> dict[str, Any]:
+    """Return what a provider says of itself.
+
+    Source: https://airflow.apache.org/docs/apache-airflow-providers/howto/create-custom-providers.html
+    """
+    return {
+        "package-name": "stagehouse-connections",
+        "name": "Stagehouse",
+        "description": "Connections to the GitHub API and to ClickHouse",
+        "versions": [VERSION],
+        "connection-types": [_github(), _clickhouse()],
+    }
+
+
+def _github() -> dict[str, Any]:
+    return {
+        "connection-type": "github",
+        "hook-class-name": "stagehouse.hooks.github_hook.GitHubHook",
+        "hook-name": "GitHub",
+        "ui-field-behaviour": {
+            "hidden-fields": ["login", "port", "schema"],
+            "relabeling": {"host": "Root of the API", "password": "Tokens"},
+            "placeholders": {
+                "host": "https://api.github.com",
+                "password": "one or more, spaces between; may be empty: 60 requests an hour",
+            },
+        },
+        "conn-fields": {
+            "requests_per_second": _field(
+                "Requests per second", "number", default=10, minimum=0.01, maximum=1000
+            ),
+            "max_concurrent_requests": _field(
+                "Requests at the same time", "integer", default=5, minimum=1, maximum=100
+            ),
+            "timeout_s": _field(
+                "Seconds to wait for an answer", "number", default=60, minimum=0.1, maximum=3600
+            ),
+            "reserve": _field(
+                "Share of each token's limits left to others (0.1 is 10 %)",
+                "number",
+                default=0.1,
+                minimum=0,
+                maximum=0.9,
+            ),
+            "processes": _field(
+                "Processes that may ask at the same time", "integer", default=1, minimum=1, maximum=20
+            ),
+        },
+    }
+
+
+def _clickhouse() -> dict[str, Any]:
+    return {
+        "connection-type": "clickhouse",
+        "hook-class-name": "stagehouse.hooks.clickhouse_hook.ClickHouseHook",
+        "hook-name": "ClickHouse",
+        "ui-field-behaviour": {
+            "relabeling": {"schema": "Database"},
+            "placeholders": {
+                "host": "empty for the embedded engine",
+                "port": "9000, the native protocol (not HTTP)",
+                "schema": "stagehouse",
+            },
+        },
+        "conn-fields": {
+            "path": _field("Directory of the embedded engine (instead of a host)", "string"),
+            "secure": _field("TLS", "boolean"),
+            "verify": _field("Verify the server's certificate", "boolean"),
+            "compression": _field("Compression", "string", enum=["lz4", "lz4hc", "zstd"]),
+        },
+    }
+
+
+def _field(label: str, kind: str, **schema: object) -> dict[str, Any]:
+    return {"label": label, "schema": {"type": [kind, "null"], **schema}}

@@ -1,0 +1,71 @@
+"""What Airflow knows of the run, and of the try, that a task belongs to."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable
+from datetime import UTC, date, datetime
+from typing import TYPE_CHECKING, Protocol, TypeVar
+
+from airflow.sdk import get_current_context
+
+from include.params import BadParam
+from include.run_day import run_day
+from include.staging.files import run_directory
+from stagehouse.hooks.storage_roots import staging_root
+
+if TYPE_CHECKING:
+    from include.staging.files import StagingPath
+    from include.staging.manifest import Manifest
+
+
+class HasDay(Protocol):
+    """A request for one day."""
+
+    @property
+    def day(self) -> date:
+        """The day."""
+
+
+Request = TypeVar("Request", bound=HasDay)
+
+
+def run_context() -> dict[str, str]:
+    """Return the names of the DAG and its run."""
+    context = get_current_context()
+    return {"dag_id": context["dag_run"].dag_id, "run_id": context["dag_run"].run_id}
+
+
+def this_attempt() -> str:
+    """Return a text that no other try of this task has, also when the task is cleared and counts anew."""
+    return str(get_current_context()["ti"].id)
+
+
+def request_of_this_run(read_request: Callable[..., Request]) -> Request:
+    """Return what the run is asked for, read from its params, its own day and today (UTC).
+
+    Raises: BadParam, also for a day that is not the run's partition.
+    """
+    context = get_current_context()
+    partition, due = context["dag_run"].partition_key, context["dag_run"].run_after
+    today = datetime.now(UTC).date()
+    request = read_request(context["params"], run_day=run_day(partition, due), today=today)
+    if partition and request.day.isoformat() != partition:
+        raise BadParam("day", str(request.day), f"empty or {partition}, the partition of this run")
+    return request
+
+
+def staging_of(day: date) -> StagingPath:
+    """Return the run's own directory."""
+    return run_directory(staging_root(), day=day, **run_context())
+
+
+def manifest_of(task: str, day: date) -> Manifest:
+    """Return what a task of the run has staged, perhaps on another worker; its XCom `host` says where."""
+    from include.staging.manifest import StagedBy, read_manifest
+
+    staged_by = StagedBy(**run_context(), day=day, task=task)
+    staged_on = get_current_context()["ti"].xcom_pull(task_ids=task, key="host")
+    return read_manifest(
+        staging_of(day), staged_by, staged_on=str(staged_on or ""), host=socket.gethostname()
+    )
