@@ -3,10 +3,10 @@
 from datetime import date
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
-from include.github.request import read_options
+from include.github.request import MAX_TOP, read_options
 from include.github.request import read_request as read_ranking
 from include.params import BadParam
 from include.phrase_views.hours import hours
@@ -23,6 +23,9 @@ IMPORT = {"path": "august/20.csv", "format": "csv", "max_rejected": 5}
 
 @OFTEN
 @given(damaged(RANKING))
+@example(RANKING | {"top": 1001})
+@example(RANKING | {"top": 100_000})
+@example(RANKING | {"top": 100_001})
 def test_params_of_a_ranking(params):
     """A day of the column, a number GitHub takes, a query that is printable; else the param is named."""
     try:
@@ -32,7 +35,7 @@ def test_params_of_a_ranking(params):
         return
     assert date(1970, 1, 1) <= request.day <= TODAY
     assert type(request.top) is int
-    assert 1 <= request.top <= 1000
+    assert 1 <= request.top <= MAX_TOP
     assert request.query.encode()
     assert "\0" not in request.query
 
