@@ -2,17 +2,14 @@
 
 import json
 
-from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
+
+from tests.examples import examples
 
 LONGEST_ERROR = 1000  # characters
 MEGABYTE = "x" * 2**20  # as much as Kafka sends in one message
 # A fixture that only sets a variable may be shared by the examples.
-_SHARED = [HealthCheck.function_scoped_fixture]
-OFTEN, RARELY = (
-    settings(max_examples=n, deadline=None, derandomize=True, suppress_health_check=_SHARED)
-    for n in (150, 40)
-)
+OFTEN, RARELY = (examples(usual, shared_fixtures=True) for usual in (150, 40))
 
 
 def nested(depth: int) -> list:
