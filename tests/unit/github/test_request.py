@@ -188,7 +188,10 @@ def test_a_request_is_frozen():
         read().top = 5
 
 
-@given(st.dictionaries(st.sampled_from(["top", "query", "day", "x"]), st.from_type(object) | st.text()))
+values = st.from_type(object) | st.text() | st.integers(-1, MAX_TOP + 1)
+
+
+@given(st.dictionaries(st.sampled_from(["top", "query", "day", "x"]), values))
 @example({"top": 1001})
 @example({"top": 100_000})
 @example({"top": 100_001})
