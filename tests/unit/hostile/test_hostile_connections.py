@@ -63,7 +63,7 @@ def test_a_connection_to_github(define, tmp_path, extra, host, token):
     except BadConnection as refusal:
         assert_named(refusal, "github_default")
     else:
-        assert 0 < client.requests_per_second <= 1000
+        assert 0.01 <= client.requests_per_second <= 1000
         assert 1 <= client.max_concurrent_requests <= 100
         assert client.base_url.host
 
