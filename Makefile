@@ -25,7 +25,7 @@ SCHEMA := $(VENV)/github.graphql
 SCHEMA_VERSION := 15.26.1
 SCHEMA_SHA256 := 3c62d0526d133cee53221c89de9b455ade24db78b9e7ad56d642c4c15bce2654
 
-.PHONY: help run up down test test-faults lint style audit bench lock env clean test-packages test-schema
+.PHONY: help run up down test test-faults fuzz lint style audit bench lock env clean test-packages test-schema
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -49,6 +49,14 @@ test: style test-packages test-schema ## all checks of the code and all tests, w
 test-faults: $(VENV)/dev.stamp test-packages test-schema ## all that goes wrong, with what takes minutes: a backfill of thirty days
 	@$(BIN)/pytest tests/faults tests/cluster tests/e2e/test_scheduler_faults.py tests/e2e/test_cleared_tasks.py \
 	  tests/compose/test_killed_worker.py -m ''
+
+# By chance, so no part of `make test`: a commit is not red for what an older one does wrong.
+fuzz: $(VENV)/dev.stamp test-packages ## the tests of random values, by chance and 20 times as long (SEED=N: as that run did)
+	@seed=$${SEED:-$$(od -An -N4 -tu4 /dev/urandom | tr -d ' ')}; echo "By chance: make fuzz SEED=$$seed searches the same"; \
+	if $(BIN)/pytest --numprocesses 2 --dist loadfile -m hypothesis --hypothesis-profile chance --hypothesis-seed "$$seed"; \
+	then echo "Nothing was found by SEED=$$seed"; exit 0; fi; \
+	echo 'Found: commit each "Falsifying example" as an @example of its test, with what mends it. To see one again: the' >&2; \
+	echo "@reproduce_failure that is printed, or make fuzz SEED=$$seed" >&2; exit 1
 
 lint: style audit ## style, types, the direction of imports, known vulnerabilities of what is pinned
 

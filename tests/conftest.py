@@ -1,6 +1,7 @@
 """What every test stands on: an Airflow home of its own, a clean environment, real servers (tests/servers).
 
-Importing this file sets environment variables and nothing heavy: a pure unit test never pays for Airflow.
+Importing this file sets environment variables and the way Hypothesis searches, and nothing heavy: a pure unit
+test never pays for Airflow.
 """
 
 import os
@@ -9,6 +10,8 @@ import tempfile
 from pathlib import Path
 
 import pytest
+
+from tests.examples import register_profiles
 
 ROOT = Path(__file__).resolve().parents[1]
 AIRFLOW_HOME = Path(tempfile.mkdtemp(prefix="stagehouse-airflow-"))
@@ -29,6 +32,8 @@ os.environ |= {
     "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{AIRFLOW_HOME}/airflow.db",
     "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "plugins")]),
 }
+
+register_profiles()  # at import: the settings of a test are made from the profile when its module is imported
 
 
 def pytest_unconfigure() -> None:

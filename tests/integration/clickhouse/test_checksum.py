@@ -4,11 +4,12 @@ import tempfile
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import example, given
 
 from include.clickhouse.client import insert_rows
 from include.clickhouse.fingerprint import Fingerprint, fingerprint
 from include.staging.tables import Row, StagedTable, read_batches, write_table
+from tests.examples import examples
 from tests.unit.staging.columns import EVERY_KIND, HIGHEST, LOWEST, rows
 
 TABLE = EVERY_KIND.model_copy(update={"day_column": None})
@@ -23,7 +24,7 @@ def every_kind(clickhouse) -> StagedTable:
 
 
 # The table is emptied for each example.
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=40, deadline=None)
+@examples(40, shared_fixtures=True)
 @given(rows)
 @example([LOWEST, HIGHEST])
 def test_both_sides_agree(clickhouse, every_kind: StagedTable, rows: list[Row]):

@@ -7,7 +7,7 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from include.clickhouse.client import ClickHouse
@@ -15,6 +15,7 @@ from include.pages.phrase_views import render_phrase_views
 from include.phrase_views.report import publication, read_report
 from include.phrase_views.report_row import ReportRow
 from include.phrase_views.request import PhraseViewsRequest
+from tests.examples import examples
 from tests.integration.phrase_views.days import NOW, Counter, ask, counters, emptied, insert, run
 
 MINUTE, HOUR, WEEK = timedelta(minutes=1), timedelta(hours=1), timedelta(days=7)
@@ -135,7 +136,7 @@ def cases(draw: st.DrawFn) -> tuple[PhraseViewsRequest, list[list[Counter]]]:
     return request, draw(counters_around(request.day))
 
 
-@settings(deadline=None, max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@examples(40, shared_fixtures=True)
 @given(case=cases())
 @example(case=(ask(), [counters("-1/23:50=5 00:10=9 01:10=4"), counters("00:10=11 01:10=4")]))
 @example(case=(ask(), [counters("-1/23:50=5 00:00=0 00:10=7 00:50=-3 01:10=4")]))

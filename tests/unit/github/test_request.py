@@ -4,11 +4,11 @@ import pickle
 from datetime import date
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from include.github.request import RunOptions, TopRepositoriesRequest, read_options, read_request
+from include.github.request import MAX_TOP, RunOptions, TopRepositoriesRequest, read_options, read_request
 from include.params import BadParam
 
 RUN_DAY, TODAY = date(2026, 8, 20), date(2026, 8, 21)
@@ -188,7 +188,13 @@ def test_a_request_is_frozen():
         read().top = 5
 
 
-@given(st.dictionaries(st.sampled_from(["top", "query", "day", "x"]), st.from_type(object) | st.text()))
+values = st.from_type(object) | st.text() | st.integers(-1, MAX_TOP + 1)
+
+
+@given(st.dictionaries(st.sampled_from(["top", "query", "day", "x"]), values))
+@example({"top": 1001})
+@example({"top": 100_000})
+@example({"top": 100_001})
 def test_any_params_give_a_request_or_a_named_error(params):
     """No params whatever raise anything but BadParam."""
     try:
@@ -196,5 +202,5 @@ def test_any_params_give_a_request_or_a_named_error(params):
     except BadParam as refusal:
         assert refusal.param in {ascii(name) for name in params} | set(params)  # noqa: PT017
     else:
-        assert 1 <= request.top <= 1000
+        assert 1 <= request.top <= MAX_TOP
         assert request.day <= TODAY

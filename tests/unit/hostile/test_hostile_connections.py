@@ -13,10 +13,12 @@ from stagehouse.hooks.github_hook import GitHubHook
 from stagehouse.hooks.postgres_hook import StagehousePostgresHook
 from tests.unit.hostile.values import RARELY, any_text, anything, assert_names, damaged, json_text
 
-GITHUB = {"requests_per_second": 5, "max_concurrent_requests": 2, "timeout_s": 10}
+GITHUB = {
+    "requests_per_second": 5, "max_concurrent_requests": 2, "timeout_s": 10, "reserve": 0.1, "processes": 2,
+}  # fmt: skip
 CLICKHOUSE = {
     "secure": False, "verify": True, "compression": False, "connect_timeout": 0.2, "send_receive_timeout": 1,
-    "alt_hosts": None, "settings": {"max_threads": 1}, "path": None, "ca_certs": None,
+    "alt_hosts": None, "settings": {"max_threads": 1}, "path": None, "ca_certs": None, "cluster": None,
 }  # fmt: skip
 POSTGRES = {"sslmode": "disable", "connect_timeout": 1, "application_name": "x"}
 CANARY = "c@nary-s3cret"
@@ -28,12 +30,12 @@ hosts = any_text | st.text("htps:/.[]@?#%1a-_ \\", max_size=15).map(lambda text:
 
 @pytest.fixture
 def define(monkeypatch: pytest.MonkeyPatch):
-    """A function that defines all three connections, as JSON in the environment."""
+    """A function that defines a connection, as JSON in the environment; that to Postgres is there too."""
 
-    def define(extra: str, **fields: object) -> None:
-        text = json.dumps({"conn_type": "http"} | FIELDS | fields | {"extra": extra})
-        for name in ("GITHUB", "CLICKHOUSE", "POSTGRES"):
-            monkeypatch.setenv(f"AIRFLOW_CONN_{name}_DEFAULT", text)
+    def define(conn_id: str, extra: str, **fields: object) -> None:
+        for name, how in (("postgres_default", {}), (conn_id, fields | {"extra": extra})):
+            text = json.dumps({"conn_type": "http"} | FIELDS | how)
+            monkeypatch.setenv(f"AIRFLOW_CONN_{name.upper()}", text)
 
     return define
 
@@ -49,14 +51,19 @@ def assert_named(refusal: Exception, conn_id: str) -> None:
 @example(extra="", host="https://api.github.com", token="t")
 @example(extra='{"\\u001b": 1}', host="https://api.github.com", token="t")
 @example(extra="[" * 100_000, host="https://api.github.com", token="t")
+@example(extra='{"max_concurrent_requests": 100}', host="https://api.github.com", token="t")
+@example(extra='{"max_concurrent_requests": 101}', host="https://api.github.com", token="t")
+@example(extra='{"processes": 20, "requests_per_second": 1000}', host="https://api.github.com", token="t")
+@example(extra='{"processes": 21}', host="https://api.github.com", token="t")
 def test_a_connection_to_github(define, tmp_path, extra, host, token):
     """Has a client whose limits are positive and whose headers can be sent."""
-    define(extra, host=host, password=token, port=None)
+    define("github_default", extra, host=host, password=token, port=None)
     try:
         client = GitHubHook(staging_root=tmp_path).get_conn()
     except BadConnection as refusal:
         assert_named(refusal, "github_default")
     else:
+        assert 0.01 <= client.requests_per_second <= 1000
         assert 1 <= client.max_concurrent_requests <= 100
         assert client.base_url.host
 
@@ -73,7 +80,7 @@ def test_a_connection_to_github(define, tmp_path, extra, host, token):
 @example(extra='{"compression": "zstd"}', field="login", value="u")
 def test_a_connection_to_clickhouse(define, extra, field, value):
     """Has a client that finds nobody at port 1, or is refused before."""
-    define(extra, **{field: value})
+    define("clickhouse_default", extra, **{field: value})
     try:
         ClickHouseHook().get_client().execute("SELECT 1")
     except (BadConnection, UnusableConnection) as refusal:
@@ -90,7 +97,7 @@ def test_a_connection_to_clickhouse(define, extra, field, value):
 )
 def test_a_connection_to_postgres(define, extra, field, value):
     """Has keywords for libpq, all of them text and numbers."""
-    define(extra, **{field: value if field == "port" else str(value)[:20_000]})
+    define("postgres_default", extra, **{field: value if field == "port" else str(value)[:20_000]})
     try:
         parameters = StagehousePostgresHook().parameters()
     except BadConnection as refusal:

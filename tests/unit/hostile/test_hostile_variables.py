@@ -9,6 +9,7 @@ from airflow.sdk import Variable
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from include.github.request import MAX_TOP
 from include.local_stack.errors import BadSetting
 from include.local_stack.settings import read_settings
 from include.published_days import TABLES
@@ -111,6 +112,9 @@ def test_the_notifier_of_failures(variable, text):
 @example({"GITHUB_DATA": "a" * 10_000})
 @example({"GITHUB_DATA": "\0"})
 @example({"RPS": "0.000001"})
+@example({"TOP": "1001"})
+@example({"TOP": "100000"})
+@example({"TOP": "100001"})
 def test_settings_of_the_local_stack(tmp_path_factory, environ):
     """Numbers that the connection takes and an address that can be asked, or the setting is named."""
     root = Path("/")
@@ -121,7 +125,7 @@ def test_settings_of_the_local_stack(tmp_path_factory, environ):
         return
     assert 0.01 <= settings.requests_per_second <= 1000
     assert 1 <= settings.max_concurrent_requests <= 100
-    assert settings.top is None or 1 <= settings.top <= 1000
+    assert settings.top is None or 1 <= settings.top <= MAX_TOP
     assert settings.github_api is None or settings.github_api.isascii()
 
 

@@ -2,17 +2,16 @@
 
 import json
 
-from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
+
+from include.github.request import MAX_TOP, MAX_VERIFY, SEARCH_SHOWS
+from include.phrase_views.counters.request import MAX_REJECTED
+from tests.examples import examples
 
 LONGEST_ERROR = 1000  # characters
 MEGABYTE = "x" * 2**20  # as much as Kafka sends in one message
 # A fixture that only sets a variable may be shared by the examples.
-_SHARED = [HealthCheck.function_scoped_fixture]
-OFTEN, RARELY = (
-    settings(max_examples=n, deadline=None, derandomize=True, suppress_health_check=_SHARED)
-    for n in (150, 40)
-)
+OFTEN, RARELY = (examples(usual, shared_fixtures=True) for usual in (150, 40))
 
 
 def nested(depth: int) -> list:
@@ -23,11 +22,15 @@ def nested(depth: int) -> list:
     return value
 
 
+# Of params: the largest that is taken, the smallest that is not.
+LIMITS = sorted(
+    limit + more for limit in {MAX_TOP, MAX_VERIFY, SEARCH_SHOWS, MAX_REJECTED} for more in (0, 1)
+)
 # From what some parser takes to what none should meet. Of the deep lists, Python's own JSON reads the first
 # two and its repr(), from some depth of the stack on, not the second one.
 BAD = [
     None, True, False, 0, 1, -1, 1.0, 0.5, -0.0, float("nan"), float("inf"), -float("inf"), 1e308,
-    2**31 - 1, 2**31, 2**32, 2**63, 2**64, -(2**63), 10**30, 10**5000,
+    *LIMITS, *map(str, LIMITS), 2**31 - 1, 2**31, 2**32, 2**63, 2**64, -(2**63), 10**30, 10**5000,
     "", " ", "\0", "a\0b", "\ud800", "a\udcffb", "\x1b[31m", "a\nb", "\r\n", "\u2028", "\u202etxt", "\ufeff",
     "0", "1", "-1", "1.0", "1e3", "\u0663", "\uff11", "nan", "true", "null", "[]", "{}",
     "'; DROP TABLE loads; --",

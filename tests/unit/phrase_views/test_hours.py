@@ -5,10 +5,11 @@ from itertools import groupby
 from zoneinfo import ZoneInfo, available_timezones
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from include.phrase_views.hours import hours, steps
+from tests.examples import examples
 
 FIRST_DAY = date(1972, 1, 1)
 ZONES = sorted(available_timezones() - {"localtime", "Factory"})
@@ -91,7 +92,7 @@ def test_a_skipped_day_has_no_hours(time_zone, skipped):
     assert before[-1].start + timedelta(hours=1) == after[0].start
 
 
-@settings(deadline=None, max_examples=60)
+@examples(60)
 @given(st.dates(FIRST_DAY, date(2100, 1, 1)), st.sampled_from(ZONES), st.integers(0, 86_399))
 @example(date(2011, 3, 13), "America/St_Johns", 90)
 @example(date(2022, 10, 2), "Antarctica/Casey", 90)
