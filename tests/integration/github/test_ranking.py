@@ -11,7 +11,7 @@ from include.github.request import TopRepositoriesRequest
 from include.github.search import RestSearch
 from include.github_stand_in.app import REQUEST_LOG
 from include.postgres.errors import LeaseLost
-from tests.integration.github.server import now
+from tests.clock import now
 
 
 def item(id_, stars, name=None, owner="o"):
