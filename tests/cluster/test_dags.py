@@ -3,12 +3,13 @@
 import json
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from datetime import UTC, date, datetime, timedelta
+from datetime import date
 from pathlib import Path
 
 import pytest
 
 from include.phrase_views.sample import sample_csv
+from tests.clock import DAY, run_by_clock
 from tests.cluster.conftest import ClusterDatabase
 from tests.dags.sample_github import SampleGitHub, sample_github
 from tests.e2e.counters_truth import read_truth
@@ -18,7 +19,6 @@ from tests.servers.postgres import PostgresServer
 MAIN, IMPORT, REPORT = "github_top_repositories", "phrases_views_import", "phrase_views_report"
 WATCH = "day_published_watch"
 TOP = 20
-YESTERDAY = datetime.now(UTC).date() - timedelta(days=1)
 
 
 @pytest.fixture
@@ -47,7 +47,7 @@ def sample(
 
 def green(root: Path, dag_id: str, **params: object) -> None:
     """Have a run of the DAG end well."""
-    assert str(parsed(root, dag_id).test(run_conf=params).state) == "success"
+    assert str(run_by_clock(parsed(root, dag_id), **params).state) == "success"
 
 
 def require_everywhere(database: ClusterDatabase, select: str, rows: Iterable[tuple]) -> None:
@@ -85,15 +85,15 @@ def require_main_job(database: ClusterDatabase, sample: SampleGitHub, day: date)
 def test_the_dags(root: Path, metadb: None, database: ClusterDatabase, sample: SampleGitHub, tmp_path: Path):
     """The main job; an import and the report of what it brought; and the watch, which finds both."""
     green(root, MAIN, top=TOP)
-    require_main_job(database, sample, YESTERDAY)
+    require_main_job(database, sample, DAY)
     row = "dag_id, `top`, fits, finished_at > planned_at FROM runs FINAL"
     require_everywhere(database, row, [(MAIN, TOP, 1, 1)])
     counters = tmp_path / "inbox" / "counters.csv"
-    counters.write_bytes(sample_csv(YESTERDAY))
+    counters.write_bytes(sample_csv(DAY))
     green(root, IMPORT, path=counters.name)
-    green(root, REPORT, day=YESTERDAY.isoformat())
-    hours = f"campaign_id, phrase, hour, views, flags FROM phrases_views_by_hour WHERE date = '{YESTERDAY}'"
-    require_everywhere(database, hours, read_truth([counters], YESTERDAY))
+    green(root, REPORT, day=DAY.isoformat())
+    hours = f"campaign_id, phrase, hour, views, flags FROM phrases_views_by_hour WHERE date = '{DAY}'"
+    require_everywhere(database, hours, read_truth([counters], DAY))
     green(root, WATCH)
     assert database.staging_tables() == set()
     pages = {path.parent.parent.name for path in (tmp_path / "reports").rglob("index.html")}

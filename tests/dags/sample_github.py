@@ -6,7 +6,6 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, date, datetime, time
-from functools import partial
 
 from aiohttp import web
 
@@ -16,6 +15,7 @@ from include.github_stand_in.dataset import Commit, Repository
 from include.github_stand_in.quota import Quota
 from include.github_stand_in.request_log import LoggedRequest
 from include.github_stand_in.sample import Sample
+from tests.clock import now
 from tests.servers.github_schema import SCHEMA_IF_THERE
 
 
@@ -44,10 +44,9 @@ class SampleGitHub:
 
 @contextmanager
 def sample_github() -> Iterator[SampleGitHub]:
-    """Serve the sample in a thread until the block ends."""
+    """Serve the sample in a thread until the block ends, by the clock of the tests."""
     plenty, sample = Quota(core_per_hour=1_000_000, search_per_minute=10_000), Sample()
-    clock = partial(datetime.now, UTC)
-    app = create_app(sample, now=clock, anonymous=plenty, with_token=plenty, graphql_schema=SCHEMA_IF_THERE)
+    app = create_app(sample, now=now, anonymous=plenty, with_token=plenty, graphql_schema=SCHEMA_IF_THERE)
     runner, loop = web.AppRunner(app, access_log=None), asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever)
     thread.start()

@@ -1,7 +1,6 @@
 """The DAG day_published_watch through Airflow's own runner, on chDB and a real mail server."""
 
 import json
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -12,6 +11,7 @@ from include.clickhouse.fingerprint import fingerprint
 from include.clickhouse.partitions import record_load
 from include.clickhouse.schema import migrate
 from include.phrase_views.report import BY_HOUR
+from tests.clock import DAY, now, run_by_clock
 from tests.servers.mailbox import Mailbox
 
 DAG_ID = "day_published_watch"
@@ -43,30 +43,29 @@ def dag(root: Path, metadb: None):
 def test_a_missing_day_is_told_and_a_published_one_is_not(dag, engine, mailbox: Mailbox, monkeypatch):
     """Red with the day and the DAG as long as it is missing, then green."""
     monkeypatch.setenv("AIRFLOW_VAR_PUBLISHED_BY_HOUR", json.dumps({WATCHED: 0}))
-    assert dag.test().state == "failed"
+    assert run_by_clock(dag).state == "failed"
     ((_, notice),) = mailbox.lines()
-    yesterday = datetime.now(UTC).date() - timedelta(days=1)
-    assert f"NotPublished: connection 'clickhouse_default': day {yesterday} is due" in notice
+    assert f"NotPublished: connection 'clickhouse_default': day {DAY} is due" in notice
     assert f"{WATCHED}: loads has no row for table phrases_views_by_hour" in notice
 
     with EmbeddedClient("test", engine, "stagehouse", wait_s=5) as clickhouse:
         migrate(clickhouse)
-        empty = fingerprint(clickhouse, BY_HOUR, str(yesterday))
-        record_load(clickhouse, BY_HOUR.name, yesterday, empty, "the report", datetime.now(UTC))
-    assert dag.test().state == "success"
+        empty = fingerprint(clickhouse, BY_HOUR, str(DAY))
+        record_load(clickhouse, BY_HOUR.name, DAY, empty, "the report", now())
+    assert run_by_clock(dag).state == "success"
     assert len(mailbox.mails) == 1
 
 
 def test_nothing_is_asked_of_a_dag_that_is_not_due(dag, engine, mailbox: Mailbox, monkeypatch):
     """An empty object watches nothing."""
     monkeypatch.setenv("AIRFLOW_VAR_PUBLISHED_BY_HOUR", "{}")
-    assert dag.test().state == "success"
+    assert run_by_clock(dag).state == "success"
     assert mailbox.mails == []
 
 
 def test_a_bad_hour_is_told(dag, engine, mailbox: Mailbox, monkeypatch):
     """The variable, the DAG and what is allowed."""
     monkeypatch.setenv("AIRFLOW_VAR_PUBLISHED_BY_HOUR", json.dumps({WATCHED: 24}))
-    assert dag.test().state == "failed"
+    assert run_by_clock(dag).state == "failed"
     said = f"BadVariable: variable 'published_by_hour': {WATCHED} is 24: allowed is an hour (UTC), 0 to 23"
     assert said in mailbox.lines()[0][1]

@@ -21,6 +21,7 @@ from airflow.timetables.base import TimeRestriction
 from include.clickhouse.embedded import EmbeddedClient
 from include.run_day import run_day
 from stagehouse.hooks.top_repositories_run import tasks_at_once
+from tests.clock import DAY, by_clock, now, run_by_clock
 from tests.dags.sample_github import SampleGitHub, sample_github
 from tests.servers.free_port import free_ports
 from tests.servers.github_schema import SCHEMA_IF_THERE
@@ -160,9 +161,9 @@ def test_the_schedule_is_the_night_after_the_day(dagbag):
 def test_a_day_gets_in_whole_and_again_the_same(dag, place: Place, monkeypatch: pytest.MonkeyPatch):
     """Rows are those counted from the sample; by GraphQL they are the same; a backfill touches no star."""
     before = len(place.github.requests)
-    run = dag.test(run_conf={"top": TOP})
+    run = run_by_clock(dag, top=TOP)
     assert states(run) == dict.fromkeys(TASKS, "success")
-    day = run.run_after.date() - timedelta(days=1)
+    day = DAY
     expected = place.github.top(TOP)
     positions = place.read(
         "SELECT date, position, repo, id, stars FROM repositories_positions ORDER BY position"
@@ -192,7 +193,7 @@ def test_a_day_gets_in_whole_and_again_the_same(dag, place: Place, monkeypatch: 
     github = {"conn_type": "github", "host": place.github.url, "password": "token-of-the-test"}
     monkeypatch.setenv("AIRFLOW_CONN_GITHUB_DEFAULT", json.dumps(github))
     before = len(place.github.requests)
-    again = dag.test(run_conf={"top": TOP, "day": day.isoformat(), "verify": 2})
+    again = run_by_clock(dag, top=TOP, day=day.isoformat(), verify=2)
     asked = [request.path_qs for request in place.github.requests[before:]]
     if SCHEMA_IF_THERE:  # auto means GraphQL then; the list, a bot and what is verified are asked of REST
         assert asked.count("/graphql") in range(2, 5)
@@ -205,7 +206,7 @@ def test_a_day_gets_in_whole_and_again_the_same(dag, place: Place, monkeypatch: 
     past = day - timedelta(days=30)
     place.read(f"INSERT INTO repositories_positions SELECT toDate('{past}'), 'kept/as-it-is', 1, 7, 7")
     seen_before = place.read("SELECT * FROM repositories FINAL ORDER BY id")
-    assert dag.test(run_conf={"top": TOP, "day": past.isoformat()}).state == "success"
+    assert run_by_clock(dag, top=TOP, day=past.isoformat()).state == "success"
     assert stored_commits(place, past) == counted_commits(place, past)
     assert place.read(f"SELECT repo FROM repositories_positions WHERE date = '{past}'") == [
         ("kept/as-it-is",)
@@ -218,7 +219,7 @@ def test_a_day_gets_in_whole_and_again_the_same(dag, place: Place, monkeypatch: 
 def test_a_plan_alone_publishes_nothing(dag, place: Place, caplog: pytest.LogCaptureFixture):
     """The run is green and what comes after the plan is skipped; the plan is told and in its table."""
     caplog.set_level("INFO")
-    run = dag.test(run_conf={"top": TOP, "plan_only": True})
+    run = run_by_clock(dag, top=TOP, plan_only=True)
     begun = TASKS.index("plan") + 1
     assert states(run) == dict.fromkeys(TASKS[:begun], "success") | dict.fromkeys(TASKS[begun:], "skipped")
     assert run.state == "success"
@@ -241,7 +242,7 @@ def test_an_unset_reports_root_stops_the_run_before_the_first_request(
     before = len(place.github.requests)
     monkeypatch.delenv("AIRFLOW_VAR_REPORTS_ROOT")
     dag.task_dict["postgres_health"].retries = 3
-    run = dag.test(run_conf={"top": TOP})
+    run = run_by_clock(dag, top=TOP)
     assert states(run) == {"postgres_health": "failed"} | dict.fromkeys(TASKS[1:], "upstream_failed")
     assert run.get_task_instance("postgres_health").try_number == 1
     assert "variable 'reports_root': not set" in "".join(capfd.readouterr())
@@ -273,7 +274,7 @@ def test_a_sick_postgres_stops_the_run_before_the_first_request(
     nobody_there = postgres_server.airflow_connection(port=free_ports(1)[0])
     monkeypatch.setenv("AIRFLOW_CONN_POSTGRES_DEFAULT", nobody_there)
     before = len(place.github.requests)
-    run = dag.test(run_conf={"top": TOP})
+    run = run_by_clock(dag, top=TOP)
     assert states(run) == {"postgres_health": "failed"} | dict.fromkeys(TASKS[1:], "upstream_failed")
     place.require_untouched(before)
 
@@ -282,7 +283,7 @@ def test_a_bad_param_stops_the_run_at_once(dag, place: Place, capfd: pytest.Capt
     """Through the whole runner: red, with the param in the log, and no second try though there are some."""
     before = len(place.github.requests)
     dag.task_dict["postgres_health"].retries = 3
-    run = dag.test(run_conf={"day": "2026-02-30"})
+    run = run_by_clock(dag, day="2026-02-30")
     assert states(run) == {"postgres_health": "failed"} | dict.fromkeys(TASKS[1:], "upstream_failed")
     assert run.get_task_instance("postgres_health").try_number == 1
     assert "param 'day' is '2026-02-30': allowed is a date YYYY-MM-DD" in "".join(capfd.readouterr())
@@ -300,7 +301,7 @@ def test_a_bad_param_stops_the_run_at_once(dag, place: Place, capfd: pytest.Capt
         ({"query": "stars:>1\0"}, "query"),
         ({"query": "stars:>1\n"}, "query"),
         ({"query": None}, "query"),
-        ({"day": (datetime.now(UTC) + timedelta(days=2)).date().isoformat()}, "today is"),
+        ({"day": (DAY + timedelta(days=2)).isoformat()}, "today is"),
         *(
             ({"day": day}, "day")
             for day in ("2026-02-30", "2026-01-01\n", "../..", "..", ",", "20260101", "1969-12-31", 20260101)
@@ -326,7 +327,7 @@ def test_a_bad_param_is_named_before_anything_happens(dag, place: Place, conf: d
 
 def test_good_params_pass_the_first_task(dag, place: Place):
     """The same way in, so that the refusals above are not of something else."""
-    today = datetime.now(UTC).date().isoformat()
+    today = now().date().isoformat()
     longest = {"top": 1000, "query": "x" * 256}
     for conf in ({}, {"top": 1}, {"top": 100_000}, longest, {"day": None}, {"day": today}):
         assert ask(dag, dag.task_dict["postgres_health"], conf)["version"]
@@ -335,6 +336,6 @@ def test_good_params_pass_the_first_task(dag, place: Place):
 def ask(dag, task, conf: dict) -> dict:
     """Run the task's own function with the params that Airflow makes of `conf`."""
     params = process_params(dag, task, conf, suppress_exception=False)
-    dag_run = SimpleNamespace(partition_key=None, run_after=datetime.now(UTC))
-    with set_current_context({"params": params, "dag_run": dag_run}):
+    dag_run = SimpleNamespace(partition_key=None, run_after=now())
+    with by_clock(dag), set_current_context({"params": params, "dag_run": dag_run}):
         return asyncio.run(task.python_callable())

@@ -23,6 +23,7 @@ from include.clickhouse.embedded import EmbeddedClient
 from include.clickhouse.schema import migrate
 from include.phrase_views.sample import EXAMPLE_CAMPAIGN, EXAMPLE_PHRASE, sample_counters
 from include.run_day import run_day
+from tests import clock
 from tests.servers.free_port import free_ports
 from tests.servers.postgres import PostgresServer
 
@@ -274,7 +275,7 @@ def test_a_sick_postgres_stops_the_run_before_the_first_statement(
         ({"campaign_ids": list(range(1, 1002))}, "campaign_ids"),
         *(({"day": day}, "day") for day in ("2026-02-30", "2026-01-01\n", "../..", "20260101", 20260101)),
         ({"day": "1971-12-31"}, "1972-01-01"),
-        ({"day": (datetime.now(UTC) + timedelta(days=2)).date().isoformat()}, "today is"),
+        ({"day": (clock.DAY + timedelta(days=2)).isoformat()}, "today is"),
         ({"day": "2011-12-30", "time_zone": "Pacific/Apia"}, "clocks there skipped it"),
         *(
             ({"time_zone": zone}, "time_zone")
@@ -318,6 +319,6 @@ def ask(dag, conf: dict, partition: str | None = None) -> dict:
     """Run the first task's own function with the params that Airflow makes of `conf`."""
     task = dag.task_dict["postgres_health"]
     params = process_params(dag, task, conf, suppress_exception=False)
-    dag_run = SimpleNamespace(partition_key=partition, run_after=datetime.now(UTC))
-    with set_current_context({"params": params, "dag_run": dag_run}):
+    dag_run = SimpleNamespace(partition_key=partition, run_after=clock.now())
+    with clock.by_clock(dag), set_current_context({"params": params, "dag_run": dag_run}):
         return asyncio.run(task.python_callable())

@@ -8,11 +8,13 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from tests.clock import run_by_clock
+
 ROOT = Path(__file__).resolve().parents[2]
 
 
 class DagProcess:
-    """A process that runs one DAG after the other, by dag.test().
+    """A process that runs one DAG after the other, by dag.test() and the clock of the tests.
 
     Args: log: a file for its output. environment: of the process, from its start on.
     """
@@ -68,7 +70,7 @@ def run(dag_id: str, environment: dict[str, str], conf: dict | None = None, last
         task.retries = 0
     if last:  # dag.test() spends a second on each task that cannot run any more
         dag = dag.partial_subset([last], include_upstream=True)
-    return {task.task_id: str(task.state) for task in dag.test(run_conf=conf or {}).get_task_instances()}
+    return {task.task_id: str(task.state) for task in run_by_clock(dag, **conf or {}).get_task_instances()}
 
 
 if __name__ == "__main__":

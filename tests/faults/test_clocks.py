@@ -24,6 +24,8 @@ from include.github_stand_in.app import FAULTS, REQUEST_LOG, create_app
 from include.github_stand_in.faults import Fault
 from include.github_stand_in.quota import Quota
 from include.github_stand_in.sample import Sample
+from tests import clock
+from tests.clock import now
 from tests.dags.sample_github import SampleGitHub, sample_github
 from tests.faults.dag_process import DagProcess
 from tests.servers.clickhouse import running_clickhouse
@@ -89,7 +91,7 @@ def test_rows_and_days_are_the_same_in_every_zone(
     (tmp_path / "inbox" / "a.csv").write_text(COUNTERS)
     fast = {"requests_per_second": 500, "max_concurrent_requests": 10}
     in_zone = {"extra": {"options": f"-c timezone={POSTGRES}"}}
-    begun = datetime.now(UTC)
+    begun = now()
     with running_engine(kind, tmp_path / "engine") as (connection, reader):
         environment = {
             "AIRFLOW_CONN_POSTGRES_DEFAULT": postgres_server.airflow_connection(**in_zone),
@@ -117,7 +119,7 @@ def test_rows_and_days_are_the_same_in_every_zone(
 def require_the_day_of_utc(reader: ClickHouse, github: SampleGitHub, begun: datetime) -> None:
     """Yesterday by UTC, with the commits of [00:00, 24:00) UTC; instants are those that they were."""
     ((day,),) = reader.execute("SELECT DISTINCT date FROM repositories_positions")
-    assert day in {(now - timedelta(days=1)).date() for now in (begun, datetime.now(UTC))}
+    assert day == clock.DAY
     rows = reader.execute(
         f"SELECT repo, author, commits_num FROM repositories_authors_commits WHERE date = '{day}'"
     )
@@ -126,7 +128,7 @@ def require_the_day_of_utc(reader: ClickHouse, github: SampleGitHub, begun: date
     instants = "SELECT min(toUnixTimestamp({0})), max(toUnixTimestamp({0})) FROM {1}"
     for column, table in (("fetched_at", "repositories"), ("published_at", "loads")):
         ((first, last),) = reader.execute(instants.format(column, table))
-        assert int(begun.timestamp()) <= first <= last <= datetime.now(UTC).timestamp()
+        assert int(begun.timestamp()) <= first <= last <= now().timestamp()
 
 
 def require_the_hours_of_utc(reader: ClickHouse) -> None:

@@ -3,7 +3,6 @@
 import json
 import socket
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime, timedelta
 from functools import partial
 from hashlib import sha256
 from itertools import product
@@ -22,6 +21,7 @@ from stagehouse.hooks.clickhouse_hook import ClickHouseHook
 from stagehouse.hooks.failure_notice import LONGEST_REASON, failure_notice
 from stagehouse.hooks.github_hook import GitHubHook
 from stagehouse.hooks.postgres_hook import StagehousePostgresHook
+from tests.clock import DAY
 from tests.dags.sample_github import sample_github
 from tests.faults.canaries import command_lines, forms, leaks
 from tests.faults.canary_place import (
@@ -44,11 +44,10 @@ from tests.servers.mailbox import Mailbox
 from tests.servers.object_store import ObjectStore
 from tests.servers.postgres import PostgresServer
 
-YESTERDAY = (datetime.now(UTC) - timedelta(days=1)).date()
 MAIN, IMPORT, REPORT = "github_top_repositories", "phrases_views_import", "phrase_views_report"
 HEALTH, WATCH = "postgres_health", "day_published_watch"
-COUNTERS = f"campaign_id,phrase,views,dt\n7,a,1,{YESTERDAY} 10:00:00\n7,a,5,{YESTERDAY} 11:00:00\n"
-PAGES = ("/db/version", "/phrase-views/", "/top-repositories/", f"/top-repositories/{YESTERDAY}/index.html")
+COUNTERS = f"campaign_id,phrase,views,dt\n7,a,1,{DAY} 10:00:00\n7,a,5,{DAY} 11:00:00\n"
+PAGES = ("/db/version", "/phrase-views/", "/top-repositories/", f"/top-repositories/{DAY}/index.html")
 USER = """<yandex><users><canary>
     <password_sha256_hex>{}</password_sha256_hex><profile>default</profile><quota>default</quota>
     <networks><ip>127.0.0.1</ip></networks>

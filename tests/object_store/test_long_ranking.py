@@ -1,7 +1,5 @@
 """A list longer than search shows, of a run whose staging is on an object store."""
 
-from datetime import timedelta
-
 import pytest
 from aiohttp.test_utils import TestServer
 
@@ -13,8 +11,8 @@ from include.github.search.rest import RestSearch
 from include.github_stand_in.app import REQUEST_LOG, create_app
 from include.postgres.errors import LeaseLost
 from stagehouse.hooks.storage_roots import staging_root
+from tests.clock import DAY, now
 from tests.integration.github.crowd import PLENTY, crowd, expected, ranked
-from tests.integration.github.server import now
 
 
 async def test_a_long_list_is_gone_on_with(bucket, connect, set_variable, object_store, tmp_path):
@@ -23,7 +21,7 @@ async def test_a_long_list_is_gone_on_with(bucket, connect, set_variable, object
     set_variable("staging_root", f"s3://{bucket}/staging")
     dataset = crowd(range(1, 1601))
     app = create_app(dataset, now=now, anonymous=PLENTY)
-    request = TopRepositoriesRequest(top=1200, query="stars:>1", day=(now() - timedelta(days=1)).date())
+    request = TopRepositoriesRequest(top=1200, query="stars:>1", day=DAY)
     sent = app[REQUEST_LOG].requests
 
     def lost_once() -> None:

@@ -5,7 +5,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
-from datetime import date, timedelta
+from datetime import date
 from pathlib import Path
 from urllib.parse import quote
 
@@ -13,6 +13,8 @@ import pytest
 
 from include.clickhouse.embedded import EmbeddedClient
 from include.phrase_views.sample import EXAMPLE_CAMPAIGN, EXAMPLE_PHRASE, sample_counters, sample_csv
+from tests import clock
+from tests.clock import run_by_clock
 from tests.dags.sample_github import SampleGitHub, sample_github
 from tests.object_store.place import embedded, environment, github, parsed
 from tests.servers.object_store import ObjectStore
@@ -82,9 +84,9 @@ def require_no_secret(output: str, *keys: tuple[str, str]) -> None:
 
 def test_the_main_job(root: Path, metadb: None, place: Place, capfd: pytest.CaptureFixture[str]):
     """Rows are those of the sample; staging and page are on the store, and nothing else on the disk."""
-    run = parsed(root, "github_top_repositories").test(run_conf={"top": TOP})
+    run = run_by_clock(parsed(root, "github_top_repositories"), top=TOP)
     assert str(run.state) == "success"
-    day, ranked = run.run_after.date() - timedelta(days=1), place.github.top(TOP)
+    day, ranked = clock.DAY, place.github.top(TOP)
     positions = place.read("SELECT date, position, repo FROM repositories_positions ORDER BY position")
     assert positions == [(day, n, r.full_name) for n, r in enumerate(ranked, start=1)]
     commits = place.read("SELECT repo, author, commits_num FROM repositories_authors_commits")

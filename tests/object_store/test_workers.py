@@ -8,7 +8,6 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -16,6 +15,7 @@ import pytest
 from include.clickhouse.client import NativeClient
 from include.clickhouse.schema import migrate
 from include.staging.errors import StagingFileMissing
+from tests.clock import DAY, by_clock
 from tests.dags.sample_github import SampleGitHub, sample_github
 from tests.faults.proxy import INSIDE, Proxy
 from tests.object_store.place import OneRun, environment, github, parsed
@@ -25,7 +25,6 @@ from tests.servers.object_store import ObjectStore
 from tests.servers.postgres import PostgresServer
 
 TOP = 10
-DAY = (datetime.now(UTC) - timedelta(days=1)).date()
 PARAMS = {"top": TOP, "query": "stars:>1", "day": DAY.isoformat()}
 
 
@@ -61,9 +60,9 @@ def connected(server: ClickHouseServer, database: str) -> NativeClient:
 
 def call(root: Path, run: OneRun, task_id: str, *args: object, **kwargs: object):
     """Run a task of the main job in this process."""
-    task = parsed(root, DAG_ID).task_dict[task_id]
-    with run.try_of_a_task(DAG_ID):
-        done = task.python_callable(*args, **kwargs)
+    dag = parsed(root, DAG_ID)
+    with by_clock(dag), run.try_of_a_task(DAG_ID):
+        done = dag.task_dict[task_id].python_callable(*args, **kwargs)
         return asyncio.run(done) if asyncio.iscoroutine(done) else done
 
 

@@ -1,6 +1,6 @@
 """Servers and clients for the tests of the GitHub client."""
 
-from datetime import UTC, date, datetime, timedelta
+from datetime import date
 
 import pytest
 from aiohttp.test_utils import TestServer
@@ -15,8 +15,9 @@ from include.github.search.rest import RestSearch
 from include.github_stand_in.app import create_app
 from include.github_stand_in.quota import Quota
 from include.github_stand_in.sample import Sample
+from tests.clock import DAY, now
 from tests.integration.github.crowd import PLENTY
-from tests.integration.github.server import RecordingServer, answers, now, ok
+from tests.integration.github.server import RecordingServer, answers, ok
 
 # Quick, but of the same shape as in production.
 BOUNDS = {
@@ -99,8 +100,8 @@ async def stand_in():
 
 @pytest.fixture
 def yesterday() -> date:
-    """The day a scheduled run is for."""
-    return (datetime.now(UTC) - timedelta(days=1)).date()
+    """The day that is over by the clock of the tests, always the same: the sample differs from day to day."""
+    return DAY
 
 
 @pytest.fixture

@@ -2,8 +2,7 @@
 
 import asyncio
 import sys
-from datetime import UTC, date, datetime
-from functools import partial
+from datetime import date
 from pathlib import Path
 
 from include.github.api.client import GitHubClient
@@ -13,11 +12,11 @@ from include.github.fetch import fetch
 from include.github.rank import rank
 from include.github.request import TopRepositoriesRequest
 from include.github.search.rest import RestSearch
+from tests.clock import now
 
 
 async def main(url: str, directory: Path, day: date, top: int = 60) -> None:
     """Do what the DAG's tasks rank and fetch do."""
-    now = partial(datetime.now, UTC)
     request = TopRepositoriesRequest(top=top, query="stars:>1", day=day)
     client = GitHubClient(
         url,

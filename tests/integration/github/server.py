@@ -6,7 +6,6 @@ import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from itertools import pairwise
 
 from aiohttp import web
@@ -99,8 +98,3 @@ def json_answer(status: int, value: object, **headers: str) -> Callable[[], web.
     """Make a maker of an answer; `_` in a header name is `-`."""
     named = {name.replace("_", "-"): text for name, text in headers.items()}
     return lambda: web.json_response(value, status=status, headers=named)
-
-
-def now() -> datetime:
-    """The real clock."""
-    return datetime.now(UTC)

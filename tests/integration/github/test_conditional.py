@@ -15,7 +15,8 @@ from include.github.rank import rank
 from include.github.search.rest import RestSearch
 from include.github_stand_in.app import REQUEST_LOG
 from include.github_stand_in.quota import Quota
-from tests.integration.github.server import answers, json_answer, now, ok
+from tests.clock import now
+from tests.integration.github.server import answers, json_answer, ok
 
 TOKEN, OTHER = "ghp_0123456789abcdef", "ghp_fedcba9876543210"
 

@@ -27,9 +27,9 @@ from include.github_stand_in.quota import Quota
 from include.github_stand_in.recorded import read_recording
 from include.github_stand_in.sample import ODD_AUTHORS, Sample
 from include.staging.tables import read_batches
+from tests.clock import now
 from tests.e2e.invented_recording import recorded_or_invented
 from tests.integration.github.crowd import crowd, expected, like_github, ranked
-from tests.integration.github.server import now
 from tests.servers.github_schema import SCHEMA, needs_schema
 
 pytestmark = needs_schema

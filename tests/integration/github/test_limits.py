@@ -3,7 +3,7 @@
 import asyncio
 import json
 import time
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from email.utils import format_datetime
 from itertools import pairwise
 
@@ -18,7 +18,8 @@ from include.github.api.tokens import Token
 from include.github_stand_in.app import FAULTS, REQUEST_LOG
 from include.github_stand_in.faults import Fault
 from include.github_stand_in.quota import Quota
-from tests.integration.github.server import answers, json_answer, now, ok
+from tests.clock import now
+from tests.integration.github.server import answers, json_answer, ok
 
 SECONDARY = {"message": "You have exceeded a secondary rate limit. Please wait a few minutes."}
 PRIMARY = {"message": "API rate limit exceeded for user ID 1."}
@@ -189,7 +190,7 @@ async def test_strikes_are_counted_across_processes(serve, make_client):
     waits = []
     for _ in range(3):
         async with make_client(
-            server.url, secondary_wait_s=60, clock=lambda: datetime.now(UTC) + clock["ahead"]
+            server.url, secondary_wait_s=60, clock=lambda: now() + clock["ahead"]
         ) as client:
             with pytest.raises(RateLimitedUntil) as limit:
                 await client.get(client.base_url, len, RequestCost())

@@ -18,8 +18,8 @@ from include.github_stand_in.app import FAULTS, REQUEST_LOG
 from include.github_stand_in.faults import Fault
 from include.github_stand_in.quota import Quota
 from include.postgres.errors import LeaseLost
+from tests.clock import now
 from tests.integration.github.crowd import EARLY, MODEL, asked, crowd, expected, like_github, ranked
-from tests.integration.github.server import now
 
 
 async def test_a_hundred_thousand_are_ranked_exactly(serve_crowd, rank_top, tmp_path):

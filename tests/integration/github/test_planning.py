@@ -1,7 +1,6 @@
 """What a run is expected to cost, against what it costs: the stand-in of GitHub, and a real ClickHouse."""
 
 from collections.abc import Iterator
-from datetime import UTC, datetime
 
 import pytest
 
@@ -19,6 +18,7 @@ from include.github_stand_in.app import FAULTS, REQUEST_LOG
 from include.github_stand_in.faults import Fault
 from include.github_stand_in.quota import Quota
 from include.staging.manifest import Manifest
+from tests.clock import now
 from tests.servers.github_schema import SCHEMA_IF_THERE, needs_schema
 
 RUN = {"dag_id": "d", "run_id": "r"}
@@ -36,7 +36,7 @@ class Day:
         wanted = RunOptions(**options)
         self._api = wanted.chosen_api(has_token=self.client.has_token)
         self._ranking = await rank(
-            self.client, search_by(self._api, self.client), self.request, self._directory, datetime.now(UTC)
+            self.client, search_by(self._api, self.client), self.request, self._directory, now()
         )
         return await plan_commits(
             self.client,
@@ -45,7 +45,7 @@ class Day:
             wanted,
             self._directory,
             run=RUN,
-            now=datetime.now(UTC),
+            now=now(),
             check_lease=lambda: None,
         )
 
@@ -59,9 +59,9 @@ class Day:
             self.request,
             self._directory,
             **RUN,
-            now=lambda: datetime.now(UTC),
+            now=now,
         )
-        record_cost(self._clickhouse, manifest, datetime.now(UTC), lambda: None)
+        record_cost(self._clickhouse, manifest, now(), lambda: None)
         return manifest
 
     @property

@@ -13,7 +13,7 @@ from include.github.search.errors import ListCutShort
 from include.github.search.rest import RestSearch
 from include.github_stand_in.app import REQUEST_LOG
 from include.postgres.errors import LeaseLost
-from tests.integration.github.server import now
+from tests.clock import now
 
 
 def item(id_, stars, name=None, owner="o"):

@@ -15,7 +15,7 @@ from include.github.api.request_cost import RequestCost
 from include.github_stand_in.app import FAULTS, REQUEST_LOG
 from include.github_stand_in.faults import Fault
 from include.github_stand_in.quota import Quota
-from tests.integration.github.server import now
+from tests.clock import now
 
 MINE, YOURS = "ghp_0123456789abcdef", "ghp_fedcba9876543210"
 SECONDARY = b'{"message": "You have exceeded a secondary rate limit."}'
