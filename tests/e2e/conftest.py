@@ -11,6 +11,7 @@ from datetime import UTC, date, datetime
 from functools import partial
 from itertools import chain
 from pathlib import Path
+from typing import NamedTuple
 
 import psutil
 import pytest
@@ -97,15 +98,38 @@ def recorded_github(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Record
     server.stop()
 
 
+def stored(stack, day) -> dict[str, list[tuple]]:
+    """Everything of a day that readers see, and the repositories."""
+    of_day = f"WHERE date = '{day}'"
+    queries = {
+        "positions": f"SELECT date, repo, position, stars FROM repositories_positions {of_day}",
+        "commits": f"SELECT date, repo, author, commits_num FROM repositories_authors_commits {of_day}",
+        "outcomes": f"SELECT date, repo, outcome, commits, requests FROM repositories_outcomes {of_day}",
+        "repositories": (
+            "SELECT owner, name, stars, watchers, forks, language, pushed_at FROM repositories FINAL"
+        ),
+    }
+    return {name: sorted(stack.rows(sql)) for name, sql in queries.items()}
+
+
+class Scheduled(NamedTuple):
+    """What the first run by schedule did, before any other. Attributes: run; found: rows of its day."""
+
+    run: dict
+    found: dict[str, list[tuple]]
+    requests: list[LoggedRequest]
+
+
 class RunningStack:
     """The stack of all tests here, on one state directory.
 
     Attributes: stack; airflow, its REST API; clickhouse_path; last_day, of the recording; said: what the
-    stack has said; processes: arguments of all that ran.
+    stack has said; scheduled: the first run of the main job; processes: arguments of all that ran.
     """
 
     stack: Stack
     airflow: AirflowApi
+    scheduled: Scheduled
 
     def __init__(self, settings: Settings, last_day: date, processes: dict[str, bytes]) -> None:
         self._settings, self.last_day = settings, last_day
@@ -272,6 +296,10 @@ def stack_of_all(recorded_github: RecordedGitHub, tmp_path_factory: pytest.TempP
             running.start()
             for dag_id in (HEALTH, MAIN):  # the others, when there is something to import and to report
                 running.airflow.unpause(dag_id)
+            running.wait(running.scheduled_run()["dag_run_id"])
+            run = running.scheduled_run()
+            day = date.fromisoformat(run["partition_key"][:10])
+            running.scheduled = Scheduled(run, stored(running, day), recorded_github.requests())
             yield running
             running.require_no_secret()
         finally:

@@ -7,11 +7,11 @@ import pytest
 
 from include.github_stand_in.faults import Fault
 from include.local_stack.phrase_views import IMPORT, REPORT, deliver_sample
-from tests.e2e.conftest import BY_REST, MAIN
+from tests.e2e.conftest import BY_REST, MAIN, stored
 from tests.e2e.counters_truth import read_truth as read_counters
 from tests.e2e.recorded_truth import read_truth
 from tests.e2e.reported_days import Reported
-from tests.e2e.test_main_job import assert_is, stored
+from tests.e2e.test_main_job import assert_is
 from tests.e2e.test_scheduler_faults import MESSAGE, assert_published, begun, tries
 
 pytestmark = pytest.mark.e2e

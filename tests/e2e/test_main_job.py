@@ -9,26 +9,12 @@ import pytest
 from include.github_stand_in.faults import Fault
 from include.github_stand_in.request_log import LoggedRequest
 from include.local_stack.errors import StackError
-from tests.e2e.conftest import BY_REST, MAIN, RATE
+from tests.e2e.conftest import BY_REST, MAIN, RATE, stored
 from tests.e2e.recorded_truth import Truth, read_truth
 from tests.servers.github_schema import SCHEMA_IF_THERE
 
 pytestmark = pytest.mark.e2e
 TOP = 300
-
-
-def stored(stack, day) -> dict[str, list[tuple]]:
-    """Everything of a day that readers see, and the repositories."""
-    of_day = f"WHERE date = '{day}'"
-    queries = {
-        "positions": f"SELECT date, repo, position, stars FROM repositories_positions {of_day}",
-        "commits": f"SELECT date, repo, author, commits_num FROM repositories_authors_commits {of_day}",
-        "outcomes": f"SELECT date, repo, outcome, commits, requests FROM repositories_outcomes {of_day}",
-        "repositories": (
-            "SELECT owner, name, stars, watchers, forks, language, pushed_at FROM repositories FINAL"
-        ),
-    }
-    return {name: sorted(stack.rows(sql)) for name, sql in queries.items()}
 
 
 def assert_is(found: dict[str, list[tuple]], truth: Truth) -> None:
@@ -51,21 +37,18 @@ def is_current(day: date, moment: str) -> bool:
 
 def test_unpausing_runs_the_day_that_was_due(running_stack, recorded_github):
     """The schedule makes one run, for the day before it was due; it asks GraphQL, for there is a token."""
-    run = running_stack.scheduled_run()
+    run, found, requests = running_stack.scheduled
     due = datetime.fromisoformat(run["run_after"])
     day = due.date() - timedelta(days=1)
     assert run["partition_key"].startswith(day.isoformat())
     assert (due.hour, due.minute) == (0, 30)
-    assert running_stack.wait(run["dag_run_id"]) == "success", running_stack.states(run["dag_run_id"])
-    run = running_stack.scheduled_run()
+    assert run["state"] == "success", running_stack.states(run["dag_run_id"])
     truth = read_truth(recorded_github.data, top=100, day=day, last_day=recorded_github.last_day)
-    found = stored(running_stack, day)
     if not is_current(day, run["start_date"]) or not (is_current(day, run["end_date"]) or found["positions"]):
         # Just after midnight the newest day that is due is the one before yesterday: positions of then nobody
         # tells. So it is where midnight passes while the run is at work, before or after it has asked.
         truth = replace(truth, positions=[])
     assert {row[:-1] for row in found["outcomes"]} == {row[:-1] for row in truth.outcomes}
-    requests = recorded_github.requests()
     assert sum(row[-1] for row in found["outcomes"]) == len(requests) - 1
     assert_is(found | {"outcomes": truth.outcomes}, truth)
     assert Counter(found["repositories"]) == Counter(truth.repositories)
