@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from airflow.sdk._shared.secrets_masker import reset_secrets_masker
 from hypothesis import example, given
 from hypothesis import strategies as st
 
@@ -23,7 +24,6 @@ CLICKHOUSE = {
 POSTGRES = {"sslmode": "disable", "connect_timeout": 1, "application_name": "x"}
 CANARY = "c@nary-s3cret"
 FIELDS = {"host": "127.0.0.1", "login": "u", "password": CANARY, "schema": "stagehouse", "port": 1}
-# Few: Airflow seeks every password that it has seen in whatever it logs.
 passwords = st.sampled_from(["", "t", "a b", "t\n", "\0", "\ud800", "p\u00e4", "x" * 30_000])
 hosts = any_text | st.text("htps:/.[]@?#%1a-_ \\", max_size=15).map(lambda text: f"http://{text}")
 
@@ -33,6 +33,7 @@ def define(monkeypatch: pytest.MonkeyPatch):
     """A function that defines a connection, as JSON in the environment; that to Postgres is there too."""
 
     def define(conn_id: str, extra: str, **fields: object) -> None:
+        reset_secrets_masker()  # it would seek the secrets of all examples before in each line of a log
         for name, how in (("postgres_default", {}), (conn_id, fields | {"extra": extra})):
             text = json.dumps({"conn_type": "http"} | FIELDS | how)
             monkeypatch.setenv(f"AIRFLOW_CONN_{name.upper()}", text)
