@@ -8,7 +8,7 @@ import pytest
 
 from include.clickhouse.errors import DayMismatch, Refused
 from include.clickhouse.load import load_part
-from include.clickhouse.partitions import last_publisher, recorded_load
+from include.clickhouse.loads import last_publisher, recorded_load
 from include.clickhouse.publish import check_day, publish_day
 from include.phrase_views.counters.staging import PHRASES_VIEWS
 from include.staging.errors import StagingFileDamaged, StagingFileMissing
