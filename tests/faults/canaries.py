@@ -2,6 +2,7 @@
 
 import json
 import re
+import subprocess
 from base64 import b64encode, urlsafe_b64encode
 from collections.abc import Iterable
 from contextlib import suppress
@@ -51,8 +52,16 @@ def files_below(*directories: Path) -> dict[str, bytes]:
     found = {}
     for path in (path for directory in directories for path in directory.rglob("*") if path.is_file()):
         with suppress(FileNotFoundError):  # something is still at work there
-            found[str(path)] = f"{path}\n".encode() + path.read_bytes()
+            found[str(path)] = f"{path}\n".encode() + _read(path)
     return found
+
+
+def _read(path: Path) -> bytes:
+    if path.suffix != ".db":
+        return path.read_bytes()
+    # Closing a file drops all locks of this process on it, SQLite's own too: the next writers damage it.
+    # https://sqlite.org/howtocorrupt.html#_posix_advisory_locks_canceled_by_a_separate_thread_doing_close_
+    return subprocess.run(["cat", path], capture_output=True, check=True).stdout
 
 
 def command_lines() -> dict[str, bytes]:

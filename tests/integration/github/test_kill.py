@@ -32,7 +32,7 @@ async def test_killed_three_times_and_finished(stand_in, tmp_path, yesterday):
     directory = tmp_path / "run"
     for kills in range(1, 4):
         process = await _start(url, directory, yesterday)
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(120):
             while len(_finished(directory)) < 8 * kills:  # noqa: ASYNC110 - another process's files
                 await asyncio.sleep(0.005)
         process.send_signal(signal.SIGKILL)
