@@ -130,7 +130,7 @@ def _bring_into_sight(
 
 
 def _recorded_tables(manifest: Manifest) -> list[TableParts]:
-    """Return those with a row in `loads`: of days not all that are upserted, it names the last publisher."""
+    """Return those with a row in `loads`: all but days of tables that are upserted and have a version."""
     by_day, tables = manifest.unit_name is None, manifest.tables.values()
     return [each for each in tables if not by_day or each.table.partition or each.table.last_insert_counts]
 
