@@ -8,7 +8,7 @@ from datetime import UTC, date, datetime, time, timedelta
 
 from include.clickhouse.client import ClickHouse
 from include.clickhouse.fingerprint import expected_fingerprint
-from include.clickhouse.partitions import RecordedLoad, recorded_load
+from include.clickhouse.loads import RecordedLoad, recorded_load
 from include.clickhouse.schema_compat import fingerprint_as_published
 from include.github.tables import AUTHORS_COMMITS, OUTCOMES, POSITIONS
 from include.phrase_views.report import BY_HOUR

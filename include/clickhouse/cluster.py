@@ -1,8 +1,9 @@
-"""ClickHouse as a cluster: where a day lies, and what waits until all replicas have it.
+"""ClickHouse as a cluster: where a unit (a day) lies, and what waits until all replicas have it.
 
 The connection's database holds Distributed tables, which show readers the rows of all shards. The rows are in
 Replicated tables of the same names in the database `<schema>_shard` of each server (see cluster_ddl.py).
-A day of a table lies whole on one shard: what replaces it there in one step does so for all readers.
+A unit of a table, such as a day, lies whole on one shard: what replaces it there in one step does so for all
+readers.
 """
 
 from __future__ import annotations
@@ -10,12 +11,12 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Callable, Iterable, Iterator
-from datetime import date
 from typing import Any, NamedTuple
 
 from include.clickhouse.client import ClickHouse, NativeClient, quoted
-from include.clickhouse.errors import ClickHouseError, DayMismatch, UnusableConnection
+from include.clickhouse.errors import CLEAR_LOAD, ClickHouseError, DayMismatch, UnusableConnection
 from include.staging.tables import StagedTable
+from include.staging.units import PartitionValue, Unit
 
 log = logging.getLogger(__name__)
 
@@ -52,7 +53,7 @@ class ClusterClient(NativeClient):
         self.cluster, self.left_out = cluster, set[Node]()
         self._connection_name, self._options = where, options
         self._nodes: tuple[Node, ...] = ()
-        self._day: date | None = None
+        self._unit: Unit | None = None
         self._shard = 0
 
     def nodes(self) -> tuple[Node, ...]:
@@ -79,31 +80,31 @@ class ClusterClient(NativeClient):
         return NativeClient(where, node.host, node.port, database or self.database, **options)
 
     def replicas(self, shard: int | None = None) -> list[Node]:
-        """Return the servers of a shard, or of that of the day."""
+        """Return the servers of a shard, or of that of the unit."""
         return [node for node in self.nodes() if node.shard == (shard or self._shard)]
 
-    def route_to_shard(self, tables: Iterable[StagedTable], day: date) -> None:
-        """Connect to the shard that holds the day's rows, or that they belong on: the first of its replicas.
+    def route_to_shard(self, tables: Iterable[StagedTable], unit: Unit) -> None:
+        """Connect to the shard that holds the unit's rows, or that they belong on: the first of its replicas.
 
         Raises: DayMismatch where they are on more than one, or may be; UnusableConnection for a shard that is
         down.
         """
-        if self._day == day:
+        if self._unit == unit:
             return
-        by_day = [table for table in tables if table.day_column]
+        replaced = [table for table in tables if table.partition]
         shards = sorted({node.shard for node in self.nodes()})
-        held = {shard: self._held(shard, by_day, day) for shard in shards} if by_day else {}
+        held = {shard: self._held(shard, replaced, unit) for shard in shards} if replaced else {}
         holders = {shard: table for shard, table in held.items() if table}
         if len(holders) > 1:
-            reason = f"its rows are on shards {', '.join(map(str, holders))}, but a day lies on one"
-            surplus = f"ALTER TABLE {self.database}_shard.<table> DROP PARTITION '{day}'"
-            next_step = f"run {surplus} on all of these shards but the right one, then clear task load"
+            reason = f"its rows are on shards {', '.join(map(str, holders))}, but it lies on one"
+            surplus = f"ALTER TABLE {self.database}_shard.<table> DROP PARTITION {unit.partition!r}"
+            next_step = f"run {surplus} on all of these shards but the right one, then {CLEAR_LOAD}"
             raise DayMismatch(
-                self._connection_name, ", ".join(set(holders.values())), str(day), reason, next_step
+                self._connection_name, ", ".join(set(holders.values())), unit.name, reason, next_step
             )
-        shard = next(iter(holders), shards[day.toordinal() % len(shards)])
+        shard = next(iter(holders), shards[unit.day.toordinal() % len(shards)])
         self._take_over(next(self._answering(shard)))
-        self._shard, self._day = shard, day
+        self._shard, self._unit = shard, unit
 
     def move_to(self, node: Node) -> None:
         """Connect to this server."""
@@ -138,8 +139,8 @@ class ClusterClient(NativeClient):
             next_step = "start one of them, or can this worker not reach it by that name and port?"
             raise UnusableConnection(self._connection_name, "extra.cluster", f"{reason}. Next: {next_step}")
 
-    def _held(self, shard: int, tables: Iterable[StagedTable], day: date) -> str | None:
-        """Return a table of which the shard has rows of the day, None where it has none.
+    def _held(self, shard: int, tables: Iterable[StagedTable], unit: Unit) -> str | None:
+        """Return a table of which the shard has rows of the unit, None where it has none.
 
         Raises: DayMismatch where no replica is known to have all that the shard has.
         """
@@ -147,8 +148,8 @@ class ClusterClient(NativeClient):
         for server in self._answering(shard):
             with server:
                 try:
-                    for table, column in [(each.name, each.day_column or "") for each in tables]:
-                        if _holds(server, rows_of(self, table), column, day):
+                    for table, partition in [(each.name, each.partition or "") for each in tables]:
+                        if _holds(server, rows_of(self, table), partition, unit.partition):
                             return table
                 except ClickHouseError as error:
                     log.warning("%s: it may be behind the other replicas: %s", server.where, error)
@@ -157,13 +158,13 @@ class ClusterClient(NativeClient):
                     return None
         next_step = f"start the other servers of shard {shard}, or see system.replication_queue of this one"
         next_step += "; the task may be run again"
-        raise DayMismatch(self._connection_name, table, str(day), behind, next_step)
+        raise DayMismatch(self._connection_name, table, unit.name, behind, next_step)
 
 
-def connect_to_day(clickhouse: ClickHouse, tables: Iterable[StagedTable], day: date) -> None:
-    """On a cluster, move the client to the shard of the day; staging tables are there."""
+def connect_to_unit(clickhouse: ClickHouse, tables: Iterable[StagedTable], unit: Unit) -> None:
+    """On a cluster, move the client to the shard of the unit; staging tables are there."""
     if isinstance(clickhouse, ClusterClient):
-        clickhouse.route_to_shard(tables, day)
+        clickhouse.route_to_shard(tables, unit)
 
 
 def rows_of(clickhouse: ClickHouse, table: str) -> str:
@@ -224,9 +225,9 @@ def _each_that(clickhouse: ClusterClient, stands: Callable[[NativeClient], objec
             yield server
 
 
-def _holds(server: NativeClient, rows: str, day_column: str, day: date) -> bool:
-    look = f"SELECT 1 FROM {rows} WHERE {quoted(day_column)} = %(day)s LIMIT 1"
-    bound = {"day": day.isoformat()}
+def _holds(server: NativeClient, rows: str, partition: str, value: PartitionValue | None) -> bool:
+    look = f"SELECT 1 FROM {rows} WHERE {partition} = %(value)s LIMIT 1"
+    bound = {"value": value}
     if server.execute(look, bound):
         return True
     _sync(server, rows)

@@ -6,8 +6,11 @@ They derive from the driver's own base class, so that its DB-API cursor passes t
 from __future__ import annotations
 
 import re
+from datetime import date
 
 from clickhouse_driver.errors import Error
+
+CLEAR_LOAD = "clear task load with all after it"  # the next step of a table that a run has staged
 
 
 class ClickHouseError(Error):  # type: ignore[misc]
@@ -132,16 +135,17 @@ class EngineBusy(ClickHouseError):
 class DayMismatch(ClickHouseError):
     """Rows in a table are not the rows that were staged.
 
-    Attributes: where; table; day; reason; next_step.
+    Attributes: where; table; unit, a day or the name of another one; reason; next_step.
     """
 
-    def __init__(self, where: str, table: str, day: str, reason: str, next_step: str) -> None:
-        super().__init__(where, table, day, reason, next_step)
-        self.where, self.table, self.day = where, table, day
+    def __init__(self, where: str, table: str, unit: date | str, reason: str, next_step: str) -> None:
+        super().__init__(where, table, unit, reason, next_step)
+        self.where, self.table, self.unit = where, table, unit
         self.reason, self.next_step = reason, next_step
 
     def __str__(self) -> str:
-        return f"{self.where}, table {self.table}, day {self.day}: {self.reason}. Next: {self.next_step}"
+        unit = f"{'day' if isinstance(self.unit, date) else 'unit'} {self.unit}"
+        return f"{self.where}, table {self.table}, {unit}: {self.reason}. Next: {self.next_step}"
 
 
 def reason_of(code: int, message: str) -> str:

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict
 
 from include.clickhouse.client import ClickHouse, quoted
 from include.staging.tables import StagedTable
+from include.staging.units import PartitionValue
 
 # Not as text: 18.16 shows the first day and the first second of 1970 as 0000-00-00.
 # Seconds may be staged as UInt32 for a column of instants.
@@ -16,7 +17,7 @@ _NUMBERS = {"Date": "toUInt16", "DateTime('UTC')": "toUInt32", "UInt32": "toUInt
 
 
 class Fingerprint(BaseModel):
-    """What a table holds. Attributes: rows; keys, distinct ones; checksum; outside, rows of other days."""
+    """What a table holds. Attributes: rows; keys, distinct ones; checksum; outside, rows of other units."""
 
     model_config = ConfigDict(frozen=True)
     rows: int
@@ -43,21 +44,22 @@ def expected_fingerprint(counted: Counted) -> Fingerprint:
 
 
 def fingerprint(
-    clickhouse: ClickHouse, table: StagedTable, day: str, source: str | None = None
+    clickhouse: ClickHouse, table: StagedTable, partition: PartitionValue | None, source: str | None = None
 ) -> Fingerprint:
-    """Count and hash the rows of a day in `table`, or all rows of the staging table `source`.
+    """Count and hash the rows of a partition (a day) of `table`, or all rows of the staging table `source`.
 
+    Of a table without partitions to replace all rows are counted.
     The checksum is that of include.staging.tables.row_checksum, summed.
     """
     outside, where = "0", ""
-    if table.day_column:
-        belongs = f"{quoted(table.day_column)} = %(day)s"
+    if table.partition:
+        belongs = f"{table.partition} = %(partition)s"
         outside, where = (f"countIf(NOT ({belongs}))", "") if source else ("0", f"WHERE {belongs}")
     keys = ", ".join(map(quoted, table.key))
     rows, distinct, checksum, strangers = clickhouse.execute(
         f"SELECT count(), uniqExact({keys}), {_checksum(table)}, {outside} "
         f"FROM {quoted(source or table.name)} {where}",
-        {"day": day},
+        {"partition": partition},
     )[0]
     return Fingerprint(rows=rows, keys=distinct, checksum=checksum, outside=strangers)
 

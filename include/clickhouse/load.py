@@ -12,7 +12,7 @@ from typing import TypeVar
 from pydantic import BaseModel, ConfigDict
 
 from include.clickhouse.client import ClickHouse, insert_rows, quoted
-from include.clickhouse.cluster import connect_to_day
+from include.clickhouse.cluster import connect_to_unit
 from include.clickhouse.errors import DayMismatch
 from include.clickhouse.staging_tables import create_staging_table, staging_table_name
 from include.staging.files import StagingPath
@@ -58,7 +58,7 @@ def load_part(
     part = manifest.part(table, file)
     staged = manifest.tables[table]
     name = staging_table_name(table, manifest.run_id, f"{file} {attempt}")
-    connect_to_day(clickhouse, [parts.table for parts in manifest.tables.values()], manifest.day)
+    connect_to_unit(clickhouse, [parts.table for parts in manifest.tables.values()], manifest.unit)
     create_staging_table(clickhouse, table, name)
     batches = read_batches(directory / part.file, staged.table, part, batch_rows, manifest.task)
     with _garbage_collection_paused():
@@ -66,7 +66,7 @@ def load_part(
     ((arrived,),) = clickhouse.execute(f"SELECT count() FROM {quoted(name)}")
     if arrived != part.rows:
         reason = f"{arrived} of {part.rows} rows of {part.file} arrived"
-        raise DayMismatch(clickhouse.where, name, manifest.day.isoformat(), reason, "run the task again")
+        raise DayMismatch(clickhouse.where, name, manifest.unit.name, reason, "run the task again")
     log.info("%s: %d rows of %s are in %s", clickhouse.where, rows, part.file, name)
     return StagedPart(table=table, file=file, staging_table=name, rows=rows)
 

@@ -1,4 +1,4 @@
-"""Publishes what a run staged: each table whole, and a row in `loads` for each day in sight."""
+"""Publishes what a run staged: each table whole, and a row in `loads` for each unit (a day) in sight."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 
 from include.clickhouse.client import ClickHouse, quoted
-from include.clickhouse.cluster import connect_to_day
+from include.clickhouse.cluster import connect_to_unit
 from include.clickhouse.errors import DayMismatch
-from include.clickhouse.fingerprint import expected_fingerprint, fingerprint
+from include.clickhouse.fingerprint import expected_fingerprint
 from include.clickhouse.load import StagedPart, load_part
+from include.clickhouse.loads import record_load, recorded_load
 from include.clickhouse.partitions import (
     OLD_PARTS_WAIT_S,
     await_removal_of_old_parts,
-    check_published_day,
-    record_load,
-    recorded_load,
-    replace_day,
+    check_published,
+    replace_partition,
 )
+from include.clickhouse.publication import Publication
 from include.clickhouse.schema_compat import has_columns_of
 from include.clickhouse.staging_tables import (
     connect_to_staged,
@@ -28,13 +28,7 @@ from include.clickhouse.staging_tables import (
     staging_table_name,
     staging_tables,
 )
-from include.clickhouse.upsert import (
-    NEXT_STEP,
-    mismatch,
-    require_last,
-    require_staged,
-    upsert,
-)
+from include.clickhouse.upsert import require_last, require_staged, upsert
 from include.staging.files import StagingPath
 from include.staging.manifest import Manifest
 from include.staging.tables import TableParts
@@ -54,54 +48,25 @@ def publish_day(
 ) -> dict[str, int]:
     """Bring the staged rows of every table of `manifest` into sight; return rows by table.
 
-    Safe to repeat at any point, also after its end. Tables without days first, so that the rows of
-    `loads`, written last, stand for all of it. `check_lease` is called right before each change in sight;
-    what it raises (a lost lease) ends the publication.
+    The unit is the day of the manifest, or the one that it names. Safe to repeat at any point, also after its
+    end. Upserts come first, so that the rows of `loads`, written last, stand for all of it. `check_lease` is
+    called right before each change in sight; what it raises (a lost lease) ends the publication.
 
     Raises: DayMismatch; ClickHouseError.
     """
-    connect_to_day(clickhouse, [parts.table for parts in manifest.tables.values()], manifest.day)
+    publication = Publication(clickhouse, manifest.unit, manifest.run_id, attempt, check_lease)
+    connect_to_unit(clickhouse, [parts.table for parts in manifest.tables.values()], manifest.unit)
     places = connect_to_staged(clickhouse, [part.staging_table for part in staged])
-    gone = _missing_staging_table(clickhouse, manifest, staged, places)
-    if gone and _published_by_this_run(clickhouse, manifest):
-        log.info("%s: this run has already published %s", clickhouse.where, manifest.day)
+    gone = _missing_staging_table(publication, manifest, staged, places)
+    if gone and _published_by_this_run(publication, manifest):
+        log.info("%s: this run has already published %s", clickhouse.where, manifest.unit.name)
     elif gone:
         raise gone
     else:
-        tables = sorted(manifest.tables.values(), key=lambda parts: parts.table.day_column is not None)
-        for parts in tables:
-            loaded = [part for part in staged if part.table == parts.table.name]
-            if parts.table.day_column:
-                source = _gathered(clickhouse, manifest, parts, loaded, attempt)
-                replace_day(
-                    clickhouse,
-                    parts.table,
-                    manifest.day,
-                    source,
-                    expected_fingerprint(parts),
-                    NEXT_STEP,
-                    check_lease=check_lease,
-                )
-            else:
-                upsert(clickhouse, manifest, parts, loaded, check_lease)
-        for parts in _recorded_tables(manifest):
-            check_lease()
-            name, published = parts.table.name, expected_fingerprint(parts)
-            record_load(
-                clickhouse,
-                name,
-                manifest.day,
-                published,
-                manifest.run_id,
-                now(),
-                newest_of_all_days=parts.table.last_insert_counts,
-            )
-        for parts in tables:
-            if parts.table.last_insert_counts:
-                require_last(clickhouse, manifest, parts, staged)
-    replaced = [parts.table.name for parts in manifest.tables.values() if parts.table.day_column]
-    await_removal_of_old_parts(clickhouse, replaced, old_parts_wait_s)
-    _require_days(clickhouse, manifest)
+        _bring_into_sight(publication, manifest, staged, now)
+    replaced = [parts for parts in manifest.tables.values() if parts.table.partition]
+    await_removal_of_old_parts(clickhouse, [parts.table.name for parts in replaced], old_parts_wait_s)
+    _require_partitions(publication, replaced)
     drop_staging_tables(clickhouse, manifest.tables, manifest.run_id)
     drop_abandoned_staging_tables(clickhouse)
     return {table: parts.rows for table, parts in manifest.tables.items()}
@@ -112,91 +77,115 @@ def check_day(
 ) -> dict[str, int]:
     """Compare what readers see with what the run staged; return rows by table.
 
-    Tables by day are compared with the manifest. Of the others, the parts in `directory` are loaded once more
-    beside it to look: every staged key must be there, and every value where no other run may have put a newer
-    one since.
+    Tables by day, or another partition, are compared with the manifest. Of the others, the parts in
+    `directory` are loaded once more beside it to look: every staged key must be there, and every value where
+    no other run may have put a newer one since.
 
-    Raises: DayMismatch, naming table, day and the next step; as load_part().
+    Raises: DayMismatch, naming table, unit and the next step; as load_part().
     """
+    publication = Publication(clickhouse, manifest.unit, manifest.run_id, f"check {attempt}")
     rows = {}
     for name, parts in manifest.tables.items():
         rows[name] = parts.rows
-        if parts.table.day_column:
-            rows[name] = check_published_day(
-                clickhouse, parts.table, manifest.day, expected_fingerprint(parts), manifest.run_id, NEXT_STEP
-            )
+        if parts.table.partition:
+            rows[name] = check_published(publication, parts.table, expected_fingerprint(parts))
             continue
         sources = [
             load_part(
-                clickhouse, directory, manifest, table=name, file=part.file, attempt=f"check {attempt}"
+                clickhouse, directory, manifest, table=name, file=part.file, attempt=publication.attempt
             ).staging_table
             for part in parts.parts
         ]
-        require_staged(clickhouse, manifest, parts, sources)
+        require_staged(publication, parts, sources)
     drop_staging_tables(clickhouse, manifest.tables, manifest.run_id)
     return rows
 
 
+def _bring_into_sight(
+    publication: Publication, manifest: Manifest, staged: Sequence[StagedPart], now: Callable[[], datetime]
+) -> None:
+    tables = sorted(manifest.tables.values(), key=lambda parts: parts.table.partition is not None)
+    loaded = {name: [part for part in staged if part.table == name] for name in manifest.tables}
+    for parts in tables:
+        if parts.table.partition:
+            source = _gathered(publication, parts, loaded[parts.table.name])
+            replace_partition(publication, parts.table, source, expected_fingerprint(parts))
+        else:
+            upsert(publication, parts, loaded[parts.table.name])
+    for parts in _recorded_tables(manifest):
+        publication.check_lease()
+        record_load(
+            publication.clickhouse,
+            parts.table.name,
+            publication.unit,
+            expected_fingerprint(parts),
+            publication.run_id,
+            now(),
+            newest_of_all_units=parts.table.last_insert_counts,
+        )
+    for parts in tables:
+        if parts.table.last_insert_counts:
+            sources = [each.staging_table for each in loaded[parts.table.name]]
+            require_last(publication, parts, sources)
+
+
 def _recorded_tables(manifest: Manifest) -> list[TableParts]:
-    """Return those with a row in `loads`; of a table without days it says which run published last."""
-    tables = manifest.tables.values()
-    return [parts for parts in tables if parts.table.day_column or parts.table.last_insert_counts]
+    """Return those with a row in `loads`: all but days of tables that are upserted and have a version."""
+    by_day, tables = manifest.unit_name is None, manifest.tables.values()
+    return [each for each in tables if not by_day or each.table.partition or each.table.last_insert_counts]
 
 
-def _require_days(clickhouse: ClickHouse, manifest: Manifest) -> None:
+def _require_partitions(publication: Publication, replaced: Sequence[TableParts]) -> None:
     """Prove what readers see once more, while the staging tables to mend it with are still there.
 
     A server that restarts meanwhile brings replaced rows back, of tables that were proved already.
     """
-    for parts in manifest.tables.values():
-        if not parts.table.day_column:
-            continue
-        found = fingerprint(clickhouse, parts.table, manifest.day.isoformat())
-        if found != expected_fingerprint(parts):
-            reason = f"it holds {found}, expected {expected_fingerprint(parts)} (did the server restart?)"
-            raise mismatch(clickhouse, manifest, parts.table.name, reason)
+    for parts in replaced:
+        found, expected = publication.fingerprint(parts.table), expected_fingerprint(parts)
+        if found != expected:
+            reason = f"it holds {found}, expected {expected} (did the server restart?)"
+            raise publication.mismatch(parts.table.name, reason)
 
 
-def _published_by_this_run(clickhouse: ClickHouse, manifest: Manifest) -> bool:
-    tables = _recorded_tables(manifest)
-    recorded = [recorded_load(clickhouse, parts.table.name, manifest.day) for parts in tables]
+def _published_by_this_run(publication: Publication, manifest: Manifest) -> bool:
+    tables, unit = _recorded_tables(manifest), publication.unit.name
+    recorded = [recorded_load(publication.clickhouse, parts.table.name, unit) for parts in tables]
     return bool(tables) and [load and load[:3] for load in recorded] == [
-        (parts.rows, parts.checksum, manifest.run_id) for parts in tables
+        (parts.rows, parts.checksum, publication.run_id) for parts in tables
     ]
 
 
 def _missing_staging_table(
-    clickhouse: ClickHouse, manifest: Manifest, staged: Sequence[StagedPart], places: str
+    publication: Publication, manifest: Manifest, staged: Sequence[StagedPart], places: str
 ) -> DayMismatch | None:
     loaded = {(part.table, part.file) for part in staged}
     wanted = {(name, part.file) for name, parts in manifest.tables.items() for part in parts.parts}
     if loaded != wanted:
         table, file = min(wanted ^ loaded)
-        return mismatch(clickhouse, manifest, table, f"part {file} is loaded or staged, but not both")
-    existing = staging_tables(clickhouse)
+        return publication.mismatch(table, f"part {file} is loaded or staged, but not both")
+    existing = staging_tables(publication.clickhouse)
     for part in staged:
         if part.staging_table not in existing:
-            reason = f"staging table {part.staging_table} is gone{places}"
-            return mismatch(clickhouse, manifest, part.table, reason)
+            return publication.mismatch(part.table, f"staging table {part.staging_table} is gone{places}")
     return None
 
 
-def _gathered(
-    clickhouse: ClickHouse, manifest: Manifest, parts: TableParts, loaded: Sequence[StagedPart], attempt: str
-) -> str | None:
+def _gathered(publication: Publication, parts: TableParts, loaded: Sequence[StagedPart]) -> str | None:
+    """Return one staging table with the rows of all; None where there are none."""
     if not loaded:
         return None
-    table, columns = parts.table.name, ", ".join(map(quoted, parts.table.columns))
+    clickhouse, table = publication.clickhouse, parts.table.name
     fits = {part.file: has_columns_of(clickhouse, table, part.staging_table) for part in loaded}
     if len(loaded) == 1 and fits[loaded[0].file]:
         return loaded[0].staging_table
-    name = staging_table_name(table, manifest.run_id, f"publish {attempt}")
+    name = staging_table_name(table, publication.run_id, f"publish {publication.attempt}")
     create_staging_table(clickhouse, table, name)
+    columns = ", ".join(map(quoted, parts.table.columns))
     for part in loaded:  # in a table of this try, as both ways append
         source = quoted(part.staging_table)
         if fits[part.file]:  # hard links, no copy
-            partition = f"ATTACH PARTITION '{manifest.day.isoformat()}' FROM {source}"
-            clickhouse.execute(f"ALTER TABLE {quoted(name)} {partition}")
+            attach = f"ALTER TABLE {quoted(name)} ATTACH PARTITION %(partition)s FROM {source}"
+            clickhouse.execute(attach, {"partition": publication.unit.partition})
         else:
             log.info("%s: table %s was migrated after %s was loaded", clickhouse.where, table, part.file)
             clickhouse.execute(f"INSERT INTO {quoted(name)} ({columns}) SELECT {columns} FROM {source}")

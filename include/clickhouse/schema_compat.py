@@ -9,6 +9,7 @@ from __future__ import annotations
 from include.clickhouse.client import ClickHouse, quoted
 from include.clickhouse.fingerprint import Fingerprint, fingerprint
 from include.staging.tables import StagedTable
+from include.staging.units import PartitionValue
 
 
 def has_columns_of(clickhouse: ClickHouse, table: str, staging_table: str) -> bool:
@@ -17,19 +18,19 @@ def has_columns_of(clickhouse: ClickHouse, table: str, staging_table: str) -> bo
 
 
 def fingerprint_as_published(
-    clickhouse: ClickHouse, table: StagedTable, day: str, published: Fingerprint
+    clickhouse: ClickHouse, table: StagedTable, partition: PartitionValue | None, published: Fingerprint
 ) -> Fingerprint:
-    """Return what readers see of a day, hashed over the columns that its publisher knew.
+    """Return what readers see of a partition (a day), hashed over the columns that its publisher knew.
 
     Where no number of columns gives what was published, those of `table` count.
     """
-    found = fingerprint(clickhouse, table, day)
+    found = fingerprint(clickhouse, table, partition)
     if found == published or found.rows != published.rows:
         return found
     columns = _columns(clickhouse, table.name)
     for known in range(len(columns), 1, -1):  # no table has ever had one column
         other_version = table.model_copy(update={"columns": dict(columns[:known])})
-        seen = fingerprint(clickhouse, other_version, day)
+        seen = fingerprint(clickhouse, other_version, partition)
         if seen == published:
             return seen
     return found

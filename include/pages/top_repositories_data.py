@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from include.clickhouse.client import ClickHouse
-from include.clickhouse.partitions import recorded_load, require_recorded
-from include.clickhouse.upsert import NEXT_STEP
+from include.clickhouse.errors import CLEAR_LOAD
+from include.clickhouse.loads import recorded_load
+from include.clickhouse.partitions import require_recorded
 from include.github.errors import DayNotPublished
 from include.github.movement import Movement, RankedList, Standing
 from include.github.runs import RecordedRun, read_run
@@ -113,7 +114,7 @@ def read_top_repositories(clickhouse: ClickHouse, day: date) -> TopRepositories:
 def _publications(clickhouse: ClickHouse, day: date) -> dict[str, Publication]:
     # A table without a row in `loads` has nothing to be compared with: an older day has no ranking.
     recorded = {
-        table.name: require_recorded(clickhouse, table, day, NEXT_STEP)
+        table.name: require_recorded(clickhouse, table, day, CLEAR_LOAD)
         for table in (AUTHORS_COMMITS, POSITIONS, OUTCOMES)
         if recorded_load(clickhouse, table.name, day)
     }

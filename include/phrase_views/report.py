@@ -22,18 +22,19 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict
 
 from include.clickhouse.client import ClickHouse, quoted
-from include.clickhouse.cluster import connect_to_day
+from include.clickhouse.cluster import connect_to_unit
 from include.clickhouse.errors import DayMismatch
 from include.clickhouse.fingerprint import Fingerprint, expected_fingerprint, fingerprint
+from include.clickhouse.loads import record_load, recorded_load
 from include.clickhouse.partitions import (
     OLD_PARTS_WAIT_S,
     await_removal_of_old_parts,
-    check_published_day,
-    record_load,
-    recorded_load,
-    replace_day,
+    check_published,
+    replace_partition,
+    require_fingerprint,
     require_recorded,
 )
+from include.clickhouse.publication import Publication
 from include.clickhouse.schema_compat import fingerprint_as_published, has_columns_of
 from include.clickhouse.staging_tables import (
     connect_to_staged,
@@ -48,6 +49,7 @@ from include.phrase_views.hours import steps
 from include.phrase_views.report_row import ReportRow
 from include.phrase_views.request import PhraseViewsRequest
 from include.staging.tables import StagedTable
+from include.staging.units import Unit
 
 log = logging.getLogger(__name__)
 
@@ -99,7 +101,7 @@ def compute_report(
 
     Raises: DayMismatch for hours that do not add up; ClickHouseError.
     """
-    connect_to_day(clickhouse, [BY_HOUR], request.day)
+    connect_to_unit(clickhouse, [BY_HOUR], Unit.of_day(request.day))
     name = staging_table_name(BY_HOUR.name, run_id, attempt)
     create_staging_table(clickhouse, BY_HOUR.name, name)
     insert_report(clickhouse, request, name)
@@ -138,7 +140,9 @@ def publish_report(
 
     Raises: DayMismatch; ClickHouseError.
     """
-    connect_to_day(clickhouse, [BY_HOUR], request.day)
+    unit = Unit.of_day(request.day)
+    publication = Publication(clickhouse, unit, run_id, attempt, check_lease, NEXT_STEP)
+    connect_to_unit(clickhouse, [BY_HOUR], unit)
     connect_to_staged(clickhouse, [computed.staging_table])
     if not clickhouse.execute(f"EXISTS TABLE {quoted(computed.staging_table)}")[0][0]:
         log.info("%s is gone: published already? Computing it again", computed.staging_table)
@@ -146,16 +150,16 @@ def publish_report(
     elif not has_columns_of(clickhouse, BY_HOUR.name, computed.staging_table):
         log.info("%s is older than a migration of the table: computing it again", computed.staging_table)
         computed = compute_report(clickhouse, request, run_id, attempt)
-    day = _staged(clickhouse, request, computed)
-    source = computed.staging_table
+    source, day = computed.staging_table, expected_fingerprint(computed)
+    require_fingerprint(publication, BY_HOUR, day, source)
     if request.campaign_ids:
-        source, day = _with_other_campaigns(clickhouse, request, computed, run_id, attempt)
-    replace_day(clickhouse, BY_HOUR, request.day, source, day, NEXT_STEP, check_lease=check_lease)
+        source, day = _with_other_campaigns(publication, request, source)
+    replace_partition(publication, BY_HOUR, source, day)
     recorded = recorded_load(clickhouse, BY_HOUR.name, request.day)
     stays = recorded and recorded[:2] == (day.rows, day.checksum) and recorded.published_at >= _end(request)
     if not stays:
         check_lease()
-        record_load(clickhouse, BY_HOUR.name, request.day, day, run_id, now())
+        record_load(clickhouse, BY_HOUR.name, unit, day, run_id, now())
     await_removal_of_old_parts(clickhouse, [BY_HOUR.name], old_parts_wait_s)
     require_recorded(clickhouse, BY_HOUR, request.day, NEXT_STEP)
     drop_staging_tables(clickhouse, [BY_HOUR.name], run_id)
@@ -170,8 +174,8 @@ def check_report(
 
     Raises: DayMismatch, also when counters of the day came in after the report.
     """
-    expected = expected_fingerprint(published)
-    rows = check_published_day(clickhouse, BY_HOUR, request.day, expected, run_id, NEXT_STEP)
+    read = Publication(clickhouse, Unit.of_day(request.day), run_id, next_step=NEXT_STEP)
+    rows = check_published(read, BY_HOUR, expected_fingerprint(published))
     recorded = recorded_load(clickhouse, BY_HOUR.name, request.day)
     if recorded and recorded[:2] == (published.rows, published.checksum):
         check_conservation(clickhouse, request)  # else another run's request may have cut the day otherwise
@@ -194,7 +198,7 @@ def check_conservation(
             f"counters gained {counted} (at least {len(wrong)} such phrases). "
             "Did counters of this day come in since?"
         )
-        raise DayMismatch(clickhouse.where, source, request.day.isoformat(), reason, NEXT_STEP)
+        raise DayMismatch(clickhouse.where, source, request.day, reason, NEXT_STEP)
 
 
 def read_report(clickhouse: ClickHouse, day: date) -> Iterator[ReportRow]:
@@ -250,49 +254,35 @@ def _end(request: PhraseViewsRequest) -> datetime:
     return max(midnight, of_steps[0].start + timedelta(seconds=step_s * len(of_steps)))
 
 
-def _staged(clickhouse: ClickHouse, request: PhraseViewsRequest, computed: ComputedReport) -> Fingerprint:
-    """Return what was computed, having found it in its staging table."""
-    found = fingerprint(clickhouse, BY_HOUR, request.day.isoformat(), source=computed.staging_table)
-    expected = expected_fingerprint(computed)
-    if found != expected:
-        reason = f"{computed.staging_table} holds {found}, expected {expected}"
-        raise _mismatch(clickhouse, request, reason, NEXT_STEP)
-    return expected
-
-
 def _with_other_campaigns(
-    clickhouse: ClickHouse, request: PhraseViewsRequest, computed: ComputedReport, run_id: str, attempt: str
+    publication: Publication, request: PhraseViewsRequest, computed: str
 ) -> tuple[str, Fingerprint]:
     """Return a staging table, with the published rows of campaigns not asked for too, and what it holds."""
-    _require_rows_to_keep(clickhouse, request, run_id)
-    name = staging_table_name(BY_HOUR.name, run_id, f"publish {attempt}")
+    _require_rows_to_keep(publication)
+    clickhouse = publication.clickhouse
+    name = staging_table_name(BY_HOUR.name, publication.run_id, f"publish {publication.attempt}")
     create_staging_table(clickhouse, BY_HOUR.name, name)
     into = f"INSERT INTO {quoted(name)} ({_COLUMNS}) SELECT {_COLUMNS} FROM"
-    clickhouse.execute(f"{into} {quoted(computed.staging_table)}")
+    clickhouse.execute(f"{into} {quoted(computed)}")
     clickhouse.execute(  # all columns, also those that only a newer version of the project knows
         f"INSERT INTO {quoted(name)} SELECT * FROM {BY_HOUR.name} "
         "WHERE date = %(day)s AND campaign_id NOT IN %(campaign_ids)s",
         {"day": request.day.isoformat(), "campaign_ids": request.campaign_ids},
     )
     whole = mark_complete(clickhouse, name)
-    return whole, fingerprint(clickhouse, BY_HOUR, request.day.isoformat(), source=whole)
+    return whole, publication.fingerprint(BY_HOUR, whole)
 
 
-def _require_rows_to_keep(clickhouse: ClickHouse, request: PhraseViewsRequest, run_id: str) -> None:
+def _require_rows_to_keep(publication: Publication) -> None:
     """Require the day to be as recorded, or as a try of this run left it that ended before it could."""
-    recorded = recorded_load(clickhouse, BY_HOUR.name, request.day)
+    clickhouse, unit = publication.clickhouse, publication.unit
+    recorded = recorded_load(clickhouse, BY_HOUR.name, unit.name)
     published = expected_fingerprint(recorded) if recorded else Fingerprint(rows=0, keys=0, checksum=0)
-    found = fingerprint_as_published(clickhouse, BY_HOUR, request.day.isoformat(), published)
+    found = fingerprint_as_published(clickhouse, BY_HOUR, unit.partition, published)
     if found == published:
         return
-    for name in whole_staging_tables(clickhouse, BY_HOUR.name, run_id):
-        if fingerprint(clickhouse, BY_HOUR, request.day.isoformat(), source=name) == found:
+    for name in whole_staging_tables(clickhouse, BY_HOUR.name, publication.run_id):
+        if publication.fingerprint(BY_HOUR, name) == found:
             return
     reason = f"it holds {found}, loads says {recorded}: rows of other campaigns cannot be taken over"
-    raise _mismatch(clickhouse, request, reason, "report the day once for all campaigns")
-
-
-def _mismatch(
-    clickhouse: ClickHouse, request: PhraseViewsRequest, reason: str, next_step: str
-) -> DayMismatch:
-    return DayMismatch(clickhouse.where, BY_HOUR.name, request.day.isoformat(), reason, next_step)
+    raise publication.mismatch(BY_HOUR.name, reason, "report the day once for all campaigns")

@@ -5,14 +5,15 @@ from __future__ import annotations
 import hashlib
 import logging
 from datetime import date
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, JsonValue, ValidationError
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, JsonValue, ValidationError, model_validator
 
 from include.staging.column_kinds import StorableDay
 from include.staging.errors import StagingFileDamaged, StagingFileForeign, StagingFileMissing, clear
 from include.staging.files import StagingPath, write_atomically
 from include.staging.tables import Part, TableParts
+from include.staging.units import UNIT_NAME, StorablePartition, Unit
 from include.text import first_problem, safe_repr
 
 log = logging.getLogger(__name__)
@@ -30,10 +31,11 @@ class StagedBy(NamedTuple):
 
 
 class Manifest(BaseModel):
-    """What one run staged for one day.
+    """What one run staged for one unit.
 
     Attributes: dag_id, run_id, day; task, that staged it; host that wrote it, for the case that another host
-    cannot see the files; written_at; tables by name; facts, whatever else is worth keeping.
+    cannot see the files; written_at; tables by name; facts, whatever else is worth keeping; unit_name and
+    partition, of a unit that is not the day itself: see Unit.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -45,6 +47,24 @@ class Manifest(BaseModel):
     written_at: AwareDatetime
     tables: dict[str, TableParts]
     facts: dict[str, JsonValue] = {}
+    unit_name: str | None = Field(default=None, pattern=UNIT_NAME)
+    partition: StorablePartition | None = None
+
+    @model_validator(mode="after")
+    def _tables_are_of_the_unit(self) -> Self:
+        for parts in self.tables.values():
+            if parts.table.day_column and self.unit_name:
+                raise ValueError(f"table {parts.table.name} is kept by day, the unit is none")
+            if parts.table.partition_by and (self.unit_name is None or self.partition is None):
+                raise ValueError(f"table {parts.table.name} wants unit_name and partition")
+        return self
+
+    @property
+    def unit(self) -> Unit:
+        """What is published: the day, unless the manifest names another unit."""
+        if self.unit_name is None:
+            return Unit.of_day(self.day)
+        return Unit(self.unit_name, self.day, self.partition)
 
     def part(self, table: str, file: str) -> Part:
         """Return one part. Raises: StagingFileMissing where the manifest does not name it."""

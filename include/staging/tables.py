@@ -23,10 +23,13 @@ from pydantic import BaseModel, ConfigDict, FailFast, Field, TypeAdapter, Valida
 from include.staging.column_kinds import COLUMN_KINDS
 from include.staging.errors import BadRow, StagingFileDamaged, StagingFileMissing, clear
 from include.staging.files import StagingPath, open_buffered, write_atomically
+from include.staging.units import PARTITION_BY, partition_column, partition_sql
 from include.text import safe_repr
 
 ROWS_PER_PART = 500_000  # a part is built in memory: about 30 MB of text for the widest of our tables
 _ROWS_CHECKED_AT_ONCE = 1_000  # few enough to stay in the processor's cache
+
+_NAME = "[A-Za-z_][A-Za-z0-9_]{0,62}"
 
 Row = tuple[object, ...]
 T = TypeVar("T")
@@ -36,27 +39,41 @@ class StagedTable(BaseModel):
     """A table that rows are staged for.
 
     Attributes: name; columns, name -> ClickHouse type, in order; key, columns that are unique within a
-    day; day_column, None where the table is not kept by day; last_insert_counts, of such a table: readers
-    see, of the rows of one key, the one that was inserted last, whatever is in it.
+    unit; day_column, None where the table is not kept by day; partition_by, of a table whose units are not
+    days but are replaced too, its PARTITION BY: a column, or a function of one, such as `toStartOfHour(at)`;
+    last_insert_counts, of a table without both: readers see, of the rows of one key, the one that was
+    inserted last, whatever is in it.
     """
 
     model_config = ConfigDict(frozen=True)
-    name: str = Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,62}$")
+    name: str = Field(pattern=f"^{_NAME}$")
     columns: dict[str, str]
     key: tuple[str, ...]
     day_column: str | None = "date"
+    partition_by: str | None = Field(default=None, pattern=PARTITION_BY)
     last_insert_counts: bool = False
 
     @model_validator(mode="after")
     def _is_whole(self) -> Self:
         for column, kind in self.columns.items():
-            if not re.fullmatch("[A-Za-z_][A-Za-z0-9_]{0,62}", column) or kind not in COLUMN_KINDS:
+            if not re.fullmatch(_NAME, column) or kind not in COLUMN_KINDS:
                 raise ValueError(f"no column {safe_repr(column)} of kind {safe_repr(kind)} can be staged")
         if not self.columns or not set(self.key) <= set(self.columns):
             raise ValueError("the key is of columns that the table has not")
         if self.day_column is not None and self.columns.get(self.day_column) != "Date":
             raise ValueError("the day_column is no column of kind Date")
+        if self.partition_by is not None:
+            if self.day_column is not None:
+                raise ValueError("the table has a day_column and a partition_by: one of them")
+            if partition_column(self.partition_by) not in self.columns:
+                raise ValueError("partition_by is of a column that the table has not")
         return self
+
+    @property
+    def partition(self) -> str | None:
+        """What its partitions are cut by, as SQL; None where its rows are upserted by key."""
+        by = self.day_column or self.partition_by
+        return partition_sql(by) if by else None
 
     @cached_property
     def _row_kind(self) -> Any:

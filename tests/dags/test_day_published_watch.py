@@ -8,9 +8,10 @@ from airflow.dag_processing.dagbag import DagBag
 
 from include.clickhouse.embedded import EmbeddedClient
 from include.clickhouse.fingerprint import fingerprint
-from include.clickhouse.partitions import record_load
+from include.clickhouse.loads import record_load
 from include.clickhouse.schema import migrate
 from include.phrase_views.report import BY_HOUR
+from include.staging.units import Unit
 from tests.clock import DAY, now, run_by_clock
 from tests.servers.mailbox import Mailbox
 
@@ -51,7 +52,7 @@ def test_a_missing_day_is_told_and_a_published_one_is_not(dag, engine, mailbox: 
     with EmbeddedClient("test", engine, "stagehouse", wait_s=5) as clickhouse:
         migrate(clickhouse)
         empty = fingerprint(clickhouse, BY_HOUR, str(DAY))
-        record_load(clickhouse, BY_HOUR.name, DAY, empty, "the report", now())
+        record_load(clickhouse, BY_HOUR.name, Unit.of_day(DAY), empty, "the report", now())
     assert run_by_clock(dag).state == "success"
     assert len(mailbox.mails) == 1
 

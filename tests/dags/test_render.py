@@ -15,11 +15,12 @@ from airflow.sdk.execution_time.context import set_current_context
 
 from include.clickhouse.embedded import EmbeddedClient
 from include.clickhouse.fingerprint import Fingerprint
-from include.clickhouse.partitions import record_load
+from include.clickhouse.loads import record_load
 from include.clickhouse.schema import migrate
 from include.github.tables import AUTHORS_COMMITS
 from include.phrase_views.report import BY_HOUR
 from include.postgres.errors import LeaseTaken
+from include.staging.units import Unit
 from stagehouse.hooks.postgres_hook import StagehousePostgresHook
 from stagehouse.ui.archive import Archive
 from tests.servers.postgres import PostgresServer
@@ -61,7 +62,8 @@ def reports(
     with EmbeddedClient("test", engine, "stagehouse", wait_s=5) as client:
         migrate(client)
         now = datetime(2026, 8, 21, tzinfo=UTC)
-        record_load(client, made.table, DAY, Fingerprint(rows=0, keys=0, checksum=0), "first", now)
+        nothing = Fingerprint(rows=0, keys=0, checksum=0)
+        record_load(client, made.table, Unit.of_day(DAY), nothing, "first", now)
     return root
 
 

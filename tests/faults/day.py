@@ -16,7 +16,7 @@ from include.clickhouse.client import ClickHouse, NativeClient
 from include.clickhouse.errors import OutcomeUnknown, UnusableConnection
 from include.clickhouse.fingerprint import Fingerprint, fingerprint
 from include.clickhouse.load import StagedPart, load_part
-from include.clickhouse.partitions import recorded_load
+from include.clickhouse.loads import recorded_load
 from include.clickhouse.publish import check_day
 from include.clickhouse.schema import migrate
 from include.staging.manifest import Manifest

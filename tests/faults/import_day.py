@@ -12,7 +12,7 @@ from typing import Any
 
 from include.clickhouse.client import ClickHouse, NativeClient
 from include.clickhouse.load import StagedPart
-from include.clickhouse.partitions import last_publisher
+from include.clickhouse.loads import last_publisher
 from include.clickhouse.publish import check_day
 from include.clickhouse.schema import migrate
 from include.phrase_views.counters.staging import PHRASES_VIEWS

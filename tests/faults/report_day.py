@@ -15,7 +15,7 @@ import psycopg2
 
 from include.clickhouse.client import ClickHouse, NativeClient
 from include.clickhouse.fingerprint import fingerprint
-from include.clickhouse.partitions import recorded_load
+from include.clickhouse.loads import recorded_load
 from include.clickhouse.schema import migrate
 from include.phrase_views.report import (
     BY_HOUR,

@@ -1,9 +1,8 @@
-"""What is known of finished repositories: a small file of each few, so that no second request is spent."""
+"""What is known of finished repositories, checkpointed by batches, so that no second request is spent."""
 
 from __future__ import annotations
 
 import logging
-import re
 import tempfile
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
@@ -11,15 +10,13 @@ from datetime import UTC, date, datetime, time
 from hashlib import blake2b
 from os import SEEK_END
 
-from pydantic import ValidationError
-
 from include.github.api.models import Repository
 from include.github.commits.source import FetchedRepository, RankedDay
-from include.staging.files import StagingPath, read_files, write_atomically
+from include.staging.checkpoint import Checkpoint
+from include.staging.files import StagingPath
 
 FETCHED = "fetched"  # the folder, in the run's directory
 
-_FILE = re.compile(r"[0-9]+-[0-9]+\.ndjson")
 log = logging.getLogger(__name__)
 
 
@@ -35,7 +32,9 @@ class CommitCheckpoint:
 
     def __init__(self, directory: StagingPath, ranking: RankedDay) -> None:
         """Raises: StagingFileDamaged, of the ranking; OSError."""
-        self._directory, self._ranking, self._day = directory, ranking, ranking.day
+        self._ranking, self._day = ranking, ranking.day
+        otherwise = "its repositories are asked again"
+        self._checkpoint = Checkpoint(directory / FETCHED, "[0-9]+-[0-9]+", otherwise)
         self._spool = tempfile.TemporaryFile()  # noqa: SIM115 - gone with this object
         self._places = array("Q", bytes(8 * (len(ranking) + 1)))  # by position: place in the spool, from 1
         self._marks = array("Q", [0])  # by position: which repository it is; 0 where it is unpushed
@@ -71,8 +70,7 @@ class CommitCheckpoint:
     def save(self, batch: Sequence[FetchedRepository]) -> None:
         """Write finished repositories to the run's directory, all or none; safe in several threads."""
         first = batch[0]
-        path = self._directory / FETCHED / f"{first.position}-{first.id}.ndjson"
-        write_atomically(path, b"".join(_line(record) for record in batch))
+        self._checkpoint.save(f"{first.position}-{first.id}", map(_line, batch))
 
     def take(self, batch: Iterable[FetchedRepository]) -> None:
         """Count saved repositories as finished."""
@@ -82,7 +80,7 @@ class CommitCheckpoint:
             self.gone += record.outcome == "gone"
             self.requests += record.requests
             self._places[record.position] = self._spool.tell() + 1
-            self._spool.write(_line(record))
+            self._spool.write(_line(record) + b"\n")
 
     def first_gone(self) -> FetchedRepository:
         """Return the best of the repositories that were not found."""
@@ -91,26 +89,20 @@ class CommitCheckpoint:
 
     def forget_gone(self) -> None:
         """Ask again, in the next try, for what was not found."""
-        for path, batch in list(self._read()):
+        for name, batch in list(self._read()):
             if any(record.outcome == "gone" for record in batch):
                 if kept := [record for record in batch if record.outcome != "gone"]:
                     self.save(kept)
                 if not kept or kept[0] != batch[0]:
-                    path.unlink(missing_ok=True)
+                    self._checkpoint.remove(name)
 
-    def _read(self) -> Iterator[tuple[StagingPath, list[FetchedRepository]]]:
-        for path, data in read_files(_files(self._directory)):
-            try:
-                batch = _read_batch(data)
-            except ValidationError as error:
-                reason = error.errors(include_url=False)[0]["msg"]
-                log.warning("%s is not readable, its repositories are asked again: %s", path, reason)
-                continue
+    def _read(self) -> Iterator[tuple[str, list[FetchedRepository]]]:
+        for name, batch in self._checkpoint.read(self._checkpoint.names(), _read_batch):
             if stray := next((record for record in batch if not self._belongs(record)), None):
                 text = "%s is of %s for %s, not of this run: its repositories are asked again"
-                log.warning(text, path, stray.repo, stray.day)
+                log.warning(text, self._checkpoint.path(name), stray.repo, stray.day)
             else:
-                yield path, batch
+                yield name, batch
 
     def _belongs(self, record: FetchedRepository) -> bool:
         known = record.position < len(self._marks) and record.day == self._day
@@ -135,17 +127,8 @@ def _mark_of(repository_id: int, full_name: str) -> int:
 
 
 def _line(record: FetchedRepository) -> bytes:
-    return record.model_dump_json().encode() + b"\n"
+    return record.model_dump_json().encode()
 
 
-def _read_batch(data: bytes) -> list[FetchedRepository]:
-    return [FetchedRepository.model_validate_json(line) for line in data.splitlines()]
-
-
-def _files(directory: StagingPath) -> Iterator[StagingPath]:
-    folder = directory / FETCHED
-    for path in folder.iterdir() if folder.exists() else ():
-        if _FILE.fullmatch(path.name):
-            yield path
-        elif not path.name.startswith("."):  # that is what a killed write left behind
-            log.warning("%s is not of this run: left out", path)
+def _read_batch(lines: list[bytes]) -> list[FetchedRepository]:
+    return [FetchedRepository.model_validate_json(line) for line in lines]

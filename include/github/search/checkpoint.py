@@ -5,20 +5,18 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from itertools import islice
 
-from pydantic import BaseModel, ConfigDict, NonNegativeInt, ValidationError
+from pydantic import BaseModel, ConfigDict, NonNegativeInt
 
 from include.github.api.models import Repository
 from include.github.api.request_cost import RequestCost
 from include.github.search.source import PageRequest, PageResult, Search
-from include.staging.files import StagingPath, read_files, written_atomically
-from include.text import first_problem
+from include.staging.checkpoint import Checkpoint
+from include.staging.files import StagingPath
 
-FOLDER, ENDING = "searched", ".ndjson"  # in the run's directory
-AT_ONCE = 16  # files removed together
+FOLDER = "searched"  # in the run's directory
 
 log = logging.getLogger(__name__)
 
@@ -46,6 +44,9 @@ class _Answer(BaseModel):
         return sum(page.repositories for page in self.found)
 
 
+_Kept = tuple[_Answer, list[Repository]]
+
+
 class CheckpointedSearch:
     """Answers what an earlier try of the run asked from its files, in the same order; all else it asks.
 
@@ -65,17 +66,18 @@ class CheckpointedSearch:
         spend: Callable[[str], None],
     ) -> None:
         self.capacity, self.wanted, self.width = search.capacity, search.wanted, search.width
-        self._search, self._folder, self._api = search, directory / FOLDER, api
+        self._search, self._api = search, api
+        self._checkpoint = Checkpoint(directory / FOLDER, "[0-9]{6,}", "asking GitHub again")
         self._check_lease, self._spend = check_lease, spend
         self._number = self._others = 0
-        self._kept: Iterator[tuple[StagingPath, bytes]] | None = None
-        self._ahead: tuple[StagingPath, bytes] | None = None
+        self._kept: Iterator[tuple[str, _Kept]] | None = None
+        self._ahead: tuple[str, _Kept] | None = None
 
     async def read(self, pages: Sequence[PageRequest], cost: RequestCost) -> list[PageResult]:
         """Read pages. Raises: as the search itself; OSError; what `check_lease` raises."""
         self._number += 1
-        path = self._folder / f"{self._number:06d}{ENDING}"
-        if kept := await asyncio.to_thread(self._find, path, pages):
+        name = f"{self._number:06d}"
+        if kept := await asyncio.to_thread(self._find, name, pages):
             answer, found = kept
             for name, added in answer.cost.items():
                 setattr(cost, name, getattr(cost, name, 0) + added)
@@ -84,7 +86,7 @@ class CheckpointedSearch:
         before = asdict(cost)
         found = await self._search.read(pages, cost)
         spent = {name: value - before[name] for name, value in asdict(cost).items()}
-        await asyncio.to_thread(self._keep, path, pages, found, spent)
+        await asyncio.to_thread(self._keep, name, pages, found, spent)
         for asked, page in zip(pages, found, strict=True):
             if page.incomplete:
                 self._spend(f"incomplete_results of {asked.query!r}")
@@ -92,43 +94,29 @@ class CheckpointedSearch:
 
     def forget(self) -> None:
         """Remove the files: what they say is in the ranking."""
-        paths = list(self._folder.iterdir()) if self._folder.exists() else []
-        with ThreadPoolExecutor(AT_ONCE) as pool:
-            list(pool.map(lambda path: path.unlink(missing_ok=True), paths))
+        self._checkpoint.forget()
 
-    def _read_files(self) -> Iterator[tuple[StagingPath, bytes]]:
-        paths = self._folder.iterdir() if self._folder.exists() else ()
-        named = {path.name: path for path in paths if path.name.endswith(ENDING) and path.name[0] != "."}
-        return read_files(named[name] for name in sorted(named))
-
-    def _find(
-        self, path: StagingPath, pages: Sequence[PageRequest]
-    ) -> tuple[_Answer, list[PageResult]] | None:
+    def _find(self, name: str, pages: Sequence[PageRequest]) -> tuple[_Answer, list[PageResult]] | None:
         if self._kept is None:
-            self._kept = self._read_files()
+            self._kept = self._checkpoint.read(sorted(self._checkpoint.names()), _read_answer)
             self._ahead = next(self._kept, None)
-        while self._ahead and self._ahead[0].name < path.name:
+        while self._ahead and self._ahead[0] < name:
             self._ahead = next(self._kept, None)
-        if self._ahead is None or self._ahead[0].name != path.name:
+        if self._ahead is None or self._ahead[0] != name:
             return None
-        try:
-            first, *lines = self._ahead[1].splitlines()
-            answer = _Answer.model_validate_json(first)
-            repositories = iter([Repository.model_validate_json(line) for line in lines])
-        except ValueError as error:  # also where there is no line
-            reason = first_problem(error) if isinstance(error, ValidationError) else "it is empty"
-            log.warning("%s is not readable, asking GitHub again: %s", path, reason)
-            return None
-        if (answer.api, answer.asked, answer.lines) != (self._api, tuple(pages), len(lines)):
+        answer, repositories = self._ahead[1]
+        if (answer.api, answer.asked) != (self._api, tuple(pages)):
             if not self._others:
+                path = self._checkpoint.path(name)
                 log.warning("%s is the answer to something else, asking GitHub: %s", path, pages[0].query)
             self._others += 1
             return None
-        return answer, [_found(page, repositories) for page in answer.found]
+        left = iter(repositories)
+        return answer, [_found(page, left) for page in answer.found]
 
     def _keep(
         self,
-        path: StagingPath,
+        name: str,
         pages: Sequence[PageRequest],
         found: Sequence[PageResult],
         spent: dict[str, int],
@@ -137,11 +125,20 @@ class CheckpointedSearch:
             _FoundPage(**page._asdict() | {"repositories": len(page.repositories)}) for page in found
         )
         answer = _Answer(api=self._api, asked=tuple(pages), found=told, cost=spent)
-        with written_atomically(path) as write:
-            write(answer.model_dump_json().encode() + b"\n")
-            for page in found:
-                for repository in page.repositories:
-                    write(repository.model_dump_json(by_alias=True).encode() + b"\n")
+        lines = [answer.model_dump_json().encode()]
+        for page in found:
+            lines += [each.model_dump_json(by_alias=True).encode() for each in page.repositories]
+        self._checkpoint.save(name, lines)
+
+
+def _read_answer(lines: list[bytes]) -> _Kept:
+    if not lines:
+        raise ValueError("it is empty")
+    answer = _Answer.model_validate_json(lines[0])
+    repositories = [Repository.model_validate_json(line) for line in lines[1:]]
+    if len(repositories) != answer.lines:
+        raise ValueError(f"{len(repositories)} repositories, expected {answer.lines}")
+    return answer, repositories
 
 
 def _found(page: _FoundPage, repositories: Iterator[Repository]) -> PageResult:

@@ -8,7 +8,7 @@ import pytest
 from include.clickhouse.client import insert_rows
 from include.clickhouse.errors import DayMismatch
 from include.clickhouse.fingerprint import Fingerprint, fingerprint
-from include.clickhouse.partitions import record_load
+from include.clickhouse.loads import record_load
 from include.github.errors import DayNotPublished
 from include.github.movement import Movement
 from include.github.runs import RUNS, RecordedRun
@@ -21,6 +21,7 @@ from include.pages.top_repositories_data import (
     TopRepositories,
     read_top_repositories,
 )
+from include.staging.units import Unit
 
 DAY, AT = date(2026, 11, 20), datetime(2026, 11, 21, 0, 31, 2, tzinfo=UTC)
 COMMITS, POSITIONS = AUTHORS_COMMITS.name, RANKING.name
@@ -47,7 +48,8 @@ def commit(clickhouse, commits: Mapping[str, Mapping[str, int]], outcomes: Mappi
 def record(clickhouse, run_id: str, at: datetime = AT, tables: Sequence[str] = (COMMITS, POSITIONS)) -> None:
     """Say in `loads` who published the day, and what it holds."""
     for table in tables:
-        record_load(clickhouse, table, DAY, fingerprint(clickhouse, TABLES[table], str(DAY)), run_id, at)
+        found = fingerprint(clickhouse, TABLES[table], str(DAY))
+        record_load(clickhouse, table, Unit.of_day(DAY), found, run_id, at)
 
 
 def by_name(data: TopRepositories) -> dict[str, RepositoryDay]:
@@ -185,7 +187,7 @@ def test_an_empty_day(clickhouse):
 def test_the_first_days_of_the_calendar(clickhouse):
     """Looks back no further than ClickHouse's first day."""
     first = date(1970, 1, 2)
-    record_load(clickhouse, COMMITS, first, Fingerprint(rows=0, keys=0, checksum=0), "run", AT)
+    record_load(clickhouse, COMMITS, Unit.of_day(first), Fingerprint(rows=0, keys=0, checksum=0), "run", AT)
     assert read_top_repositories(clickhouse, first).days == ()
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from include.clickhouse.errors import DayMismatch, Refused
 from include.clickhouse.load import load_part
-from include.clickhouse.partitions import last_publisher, recorded_load
+from include.clickhouse.loads import last_publisher, recorded_load
 from include.clickhouse.publish import check_day, publish_day
 from include.phrase_views.counters.staging import PHRASES_VIEWS
 from include.staging.errors import StagingFileDamaged, StagingFileMissing
@@ -224,6 +224,20 @@ def test_the_last_of_two_imports_counts_whatever_their_clocks_and_days(clickhous
         staged = load(clickhouse, directory, manifest)
         publish_day(clickhouse, manifest, staged, attempt="1", now=lambda at=clock: at, old_parts_wait_s=0)
         assert last_publisher(clickhouse, PHRASES_VIEWS.name) == run_id
+
+
+def test_a_table_whose_last_insert_counts_may_be_staged_with_others(clickhouse, tmp_path):
+    """Each is compared with its own rows."""
+    counters = [(1, "phrase", 5, 1_700_000_000)]
+    staged = (PHRASES_VIEWS, counters), (REPOSITORIES, repositories(3)), (COMMITS, commits(4))
+    assert {
+        name: parts.rows for name, parts in run(clickhouse, tmp_path, "run 1", *staged).tables.items()
+    } == {
+        PHRASES_VIEWS.name: 1,
+        REPOSITORIES.name: 3,
+        COMMITS.name: 4,
+    }
+    assert last_publisher(clickhouse, PHRASES_VIEWS.name) == "run 1"
 
 
 def test_a_lost_lease_ends_the_publication_before_anything_is_seen(clickhouse, tmp_path):

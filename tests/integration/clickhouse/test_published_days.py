@@ -6,10 +6,11 @@ from pathlib import Path
 import pytest
 
 from include.clickhouse.fingerprint import fingerprint
-from include.clickhouse.partitions import record_load
+from include.clickhouse.loads import record_load
 from include.github.tables import AUTHORS_COMMITS, OUTCOMES, POSITIONS
 from include.phrase_views.report import BY_HOUR
 from include.published_days import TABLES, NotPublished, read_hours, require_published
+from include.staging.units import Unit
 from tests.integration.clickhouse.days import DAY, OTHER_DAY, commits, now, run
 
 GITHUB, PHRASES = TABLES
@@ -25,9 +26,8 @@ def published(clickhouse, tmp_path: Path):
         clickhouse, tmp_path, "the run", (POSITIONS, positions),
         (AUTHORS_COMMITS, commits(3)), (OUTCOMES, outcomes),
     )  # fmt: skip
-    record_load(
-        clickhouse, BY_HOUR.name, DAY, fingerprint(clickhouse, BY_HOUR, str(DAY)), "the report", now()
-    )
+    found = fingerprint(clickhouse, BY_HOUR, str(DAY))
+    record_load(clickhouse, BY_HOUR.name, Unit.of_day(DAY), found, "the report", now())
     return clickhouse
 
 
@@ -114,8 +114,8 @@ def test_a_day_published_before_it_was_over_is_not_the_day(published):
     """Its last hours are missing: the next step is to run it again."""
     evening = datetime(DAY.year, DAY.month, DAY.day, 23, 59, 59, tzinfo=UTC)
     early, found = OTHER_DAY, fingerprint(published, BY_HOUR, str(OTHER_DAY))
-    record_load(published, BY_HOUR.name, early, found, "early", evening - timedelta(days=1))
+    record_load(published, BY_HOUR.name, Unit.of_day(early), found, "early", evening - timedelta(days=1))
     with pytest.raises(NotPublished, match=r"by run early at .* before the day was over: run it once more"):
         require_published(published, early, [PHRASES])
-    record_load(published, BY_HOUR.name, early, found, "in time", evening + timedelta(seconds=1))
+    record_load(published, BY_HOUR.name, Unit.of_day(early), found, "in time", evening + timedelta(seconds=1))
     assert require_published(published, early, [PHRASES]) == {BY_HOUR.name: 0}

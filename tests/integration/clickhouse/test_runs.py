@@ -6,7 +6,7 @@ import pytest
 
 from include.clickhouse.client import insert_rows
 from include.clickhouse.fingerprint import Fingerprint
-from include.clickhouse.partitions import record_load
+from include.clickhouse.loads import record_load
 from include.github.plan import Plan, Window, Work, make_plan, rest_cost
 from include.github.runs import (
     RecordedRun,
@@ -17,6 +17,7 @@ from include.github.runs import (
 )
 from include.github.tables import OUTCOMES
 from include.staging.manifest import Manifest
+from include.staging.units import Unit
 
 DAY, NOW = date(2026, 8, 20), datetime(2026, 8, 21, 0, 30, tzinfo=UTC)
 RUN = {"dag_id": "some_dag", "run_id": "scheduled__2026-08-20 it's %s"}
@@ -149,6 +150,7 @@ def test_further_pages_are_expected_as_on_the_newest_published_day(clickhouse):
         found.append((day, "b/b", "unpushed", 0, 0))
         insert_rows(clickhouse, OUTCOMES.name, list(OUTCOMES.columns), [found])
     assert extra_pages_of_a_repository(clickhouse) == 0  # neither is published
+    six = Fingerprint(rows=6, keys=6, checksum=1)
     for day in (DAY, DAY - timedelta(days=1)):
-        record_load(clickhouse, OUTCOMES.name, day, Fingerprint(rows=6, keys=6, checksum=1), "run", NOW)
+        record_load(clickhouse, OUTCOMES.name, Unit.of_day(day), six, "run", NOW)
     assert extra_pages_of_a_repository(clickhouse) == pytest.approx((0 + 0 + 0 + 1 + 9) / 5)

@@ -17,7 +17,8 @@ from include.clickhouse.client import insert_rows
 from include.clickhouse.errors import DayMismatch, Refused
 from include.clickhouse.fingerprint import fingerprint
 from include.clickhouse.load import load_part
-from include.clickhouse.partitions import record_load, require_recorded
+from include.clickhouse.loads import record_load
+from include.clickhouse.partitions import require_recorded
 from include.clickhouse.publish import check_day
 from include.clickhouse.schema import MIGRATIONS, MigrationRefused, migrate
 from include.github.tables import AUTHORS_COMMITS, OUTCOMES, POSITIONS, REPOSITORIES
@@ -25,6 +26,7 @@ from include.pages.top_repositories_data import read_top_repositories
 from include.phrase_views import report
 from include.phrase_views.counters.staging import PHRASES_VIEWS
 from include.published_days import TABLES, require_published
+from include.staging.units import Unit
 from tests.integration.clickhouse.days import (
     DAY,
     OTHER_DAY,
@@ -47,6 +49,7 @@ CHECKSUMS = {
     2: "52ea85cf24d07d802183f805003a0808",
     3: "355610efdfb43860fed501319d95fc21",
     4: "3e6e0bae537a4201ffd91531e6d52fd8",
+    5: "08c1ba2166a3f902c512afb4f6e66113",
 }
 NEXT_VERSION = len(CHECKSUMS) + 1
 ADDITIVE = (
@@ -217,7 +220,8 @@ def test_a_report_goes_on_over_an_upgrade_and_keeps_what_a_newer_version_knows(c
     newer = report.BY_HOUR.model_copy(update={"columns": report.BY_HOUR.columns | {"clicks": "UInt32"}})
     clickhouse.execute(f"ALTER TABLE {newer.name} DROP PARTITION '{DAY}'")
     insert_rows(clickhouse, newer.name, list(newer.columns), [with_clicks])
-    record_load(clickhouse, newer.name, DAY, fingerprint(clickhouse, newer, str(DAY)), "newer run", now())
+    found = fingerprint(clickhouse, newer, str(DAY))
+    record_load(clickhouse, newer.name, Unit.of_day(DAY), found, "newer run", now())
 
     computed = report.compute_report(clickhouse, ask(8), "run 2", "1")
     publish_report(clickhouse, ask(8), computed, "run 2")

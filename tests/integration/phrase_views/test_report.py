@@ -6,7 +6,7 @@ import pytest
 
 from include.clickhouse.client import ClickHouse
 from include.clickhouse.errors import DayMismatch
-from include.clickhouse.partitions import recorded_load
+from include.clickhouse.loads import recorded_load
 from include.phrase_views import report
 from include.phrase_views.report import (
     REPORT_SQL,

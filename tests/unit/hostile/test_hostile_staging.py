@@ -1,6 +1,7 @@
 """Rows and manifests: kept and read again, or refused with table, row and column, or the field."""
 
 import json
+import re
 import tempfile
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -34,6 +35,10 @@ MANIFEST_JSON = {
 }  # fmt: skip
 
 
+UNIT_TABLE = TABLE | {"day_column": None, "partition_by": "toStartOfHour(at)"}
+UNIT_JSON = MANIFEST_JSON | {
+    "tables": {"every_kind": {"table": UNIT_TABLE, "parts": [PART]}}, "unit_name": "5", "partition": 5,
+}  # fmt: skip
 RUN = StagedBy("d", "r", date(2026, 8, 20), "fetch")
 
 
@@ -80,6 +85,10 @@ def test_what_is_no_row(tmp_path: Path, row):
 manifests = st.one_of(
     damaged(MANIFEST_JSON),
     damaged(PART).map(with_parts),
+    damaged(UNIT_JSON),
+    damaged(UNIT_TABLE, anything | any_text).map(
+        lambda table: with_table(table) | {"unit_name": "5", "partition": 5}
+    ),
     damaged(TABLE, anything | st.dictionaries(any_text, any_text, max_size=2)).map(with_table),
     st.dictionaries(any_text, anything, max_size=2).map(lambda tables: MANIFEST_JSON | {"tables": tables}),
 )
@@ -90,6 +99,8 @@ manifests = st.one_of(
 @example(json.dumps(with_table(TABLE | {"columns": {"date": "Date", "text": "Nothing"}})).encode())
 @example(json.dumps(with_table(TABLE | {"key": ["nobody"]})).encode())
 @example(json.dumps(MANIFEST_JSON | {"day": "9999-12-31"}).encode())
+@example(json.dumps(UNIT_JSON).encode())
+@example(json.dumps(UNIT_JSON | {"unit_name": "it's"}).encode())
 @example(json.dumps(with_parts(PART | {"checksum": 2**64})).encode())
 @example(json.dumps(with_parts(PART | {"file": "../../etc/passwd"})).encode())
 def test_a_manifest(data):
@@ -110,10 +121,15 @@ def test_a_manifest(data):
 
 
 def assert_storable(manifest: Manifest) -> None:
-    """Require a day, counts and sums that `loads` keeps, and files that are in the run's own directory."""
+    """Require a day, counts and sums that `loads` keeps, and files that are in the run's own directory.
+
+    What becomes SQL has no quotes.
+    """
     assert date(1970, 1, 1) <= manifest.day < date(2106, 1, 1)
+    assert not set("'`\\\n") & set(str(manifest.unit.name))
     for parts in manifest.tables.values():
         assert parts.table.read_rows(b"[]") == []
+        assert re.fullmatch(r"(\w+\()?`\w+`(,\d+)?\)?", parts.table.partition or "`none`")
         assert 0 <= parts.rows < 2**64
         assert 0 <= parts.checksum < 2**64
         assert all("/" not in part.file and part.file.isascii() for part in parts.parts)
