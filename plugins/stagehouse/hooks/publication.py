@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from include.clickhouse.client import ClickHouse
     from include.postgres.lease import Lease
 
+# Older versions guard its day by the day alone. Until 1.0 that name is taken too, always after the new one: so
+# tries of both versions exclude each other in an upgrade. No other publication takes such a name.
 DAY_ALONE = "github_top_repositories"
 
 
@@ -24,7 +26,7 @@ def lease_names(guarded: str, day: date | None = None) -> tuple[str, ...]:
     if day is None:
         return (f"publish {guarded}",)
     name = f"publish {guarded} {day}"
-    return (f"publish {day}",) if guarded == DAY_ALONE else (name,)
+    return (name, f"publish {day}") if guarded == DAY_ALONE else (name,)
 
 
 @contextmanager
