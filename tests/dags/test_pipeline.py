@@ -124,6 +124,15 @@ def through_the_scheduler(value: object):
     return param
 
 
+def test_the_form_has_a_date_picker_for_each_day(dagbag):
+    """By `format`, the way Airflow's form knows a day; in every DAG that has one."""
+    days = {dag_id: dag.params.get_param("day") for dag_id, dag in dagbag.dags.items() if "day" in dag.params}
+    assert set(days) == {"github_top_repositories", "phrase_views_report"}
+    for param in days.values():
+        assert (param.schema["type"], param.schema["format"]) == (["null", "string"], "date")
+        assert param.resolve() == ""
+
+
 def test_preflight_makes_tables_and_tells_facts(engine: Path):
     """The tables once; a second time there is nothing to do."""
     assert tables.function()
