@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from include.clickhouse.client import ClickHouse
     from include.postgres.lease import Lease
 
-# Older versions guard its day by the day alone. Until 1.0 that name is taken too, always after the new one: so
+# Older versions guard its day by the day alone. Until 1.0 that name is taken too, after the new one: so
 # tries of both versions exclude each other in an upgrade. No other publication takes such a name.
 DAY_ALONE = "github_top_repositories"
 
