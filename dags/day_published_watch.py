@@ -15,27 +15,22 @@ not in it is not watched. Not set: all by 6. It is told again every hour until t
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
-from airflow.sdk import ExceptionRetryPolicy, RetryAction, RetryRule, dag, task
+from airflow.sdk import dag, task
 
-from include.errors import PermanentError
-from stagehouse.hooks.failure_notice import notify_run_failure, notify_task_failure
-
-RETRY_POLICY = ExceptionRetryPolicy([RetryRule(exception=PermanentError, action=RetryAction.FAIL)])
+from stagehouse.jobs import day_published_watch as job
+from stagehouse.pipeline.defaults import DAG_DEFAULTS, LOOK_DEFAULTS, RETRY_POLICY
 
 
 @dag(
+    **DAG_DEFAULTS,
     schedule="5 * * * *",
-    start_date=datetime(2026, 1, 1, tzinfo=UTC),
-    catchup=False,
     max_active_runs=1,
     dagrun_timeout=timedelta(minutes=50),
-    on_failure_callback=notify_run_failure,
-    default_args={
-        "on_failure_callback": notify_task_failure,
-        "retries": 1,  # the day may be replaced just now
-        "retry_delay": timedelta(minutes=2),
+    default_args=LOOK_DEFAULTS
+    | {
+        "retry_delay": timedelta(minutes=2),  # the day may be replaced just now
         "retry_policy": RETRY_POLICY,
         "execution_timeout": timedelta(minutes=20),
     },
@@ -47,14 +42,7 @@ def day_published_watch() -> None:
 
     @task
     def require_day() -> dict[str, int]:
-        from include.published_days import require_published
-        from stagehouse.hooks.clickhouse_hook import ClickHouseHook
-        from stagehouse.hooks.publication_hours import publication_hours
-
-        now = datetime.now(UTC)
-        due = [dag_id for dag_id, hour in publication_hours().items() if hour <= now.hour]
-        with ClickHouseHook().get_client() as clickhouse:
-            return require_published(clickhouse, now.date() - timedelta(days=1), due)
+        return job.require_day()
 
     require_day()
 

@@ -31,66 +31,73 @@ task with all after it: nothing is fetched twice.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
-from functools import partial
-from typing import TYPE_CHECKING
+from datetime import timedelta
 
-from airflow.sdk import (
-    Asset,
-    CronPartitionTimetable,
-    ExceptionRetryPolicy,
-    RetryAction,
-    RetryRule,
-    TriggerRule,
-    chain,
-    dag,
-    get_current_context,
-    task,
+from airflow.sdk import Asset, CronPartitionTimetable, Param, chain, dag, task
+
+from include.github.request import APIS, DEFAULT_QUERY, DEFAULT_TOP, MAX_QUERY, MAX_TOP, MAX_VERIFY
+from stagehouse.hooks.storage_roots import require_storage
+from stagehouse.jobs import github_top_repositories as job
+from stagehouse.pipeline.defaults import DAG_DEFAULTS, TASK_DEFAULTS
+from stagehouse.pipeline.params import day_param
+from stagehouse.pipeline.preflight import postgres_facts, tables
+from stagehouse.pipeline.staged import StagedSource, load_publish_check
+
+STAGED = StagedSource(
+    task="fetch",
+    day=job.requested_day,
+    guarded=job.DAG_ID,
+    asset=Asset("github_top_repositories_day"),
+    on_published=job.record_run_cost,
 )
-
-from include.errors import PermanentError
-from stagehouse.hooks.failure_notice import notify_run_failure, notify_task_failure
-from stagehouse.hooks.publication import publication_lock
-from stagehouse.hooks.run_context import run_context, this_attempt
-from stagehouse.hooks.storage_roots import reports_root, require_storage, staging_root
-from stagehouse.hooks.top_repositories_params import run_params
-from stagehouse.hooks.top_repositories_run import (
-    github_session,
-    plan_run,
-    require_token_where_asked_for,
-    run_options,
-    run_request,
-    staged_manifest,
-    staging,
-    tasks_at_once,
-)
-
-if TYPE_CHECKING:
-    from airflow.sdk.execution_time.context import OutletEventAccessors
-
-
-DAY_PUBLISHED = Asset("github_top_repositories_day")
-RETRY_POLICY = ExceptionRetryPolicy([RetryRule(exception=PermanentError, action=RetryAction.FAIL)])
 
 
 @dag(
+    **DAG_DEFAULTS,
     schedule=CronPartitionTimetable("30 0 * * *", timezone="UTC", run_offset=-1, key_format="%Y-%m-%d"),
-    start_date=datetime(2026, 1, 1, tzinfo=UTC),
-    catchup=False,
     max_active_runs=1,
     dagrun_timeout=timedelta(hours=23),
-    on_failure_callback=notify_run_failure,
-    params=run_params(),
-    default_args={
-        "on_failure_callback": notify_task_failure,
-        "retries": 3,
-        "retry_delay": timedelta(seconds=30),
-        "retry_exponential_backoff": 2,
-        "max_retry_delay": timedelta(minutes=10),
-        "retry_policy": RETRY_POLICY,
-        "execution_timeout": timedelta(minutes=15),
+    params={
+        "top": Param(
+            DEFAULT_TOP,
+            type="integer",
+            minimum=1,
+            maximum=MAX_TOP,
+            title="Repositories",
+            description=f"How many of the top repositories, 1 to {MAX_TOP}.",
+        ),
+        "query": Param(
+            DEFAULT_QUERY,
+            type="string",
+            minLength=1,
+            maxLength=MAX_QUERY,
+            title="Search",
+            description="Which repositories are ranked, in GitHub's search syntax.",
+        ),
+        "day": day_param("Day (UTC)", "Not in the future. Empty: the run's own day; by hand, yesterday."),
+        "api": Param(
+            "auto",
+            type="string",
+            enum=list(APIS),
+            title="API",
+            description="Which of GitHub's APIs is asked. auto: graphql where the connection has a token.",
+        ),
+        "verify": Param(
+            0,
+            type="integer",
+            minimum=0,
+            maximum=MAX_VERIFY,
+            title="Verify",
+            description="How many repositories a run by GraphQL reads again by REST, to compare the two.",
+        ),
+        "plan_only": Param(
+            default=False,
+            type="boolean",
+            title="Plan only",
+            description="Rank, say what the day's commits would cost, and stop before asking for them.",
+        ),
     },
+    default_args=TASK_DEFAULTS,
     tags=["github", "clickhouse"],
     doc_md=__doc__,
 )
@@ -99,120 +106,31 @@ def github_top_repositories() -> None:
 
     @task
     async def postgres_health() -> dict[str, object]:
-        from stagehouse.hooks.postgres_hook import StagehousePostgresHook
-
-        run_request()
-        require_token_where_asked_for()
+        job.run_request()
+        job.require_token_where_asked_for()
         require_storage("staging_root", "reports_root")  # what is wrong there is told before the fetch
-        return (await StagehousePostgresHook().check_health()).model_dump(mode="json")
+        return await postgres_facts()
 
-    @task
-    def tables() -> list[int]:
-        from include.clickhouse.schema import migrate
-        from stagehouse.hooks.clickhouse_hook import ClickHouseHook
-
-        with ClickHouseHook().get_client() as clickhouse:
-            return migrate(clickhouse)
-
-    @task(max_active_tis_per_dag=tasks_at_once(), execution_timeout=timedelta(hours=3))
+    @task(max_active_tis_per_dag=job.tasks_at_once(), execution_timeout=timedelta(hours=3))
     async def rank() -> int:
-        async with github_session() as session:
-            return len(session.ranking)
+        return await job.rank_run()
 
-    @task.short_circuit(max_active_tis_per_dag=tasks_at_once())
+    @task.short_circuit(max_active_tis_per_dag=job.tasks_at_once())
     def plan() -> bool:
-        asyncio.run(plan_run())
-        return not run_options().plan_only
+        asyncio.run(job.plan_run())
+        return not job.run_options().plan_only
 
-    @task(max_active_tis_per_dag=tasks_at_once(), execution_timeout=timedelta(hours=12))
+    @task(max_active_tis_per_dag=job.tasks_at_once(), execution_timeout=timedelta(hours=12))
     async def fetch() -> list[dict[str, str]]:
-        from include.github.apis import commits_by
-        from include.github.commits.verification import verified_by_rest
-        from include.github.fetch import fetch as fetch_commits
-
-        async with github_session() as (client, api, ranking, allowed):
-            source, verified = commits_by(api, client), run_options().verified(api)
-            manifest = await fetch_commits(
-                client,
-                source,
-                ranking,
-                run_request(),
-                staging(),
-                **run_context(),
-                now=partial(datetime.now, UTC),
-                check_lease=allowed,
-                verify=verified_by_rest(client, source, ranking, verified, allowed),
-            )
-        get_current_context()["ti"].xcom_push("host", manifest.host)
-        return [
-            {"table": table, "file": part.file}
-            for table, parts in manifest.tables.items()
-            for part in parts.parts
-        ]
-
-    @task(
-        map_index_template="{{ task.op_kwargs['part']['file'].rsplit('-', 1)[0] }}",
-        multiple_outputs=False,  # else each key is an XCom too: four requests more for each part
-        execution_timeout=timedelta(hours=1),
-    )
-    def load(part: dict[str, str]) -> dict[str, object]:
-        from include.clickhouse.load import load_part
-        from stagehouse.hooks.clickhouse_hook import ClickHouseHook
-
-        directory = staging()
-        with ClickHouseHook().get_client() as clickhouse:
-            staged = load_part(clickhouse, directory, staged_manifest(), **part, attempt=this_attempt())
-        return staged.model_dump()
-
-    @task(trigger_rule=TriggerRule.NONE_FAILED)
-    def publish(staged: Sequence[dict[str, object]]) -> dict[str, int]:
-        from include.clickhouse.load import StagedPart
-        from include.clickhouse.publish import publish_day
-        from include.github.runs import record_cost
-
-        manifest = staged_manifest()
-        parts = [StagedPart.model_validate(part) for part in staged]
-        with publication_lock(manifest.day) as (clickhouse, lease):
-            now, allowed = partial(datetime.now, UTC), lease.check
-            rows = publish_day(
-                clickhouse, manifest, parts, attempt=this_attempt(), now=now, check_lease=allowed
-            )
-            record_cost(clickhouse, manifest, now(), allowed)
-        return rows
-
-    @task(outlets=[DAY_PUBLISHED])
-    def check(*, outlet_events: OutletEventAccessors) -> dict[str, int]:
-        from include.clickhouse.publish import check_day
-        from include.staging.cleaning import drop_old_runs, drop_unfinished_files
-
-        directory = staging()
-        manifest = staged_manifest()
-        with publication_lock(manifest.day) as (clickhouse, _):
-            rows = check_day(clickhouse, directory, manifest, this_attempt())
-        outlet_events[DAY_PUBLISHED].extra = {"day": manifest.day.isoformat(), "rows": rows}
-        drop_old_runs(staging_root(), manifest.dag_id, now := datetime.now(UTC))
-        drop_unfinished_files(staging_root() / manifest.dag_id, now)
-        return rows
+        return await job.fetch_run()
 
     @task
     def render() -> str:
-        from include.pages.run_note import write_run_note
-        from include.pages.top_repositories import PAGES, render_top_repositories
-        from include.pages.top_repositories_data import read_top_repositories
-        from include.staging.cleaning import drop_unfinished_files
-
-        day, root = run_request().day, reports_root()
-        with publication_lock(day) as (clickhouse, lease):
-            data = read_top_repositories(clickhouse, day)
-            directory = render_top_repositories(root, data, check_lease=lease.check)
-        write_run_note(root / PAGES, run_context()["run_id"], day)
-        drop_unfinished_files(root / PAGES, datetime.now(UTC))
-        return str(directory)
+        return job.render_run()
 
     parts = fetch()
-    published = publish(load.expand(part=parts))
     chain(postgres_health(), tables(), rank(), plan(), parts)
-    chain(published, check(), render())
+    chain(load_publish_check(parts, STAGED), render())
 
 
 github_top_repositories()

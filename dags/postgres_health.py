@@ -13,26 +13,20 @@ transaction, replication lag, size of the database. Red with the reason when it 
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 from airflow.sdk import dag, task
 
-from stagehouse.hooks.failure_notice import notify_run_failure, notify_task_failure
+from stagehouse.pipeline.defaults import DAG_DEFAULTS, LOOK_DEFAULTS
+from stagehouse.pipeline.preflight import postgres_facts
 
 
 @dag(
+    **DAG_DEFAULTS,
     schedule="*/10 * * * *",
-    start_date=datetime(2026, 1, 1, tzinfo=UTC),
-    catchup=False,
     max_active_runs=1,
     dagrun_timeout=timedelta(minutes=9),
-    on_failure_callback=notify_run_failure,
-    default_args={
-        "on_failure_callback": notify_task_failure,
-        "retries": 1,
-        "retry_delay": timedelta(seconds=30),
-        "execution_timeout": timedelta(minutes=2),
-    },
+    default_args=LOOK_DEFAULTS | {"execution_timeout": timedelta(minutes=2)},
     tags=["postgres", "health"],
     doc_md=__doc__,
 )
@@ -41,9 +35,7 @@ def postgres_health() -> None:
 
     @task(task_id="postgres_health")
     async def check() -> dict[str, object]:
-        from stagehouse.hooks.postgres_hook import StagehousePostgresHook
-
-        return (await StagehousePostgresHook().check_health()).model_dump(mode="json")
+        return await postgres_facts()
 
     check()
 

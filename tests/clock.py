@@ -1,16 +1,17 @@
 """The clock of tests that run a day: half past six when they begin, so that no midnight passes in them.
 
-It is given to whatever takes a clock. The DAGs read the machine's: run_by_clock() puts this one in its place.
-So a run, its day, the stand-in of GitHub and the oracle agree at every hour. The sample differs from day to
-day: what a test counts in it is the same whenever it runs.
+It is given to whatever takes a clock. Plugins and DAGs read theirs in stagehouse.clock, where by_clock() puts
+this one. So a run, its day, the stand-in of GitHub and the oracle agree at every hour. The sample differs
+from day to day: what a test counts in it is the same whenever it runs.
 """
 
 import os
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, Self
+from unittest.mock import patch
 
 DAY = date(2026, 8, 20)
 _BEGIN = datetime(2026, 8, 21, 6, 30, tzinfo=UTC)  # the day is over, and by default it is due by now
@@ -24,7 +25,7 @@ def now() -> datetime:
 
 
 class _Clock(datetime):
-    """What stands for `datetime` in a module that reads the machine's clock."""
+    """What stands for `datetime` where the machine's clock is read."""
 
     @classmethod
     def now(cls, tz: Any = None) -> Self:
@@ -33,19 +34,13 @@ class _Clock(datetime):
 
 
 @contextmanager
-def by_clock(dag: Any) -> Iterator[None]:
-    """Have the tasks of a DAG read this clock; it is one that was parsed for this test alone."""
-    from stagehouse.hooks import github_hook, run_context, top_repositories_run
-
-    own = next(task.python_callable.__globals__ for task in dag.tasks if hasattr(task, "python_callable"))
-    with ExitStack() as stack:
-        for names in (own, *map(vars, (github_hook, run_context, top_repositories_run))):
-            stack.callback(names.__setitem__, "datetime", names["datetime"])
-            names["datetime"] = _Clock
+def by_clock() -> Iterator[None]:
+    """Have plugins and DAGs read this clock."""
+    with patch("stagehouse.clock.datetime", _Clock):
         yield
 
 
 def run_by_clock(dag: Any, **params: object) -> Any:
     """Run a DAG through Airflow's own runner, due now by this clock; return its run."""
-    with by_clock(dag):
+    with by_clock():
         return dag.test(run_after=now(), run_conf=params)

@@ -1,1 +1,4 @@
-"""What Stagehouse adds to Airflow: hooks, and pages in the UI. One name of its own on Python's path."""
+"""What Stagehouse adds to Airflow: hooks, what its DAGs share and do, and pages in the UI.
+
+One name of its own on Python's path.
+"""

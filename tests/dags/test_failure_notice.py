@@ -7,14 +7,14 @@ from itertools import count
 import pytest
 from airflow.sdk import BaseNotifier
 
-from stagehouse.hooks.failure_notice import (
+from stagehouse.hooks.storage_roots import BadVariable
+from stagehouse.pipeline.notifications import (
     EXAMPLE,
     failure_notice,
     failure_notifier,
     notify_run_failure,
     notify_task_failure,
 )
-from stagehouse.hooks.storage_roots import BadVariable
 from tests.servers.mailbox import Mailbox
 from tests.servers.postgres import PostgresServer
 
@@ -53,7 +53,7 @@ def failing_run(dagbag, metadb, postgres_server: PostgresServer, mailbox: Mailbo
 @pytest.fixture
 def said(caplog):
     """What was logged about notices by now, by the function that is returned."""
-    logger = "stagehouse.hooks.failure_notice"
+    logger = "stagehouse.pipeline.notifications"
     return lambda: [record.message for record in caplog.records if record.name == logger]
 
 

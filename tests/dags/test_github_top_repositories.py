@@ -20,7 +20,7 @@ from airflow.timetables.base import TimeRestriction
 
 from include.clickhouse.embedded import EmbeddedClient
 from include.run_day import run_day
-from stagehouse.hooks.top_repositories_run import tasks_at_once
+from stagehouse.jobs.github_top_repositories import tasks_at_once
 from tests.clock import DAY, by_clock, now, run_by_clock
 from tests.dags.sample_github import SampleGitHub, sample_github
 from tests.servers.free_port import free_ports
@@ -337,5 +337,5 @@ def ask(dag, task, conf: dict) -> dict:
     """Run the task's own function with the params that Airflow makes of `conf`."""
     params = process_params(dag, task, conf, suppress_exception=False)
     dag_run = SimpleNamespace(partition_key=None, run_after=now())
-    with by_clock(dag), set_current_context({"params": params, "dag_run": dag_run}):
+    with by_clock(), set_current_context({"params": params, "dag_run": dag_run}):
         return asyncio.run(task.python_callable())

@@ -320,5 +320,5 @@ def ask(dag, conf: dict, partition: str | None = None) -> dict:
     task = dag.task_dict["postgres_health"]
     params = process_params(dag, task, conf, suppress_exception=False)
     dag_run = SimpleNamespace(partition_key=partition, run_after=clock.now())
-    with clock.by_clock(dag), set_current_context({"params": params, "dag_run": dag_run}):
+    with clock.by_clock(), set_current_context({"params": params, "dag_run": dag_run}):
         return asyncio.run(task.python_callable())

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from stagehouse.hooks.failure_notice import notify_run_failure, notify_task_failure
+from stagehouse.pipeline.notifications import notify_run_failure, notify_task_failure
 
 DAGS = Path(__file__).resolve().parents[2] / "dags"
 DAG_IDS = sorted(path.stem for path in DAGS.glob("*.py"))

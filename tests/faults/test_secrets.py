@@ -18,9 +18,9 @@ from include.github.api.answer_errors import AnswerError
 from include.github.api.responses import Answer, read_value
 from include.github_stand_in.faults import Fault
 from stagehouse.hooks.clickhouse_hook import ClickHouseHook
-from stagehouse.hooks.failure_notice import LONGEST_REASON, failure_notice
 from stagehouse.hooks.github_hook import GitHubHook
 from stagehouse.hooks.postgres_hook import StagehousePostgresHook
+from stagehouse.pipeline.notifications import LONGEST_REASON, failure_notice
 from tests.clock import DAY
 from tests.dags.sample_github import sample_github
 from tests.faults.canaries import command_lines, forms, leaks

@@ -61,7 +61,7 @@ def connected(server: ClickHouseServer, database: str) -> NativeClient:
 def call(root: Path, run: OneRun, task_id: str, *args: object, **kwargs: object):
     """Run a task of the main job in this process."""
     dag = parsed(root, DAG_ID)
-    with by_clock(dag), run.try_of_a_task(DAG_ID):
+    with by_clock(), run.try_of_a_task(DAG_ID):
         done = dag.task_dict[task_id].python_callable(*args, **kwargs)
         return asyncio.run(done) if asyncio.iscoroutine(done) else done
 

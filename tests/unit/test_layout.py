@@ -10,6 +10,7 @@ import include
 import stagehouse
 
 ROOT = Path(__file__).resolve().parents[2]
+CLOCKS = {"datetime.now", "datetime.utcnow", "date.today", "time.time"}
 SOURCES = [*ROOT.glob("dags/**/*.py"), *ROOT.glob("plugins/**/*.py"), *ROOT.glob("include/**/*.py")]
 
 
@@ -75,14 +76,33 @@ def test_hooks_have_names_of_their_own():
     assert stems.isdisjoint(packages_distributions())
 
 
+def test_dag_files_are_short():
+    """Says when and in what order, and what for; the work stands elsewhere. The main job has many params."""
+    limits = {"github_top_repositories": 150}
+    lines = {path.stem: len(path.read_text().splitlines()) for path in ROOT.glob("dags/*.py")}
+    assert set(limits) < set(lines)
+    assert {name: n for name, n in lines.items() if n > limits.get(name, 120)} == {}
+
+
+def attributes_of(path: Path) -> set[str]:
+    """Return what a file takes of names, such as `os.environ`."""
+    nodes = [node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Attribute)]
+    return {f"{node.value.id}.{node.attr}" for node in nodes if isinstance(node.value, ast.Name)}
+
+
 def test_include_reads_no_environment_and_no_clock():
     """Takes environment, wall clock and today from its caller."""
-    calls = {"os.environ", "os.getenv", "datetime.now", "datetime.utcnow", "date.today", "time.time"}
     for path in ROOT.glob("include/**/*.py"):
         if path.name == "__main__.py" or path.is_relative_to(ROOT / "include" / "local_stack"):
             continue  # a command line, and what starts processes: there the arguments come from
-        attributes = [
-            node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Attribute)
-        ]
-        used = {f"{node.value.id}.{node.attr}" for node in attributes if isinstance(node.value, ast.Name)}
-        assert used.isdisjoint(calls), path
+        assert attributes_of(path).isdisjoint({"os.environ", "os.getenv", *CLOCKS}), path
+
+
+def test_plugins_and_dags_read_the_clock_in_one_place():
+    """Which is where a test that runs a day puts its own."""
+    readers = [
+        path
+        for path in [*ROOT.glob("dags/**/*.py"), *ROOT.glob("plugins/**/*.py")]
+        if not attributes_of(path).isdisjoint(CLOCKS)
+    ]
+    assert readers == [ROOT / "plugins" / "stagehouse" / "clock.py"]

@@ -7,8 +7,6 @@ import re
 import tempfile
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from datetime import UTC, datetime
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -17,6 +15,7 @@ from airflow.sdk.log import mask_secret
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from include.text import secret_encodings
+from stagehouse.clock import now
 from stagehouse.hooks.connection_fields import BadConnection, read_connection, read_options
 from stagehouse.hooks.connection_grammar import NO_URL, is_url
 
@@ -164,8 +163,8 @@ class GitHubHook(BaseHook):
             "pace": self._shared_pace(wanted),
             **wanted.model_dump(exclude={"processes"}),
             "limits": CooldownStore(staging_root / LIMITS),
-            "kept": PageCache(staging_root / ANSWERS, partial(datetime.now, UTC)),
-            "now": partial(datetime.now, UTC),
+            "kept": PageCache(staging_root / ANSWERS, now),
+            "now": now,
         }
         return GitHubClient(_host(connection), **arguments | options)
 

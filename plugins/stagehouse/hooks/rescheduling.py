@@ -5,9 +5,11 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 from airflow.sdk.exceptions import AirflowRescheduleException
+
+from stagehouse.clock import now
 
 log = logging.getLogger(__name__)
 
@@ -30,5 +32,5 @@ def reschedule_on_wait() -> Iterator[None]:
         raise AirflowRescheduleException(limit.until) from limit  # type: ignore[no-untyped-call]
     except LeaseTaken as taken:
         log.info("%s; looking again in %d s", taken, LEASE_RETRY.total_seconds())
-        again = datetime.now(UTC) + LEASE_RETRY
+        again = now() + LEASE_RETRY
         raise AirflowRescheduleException(again) from taken  # type: ignore[no-untyped-call]

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 from airflow.sdk import dag, task
 
-from stagehouse.hooks.failure_notice import notify_run_failure, notify_task_failure
+from stagehouse.pipeline.notifications import notify_run_failure, notify_task_failure
 
 
 def failing(dag_id: str, work: Callable[[], None], run_s: int = 600, task_s: int = 300) -> None:

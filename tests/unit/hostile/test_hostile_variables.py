@@ -13,9 +13,9 @@ from include.github.request import MAX_TOP
 from include.local_stack.errors import BadSetting
 from include.local_stack.settings import read_settings
 from include.published_days import TABLES
-from stagehouse.hooks.failure_notice import failure_notifier
 from stagehouse.hooks.publication_hours import publication_hours
 from stagehouse.hooks.storage_roots import MAX_ROOT, BadConnection, BadVariable, staging_root
+from stagehouse.pipeline.notifications import failure_notifier
 from stagehouse.ui.archive import NotPublished, read_campaign, read_day
 from tests.unit.hostile.values import (
     OFTEN,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable
-from datetime import UTC, date, datetime
+from datetime import UTC, date
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from airflow.sdk import get_current_context
@@ -12,6 +12,7 @@ from airflow.sdk import get_current_context
 from include.params import BadParam
 from include.run_day import run_day
 from include.staging.files import run_directory
+from stagehouse.clock import now
 from stagehouse.hooks.storage_roots import staging_root
 
 if TYPE_CHECKING:
@@ -36,6 +37,11 @@ def run_context() -> dict[str, str]:
     return {"dag_id": context["dag_run"].dag_id, "run_id": context["dag_run"].run_id}
 
 
+def run_date() -> date:
+    """Return the day (UTC) the run was due; by hand, when it was made. It may be for the day before."""
+    return get_current_context()["dag_run"].run_after.astimezone(UTC).date()
+
+
 def this_attempt() -> str:
     """Return a text that no other try of this task has, also when the task is cleared and counts anew."""
     return str(get_current_context()["ti"].id)
@@ -48,7 +54,7 @@ def request_of_this_run(read_request: Callable[..., Request]) -> Request:
     """
     context = get_current_context()
     partition, due = context["dag_run"].partition_key, context["dag_run"].run_after
-    today = datetime.now(UTC).date()
+    today = now().date()
     request = read_request(context["params"], run_day=run_day(partition, due), today=today)
     if partition and request.day.isoformat() != partition:
         raise BadParam("day", str(request.day), f"empty or {partition}, the partition of this run")

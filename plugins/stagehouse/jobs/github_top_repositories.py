@@ -1,28 +1,34 @@
-"""What the tasks of one run of github_top_repositories have in common: its request, its files, its turn."""
+"""The work of github_top_repositories: its request, its turn to ask GitHub, its own tasks."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, NamedTuple
 
 from airflow.sdk import get_current_context
 
 from include.github.request import read_options, read_request
 from include.text import safe_repr
+from stagehouse.clock import now
+from stagehouse.hooks.publication import publication_lock
 from stagehouse.hooks.rescheduling import reschedule_on_wait
-from stagehouse.hooks.run_context import manifest_of, request_of_this_run, run_context, staging_of
-from stagehouse.hooks.storage_roots import staging_root
+from stagehouse.hooks.storage_roots import reports_root, staging_root
+from stagehouse.pipeline.run_context import request_of_this_run, run_context, staging_of
+from stagehouse.pipeline.staged import part_list
 
 if TYPE_CHECKING:
+    from datetime import date, datetime
+
+    from include.clickhouse.client import ClickHouse
     from include.github.api.client import GitHubClient
     from include.github.rank import Ranking
     from include.github.request import Api, RunOptions, TopRepositoriesRequest
     from include.staging.files import StagingPath
     from include.staging.manifest import Manifest
 
+DAG_ID = "github_top_repositories"
 TASKS_AT_ONCE = "STAGEHOUSE_GITHUB_PROCESSES"
 
 
@@ -45,14 +51,14 @@ def run_request() -> TopRepositoriesRequest:
     return request_of_this_run(read_request)
 
 
+def requested_day() -> date:
+    """Return the day the run is for. Raises: BadParam."""
+    return run_request().day
+
+
 def staging() -> StagingPath:
     """Return the run's own directory."""
-    return staging_of(run_request().day)
-
-
-def staged_manifest() -> Manifest:
-    """Return what `fetch` has staged, perhaps on another worker."""
-    return manifest_of("fetch", run_request().day)
+    return staging_of(requested_day())
 
 
 def run_options() -> RunOptions:
@@ -93,9 +99,15 @@ async def github_session() -> AsyncIterator[GitHubSession]:
     with reschedule_on_wait(), hook.lease() as lease:
         async with hook.get_conn() as client:
             api = run_options().chosen_api(has_token=client.has_token)
-            search, now = search_by(api, client), datetime.now(UTC)
-            ranking = await rank(client, search, request, directory, now, lease.check)
+            search = search_by(api, client)
+            ranking = await rank(client, search, request, directory, now(), lease.check)
             yield GitHubSession(client, api, ranking, lease.check)
+
+
+async def rank_run() -> int:
+    """Save the ranking of the run; return how many repositories are in it. Raises: as include.github.rank."""
+    async with github_session() as session:
+        return len(session.ranking)
 
 
 async def plan_run() -> None:
@@ -112,6 +124,55 @@ async def plan_run() -> None:
                 run_options(),
                 staging(),
                 run=run_context(),
-                now=datetime.now(UTC),
+                now=now(),
                 check_lease=session.check_lease,
             )
+
+
+async def fetch_run() -> list[dict[str, str]]:
+    """Stage the day's commits; return table and file of each part. Raises: as include.github.fetch."""
+    from include.github.apis import commits_by
+    from include.github.commits.verification import verified_by_rest
+    from include.github.fetch import fetch
+
+    run = run_context()
+    async with github_session() as (client, api, ranking, check_lease):
+        source, verified = commits_by(api, client), run_options().verified(api)
+        manifest = await fetch(
+            client,
+            source,
+            ranking,
+            run_request(),
+            staging(),
+            dag_id=run["dag_id"],
+            run_id=run["run_id"],
+            now=now,
+            check_lease=check_lease,
+            verify=verified_by_rest(client, source, ranking, verified, check_lease),
+        )
+    return part_list(manifest)
+
+
+def record_run_cost(
+    clickhouse: ClickHouse, manifest: Manifest, time: datetime, check_lease: Callable[[], None]
+) -> None:
+    """Write down what the run has cost, beside its plan; see include.github.runs.record_cost()."""
+    from include.github.runs import record_cost
+
+    record_cost(clickhouse, manifest, time, check_lease)
+
+
+def render_run() -> str:
+    """Render the day as readers see it; return its directory below `reports_root`."""
+    from include.pages.run_note import write_run_note
+    from include.pages.top_repositories import PAGES, render_top_repositories
+    from include.pages.top_repositories_data import read_top_repositories
+    from include.staging.cleaning import drop_unfinished_files
+
+    day, root = requested_day(), reports_root()
+    with publication_lock(DAG_ID, day) as (clickhouse, lease):
+        data = read_top_repositories(clickhouse, day)
+        directory = render_top_repositories(root, data, check_lease=lease.check)
+    write_run_note(root / PAGES, run_context()["run_id"], day)
+    drop_unfinished_files(root / PAGES, now())
+    return str(directory)

@@ -1,0 +1,150 @@
+"""load -> publish -> check: the tasks that bring what a source has staged into ClickHouse, exactly once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from airflow.sdk import Asset, TaskGroup, TriggerRule, chain, get_current_context, task
+
+from stagehouse.clock import now
+from stagehouse.hooks.publication import publication_lock
+from stagehouse.hooks.storage_roots import staging_root
+from stagehouse.pipeline.defaults import TASK_TIMEOUT
+from stagehouse.pipeline.run_context import manifest_of, staging_of, this_attempt
+
+if TYPE_CHECKING:
+    from airflow.sdk.execution_time.context import OutletEventAccessors
+
+    from include.clickhouse.client import ClickHouse
+    from include.staging.manifest import Manifest
+
+LOAD_TIMEOUT = timedelta(hours=1)
+
+
+def day_event(manifest: Manifest, rows: dict[str, int]) -> dict[str, Any]:
+    """Return the extra of a published day's event: the day, and rows by table."""
+    return {"day": manifest.day.isoformat(), "rows": rows}
+
+
+@dataclass(frozen=True)
+class StagedSource:
+    """What the shared tasks have to know of a source.
+
+    Attributes:
+        task: the id of the task that writes the manifest: later errors tell people to clear it.
+        day: returns the day that names this run's staging directory and its rows in `loads`.
+        guarded: the DAG or the table that the lease of a publication names.
+        each_day: whether days are published independently; if not, the lease is of all days.
+        asset: emitted when the data in sight is checked.
+        event: makes the extra of the asset's event from the manifest and rows by table.
+        summary: makes what `check` returns from the same; rows by table unless given.
+        on_published: called under the lease after the publication, with a client, the manifest, the time, and
+            what checks the lease.
+    """
+
+    task: str
+    day: Callable[[], date]
+    guarded: str
+    asset: Asset
+    each_day: bool = True
+    event: Callable[[Manifest, dict[str, int]], dict[str, Any]] = day_event
+    summary: Callable[[Manifest, dict[str, int]], dict[str, Any]] = lambda _, rows: rows
+    on_published: Callable[[ClickHouse, Manifest, datetime, Callable[[], None]], None] | None = None
+
+    def manifest(self) -> Manifest:
+        """Return what the run has staged, perhaps on another worker. Raises: StagingError."""
+        return manifest_of(self.task, self.day())
+
+
+def part_list(manifest: Manifest) -> list[dict[str, str]]:
+    """Return table and file of each staged part, over which `load` is mapped.
+
+    To be called in the task that stages: it tells the later ones on which host the files were written.
+    """
+    get_current_context()["ti"].xcom_push("host", manifest.host)
+    tables = manifest.tables.items()
+    return [{"table": name, "file": part.file} for name, table in tables for part in table.parts]
+
+
+def load_publish_check(parts: Any, source: StagedSource, *, timeout: timedelta = TASK_TIMEOUT) -> TaskGroup:
+    """Add the tasks `load` (one a part), `publish` and `check`; return their group.
+
+    Args: parts: what the task returns that ends with part_list(). timeout: of `publish` and of `check`.
+    """
+    with TaskGroup("staged", prefix_group_id=False) as group:
+
+        @task(
+            map_index_template="{{ task.op_kwargs['part']['file'].rsplit('-', 1)[0] }}",
+            multiple_outputs=False,  # else each key is an XCom too: four requests more for each part
+            execution_timeout=LOAD_TIMEOUT,
+        )
+        def load(part: dict[str, str]) -> dict[str, object]:
+            return load_staged_part(source, part)
+
+        @task(trigger_rule=TriggerRule.NONE_FAILED, execution_timeout=timeout)
+        def publish(staged: Sequence[dict[str, object]]) -> dict[str, int]:
+            return publish_staged(source, staged)
+
+        @task(outlets=[source.asset], execution_timeout=timeout)
+        def check(*, outlet_events: OutletEventAccessors) -> dict[str, Any]:
+            manifest, rows = check_published(source)
+            outlet_events[source.asset].extra = source.event(manifest, rows)
+            return source.summary(manifest, rows)
+
+        published = publish(load.expand(part=parts))  # type: ignore[arg-type]  # Airflow brings the list
+        chain(published, check())  # type: ignore[call-arg]  # and the events
+    return group
+
+
+def load_staged_part(source: StagedSource, part: dict[str, str]) -> dict[str, object]:
+    """Load one part into a staging table of this try; return it as a StagedPart dumps itself."""
+    from include.clickhouse.load import load_part
+    from stagehouse.hooks.clickhouse_hook import ClickHouseHook
+
+    manifest = source.manifest()
+    directory = staging_of(manifest.day)
+    with ClickHouseHook().get_client() as clickhouse:
+        staged = load_part(
+            clickhouse,
+            directory,
+            manifest,
+            table=part["table"],
+            file=part["file"],
+            attempt=this_attempt(),
+        )
+    return staged.model_dump()
+
+
+def publish_staged(source: StagedSource, staged: Sequence[dict[str, object]]) -> dict[str, int]:
+    """Publish what is loaded, under the source's lease; return rows by table."""
+    from include.clickhouse.load import StagedPart
+    from include.clickhouse.publish import publish_day
+
+    manifest = source.manifest()
+    parts = [StagedPart.model_validate(part) for part in staged]
+    with publication_lock(source.guarded, manifest.day if source.each_day else None) as (clickhouse, lease):
+        rows = publish_day(
+            clickhouse, manifest, parts, attempt=this_attempt(), now=now, check_lease=lease.check
+        )
+        if source.on_published:
+            source.on_published(clickhouse, manifest, now(), lease.check)
+    return rows
+
+
+def check_published(source: StagedSource) -> tuple[Manifest, dict[str, int]]:
+    """Require what readers see to be what was staged; return the manifest and rows by table.
+
+    Then drop what older runs of the DAG have left in staging.
+    """
+    from include.clickhouse.publish import check_day
+    from include.staging.cleaning import drop_old_runs, drop_unfinished_files
+
+    manifest = source.manifest()
+    with publication_lock(source.guarded, manifest.day if source.each_day else None) as (clickhouse, _):
+        rows = check_day(clickhouse, staging_of(manifest.day), manifest, this_attempt())
+    drop_old_runs(staging_root(), manifest.dag_id, now())
+    drop_unfinished_files(staging_root() / manifest.dag_id, now())
+    return manifest, rows
