@@ -53,10 +53,12 @@ test-faults: $(VENV)/dev.stamp test-packages test-schema ## all that goes wrong,
 # By chance, so no part of `make test`: a commit is not red for what an older one does wrong.
 fuzz: $(VENV)/dev.stamp test-packages ## the tests of random values, by chance and 20 times as long (SEED=N: as that run did)
 	@seed=$${SEED:-$$(od -An -N4 -tu4 /dev/urandom | tr -d ' ')}; echo "By chance: make fuzz SEED=$$seed searches the same"; \
-	if $(BIN)/pytest --numprocesses 2 --dist loadfile -m hypothesis --hypothesis-profile chance --hypothesis-seed "$$seed"; \
-	then echo "Nothing was found by SEED=$$seed"; exit 0; fi; \
-	echo 'Found: commit each "Falsifying example" as an @example of its test, with what mends it. To see one again: the' >&2; \
-	echo "@reproduce_failure that is printed, or make fuzz SEED=$$seed" >&2; exit 1
+	code=0; $(BIN)/pytest --numprocesses 2 --dist loadfile -m hypothesis --hypothesis-profile chance --hypothesis-seed "$$seed" || code=$$?; \
+	case $$code in \
+	  0) echo "Nothing was found by SEED=$$seed" ;; \
+	  1) echo 'Found: commit each "Failing test case" as an @example of its test, with what mends it. To see one again:' >&2; \
+	     echo "the @reproduce_failure that is printed, or make fuzz SEED=$$seed" >&2 ;; \
+	esac; exit $$code
 
 lint: style audit ## style, types, the direction of imports, known vulnerabilities of what is pinned
 
