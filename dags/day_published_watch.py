@@ -15,6 +15,8 @@ not in it is not watched. Not set: all by 6. It is told again every hour until t
 
 from __future__ import annotations
 
+import stagehouse.preconditions  # noqa: F401 - says what is missing
+
 from datetime import UTC, datetime, timedelta
 
 from airflow.sdk import ExceptionRetryPolicy, RetryAction, RetryRule, dag, task
@@ -29,6 +31,7 @@ RETRY_POLICY = ExceptionRetryPolicy([RetryRule(exception=PermanentError, action=
     schedule="5 * * * *",
     start_date=datetime(2026, 1, 1, tzinfo=UTC),
     catchup=False,
+    disable_bundle_versioning=True,  # plugins/ are those of now
     max_active_runs=1,
     dagrun_timeout=timedelta(minutes=50),
     on_failure_callback=notify_run_failure,

@@ -30,6 +30,8 @@ task with all after it: nothing is fetched twice.
 
 from __future__ import annotations
 
+import stagehouse.preconditions  # noqa: F401 - says what is missing
+
 import asyncio
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
@@ -78,6 +80,7 @@ RETRY_POLICY = ExceptionRetryPolicy([RetryRule(exception=PermanentError, action=
     schedule=CronPartitionTimetable("30 0 * * *", timezone="UTC", run_offset=-1, key_format="%Y-%m-%d"),
     start_date=datetime(2026, 1, 1, tzinfo=UTC),
     catchup=False,
+    disable_bundle_versioning=True,  # plugins/ are those of now
     max_active_runs=1,
     dagrun_timeout=timedelta(hours=23),
     on_failure_callback=notify_run_failure,

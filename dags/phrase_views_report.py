@@ -27,6 +27,8 @@ and the same files, to the byte.
 
 from __future__ import annotations
 
+import stagehouse.preconditions  # noqa: F401 - says what is missing
+
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING
@@ -68,6 +70,7 @@ RETRY_POLICY = ExceptionRetryPolicy([RetryRule(exception=PermanentError, action=
     schedule=CronPartitionTimetable("15 0 * * *", timezone="UTC", run_offset=-1, key_format="%Y-%m-%d"),
     start_date=datetime(2026, 1, 1, tzinfo=UTC),
     catchup=False,
+    disable_bundle_versioning=True,  # plugins/ are those of now
     max_active_runs=4,
     dagrun_timeout=timedelta(hours=23),
     on_failure_callback=notify_run_failure,

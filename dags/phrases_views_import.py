@@ -25,6 +25,8 @@ names; so does an old run that is cleared from `load` on. A file that was change
 
 from __future__ import annotations
 
+import stagehouse.preconditions  # noqa: F401 - says what is missing
+
 import socket
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
@@ -73,6 +75,7 @@ RETRY_POLICY = ExceptionRetryPolicy([RetryRule(exception=PermanentError, action=
     schedule=None,
     start_date=datetime(2026, 1, 1, tzinfo=UTC),
     catchup=False,
+    disable_bundle_versioning=True,  # plugins/ are those of now
     max_active_runs=1,
     dagrun_timeout=timedelta(hours=23),
     on_failure_callback=notify_run_failure,

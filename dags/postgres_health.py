@@ -13,6 +13,8 @@ transaction, replication lag, size of the database. Red with the reason when it 
 
 from __future__ import annotations
 
+import stagehouse.preconditions  # noqa: F401 - says what is missing
+
 from datetime import UTC, datetime, timedelta
 
 from airflow.sdk import dag, task
@@ -24,6 +26,7 @@ from stagehouse.hooks.failure_notice import notify_run_failure, notify_task_fail
     schedule="*/10 * * * *",
     start_date=datetime(2026, 1, 1, tzinfo=UTC),
     catchup=False,
+    disable_bundle_versioning=True,  # plugins/ are those of now
     max_active_runs=1,
     dagrun_timeout=timedelta(minutes=9),
     on_failure_callback=notify_run_failure,
