@@ -25,7 +25,7 @@ SCHEMA := $(VENV)/github.graphql
 SCHEMA_VERSION := 15.26.1
 SCHEMA_SHA256 := 3c62d0526d133cee53221c89de9b455ade24db78b9e7ad56d642c4c15bce2654
 
-.PHONY: help run up down test test-faults fuzz lint style audit bench lock env clean test-packages test-schema
+.PHONY: help run up down test test-faults fuzz try-airflow lint style audit bench lock env clean test-packages test-schema
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -57,6 +57,9 @@ fuzz: $(VENV)/dev.stamp test-packages ## the tests of random values, by chance a
 	then echo "Nothing was found by SEED=$$seed"; exit 0; fi; \
 	echo 'Found: commit each "Falsifying example" as an @example of its test, with what mends it. To see one again: the' >&2; \
 	echo "@reproduce_failure that is printed, or make fuzz SEED=$$seed" >&2; exit 1
+
+try-airflow: $(VENV)/uv.stamp ## the tests of the DAGs on another Airflow: make try-airflow AIRFLOW=3.4.0b2
+	@.ci/try-airflow "$(AIRFLOW)"
 
 lint: style audit ## style, types, the direction of imports, known vulnerabilities of what is pinned
 
