@@ -45,7 +45,7 @@ def require_include() -> None:
         found = "there is none on Python's path. Next: add the folder that holds it to PYTHONPATH"
     else:
         places = [other.origin] if other.origin else list(other.submodule_search_locations or ())
-        found = f"`include` is {places} here. Next: copy it beside what is there"
+        found = f"`include` is {places} here, without it. Next: copy Stagehouse's include/ into that folder"
     raise ImportError(f"Stagehouse's DAGs need its folder include/: {found} ({PAGE})")
 
 

@@ -122,4 +122,4 @@ def test_an_include_of_theirs_that_hides_ours_is_named(theirs: AirflowOfOthers, 
     shutil.copy(theirs.home / "include/__init__.py", tmp_path / "include")
     said = theirs.parse(PYTHONPATH=f"{tmp_path}:{theirs.home}")["errors"]["postgres_health.py"]
     assert f"{tmp_path}/include" in said
-    assert "Next: copy it beside what is there" in said
+    assert "Next: copy Stagehouse's include/ into that folder" in said
