@@ -25,7 +25,7 @@ SCHEMA := $(VENV)/github.graphql
 SCHEMA_VERSION := 15.26.1
 SCHEMA_SHA256 := 3c62d0526d133cee53221c89de9b455ade24db78b9e7ad56d642c4c15bce2654
 
-.PHONY: help run up down test test-faults fuzz lint style audit bench lock env clean test-packages test-schema
+.PHONY: help run up down quick test test-faults fuzz try-airflow lint style audit bench lock env clean test-packages test-schema
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -40,6 +40,10 @@ up: $(VENV)/embedded.stamp ## start the same stack with the UI and leave it runn
 
 down: ## stop what `make up` started
 	@if [ -e $(VENV)/embedded.stamp ]; then $(STACK) down; else echo 'Nothing is running'; fi
+
+# What a change breaks it breaks here most of the time. Nothing has to be installed beside the Python packages.
+quick: style ## style, types and the tests of units and DAGs: minutes, for while you work
+	@$(BIN)/pytest --numprocesses 2 --dist loadfile tests/unit tests/dags
 
 # Half of the time tests wait for servers and schedulers. A file's tests share theirs, so they stay together. By name
 # those that take minutes come first; xdist itself would leave them, which are few in a file, for the end.
@@ -59,6 +63,9 @@ fuzz: $(VENV)/dev.stamp test-packages ## the tests of random values, by chance a
 	  1) echo 'Found: commit each "Failing test case" as an @example of its test, with what mends it. To see one again:' >&2; \
 	     echo "the @reproduce_failure that is printed, or make fuzz SEED=$$seed" >&2 ;; \
 	esac; exit $$code
+
+try-airflow: $(VENV)/uv.stamp ## the tests of the DAGs on another Airflow: make try-airflow AIRFLOW=3.4.0b2
+	@.ci/try-airflow "$(AIRFLOW)"
 
 lint: style audit ## style, types, the direction of imports, known vulnerabilities of what is pinned
 

@@ -15,6 +15,8 @@ not in it is not watched. Not set: all by 6. It is told again every hour until t
 
 from __future__ import annotations
 
+import stagehouse.preconditions  # noqa: F401 - says what is missing
+
 from datetime import timedelta
 
 from airflow.sdk import dag, task

@@ -30,6 +30,8 @@ task with all after it: nothing is fetched twice.
 
 from __future__ import annotations
 
+import stagehouse.preconditions  # noqa: F401 - says what is missing
+
 import asyncio
 from datetime import timedelta
 

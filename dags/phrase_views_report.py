@@ -27,6 +27,8 @@ and the same files, to the byte.
 
 from __future__ import annotations
 
+import stagehouse.preconditions  # noqa: F401 - says what is missing
+
 from datetime import timedelta
 from typing import TYPE_CHECKING
 

@@ -25,6 +25,8 @@ names; so does an old run that is cleared from `load` on. A file that was change
 
 from __future__ import annotations
 
+import stagehouse.preconditions  # noqa: F401 - says what is missing
+
 from datetime import timedelta
 
 from airflow.sdk import Asset, Param, chain, dag, task

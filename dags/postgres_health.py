@@ -13,6 +13,8 @@ transaction, replication lag, size of the database. Red with the reason when it 
 
 from __future__ import annotations
 
+import stagehouse.preconditions  # noqa: F401 - says what is missing
+
 from datetime import timedelta
 
 from airflow.sdk import dag, task

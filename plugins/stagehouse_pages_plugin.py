@@ -7,6 +7,7 @@ behind it (plugins/stagehouse/ui) is made when somebody reads `fastapi_apps`, wh
 
 from __future__ import annotations
 
+import logging
 from functools import cached_property
 from typing import Any
 
@@ -32,8 +33,16 @@ class StagehousePages(AirflowPlugin):
     @cached_property
     def fastapi_apps(self) -> list[dict[str, Any]]:  # type: ignore[override]
         """The app itself, not a shim around it: Airflow runs the lifespan of mounted FastAPI objects only."""
-        from stagehouse.ui.app import create_app
+        try:
+            import stagehouse.preconditions  # noqa: F401 - says what is missing
 
+            from stagehouse.hooks.connection_types import offer_types
+
+            offer_types()  # before the app: it imports a SQL hook, with which Airflow makes its list of types
+            from stagehouse.ui.app import create_app
+        except ImportError:  # raised from here, it would keep the API server from starting
+            logging.getLogger(__name__).exception("The pages and connection types of Stagehouse are missing")
+            return []
         return [{"app": create_app(), "url_prefix": URL_PREFIX, "name": "Stagehouse pages"}]
 
     external_views = [  # noqa: RUF012 - the attribute as Airflow defines it

