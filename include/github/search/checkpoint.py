@@ -12,8 +12,8 @@ from itertools import islice
 from pydantic import BaseModel, ConfigDict, NonNegativeInt, ValidationError
 
 from include.github.api.models import Repository
-from include.github.api.request_cost import RequestCost
 from include.github.search.source import PageRequest, PageResult, Search
+from include.http.request_cost import RequestCost
 from include.staging.files import StagingPath, read_files, written_atomically
 from include.text import first_problem
 

@@ -6,8 +6,8 @@ from itertools import pairwise
 
 from aiohttp import web
 
-from include.github.api.pacing import CATCH_UP_S, GUARD, LEAST_DISTANCE, Pacer
-from include.github.api.request_cost import RequestCost
+from include.http.pacing import CATCH_UP_S, GUARD, LEAST_DISTANCE, Pacer
+from include.http.request_cost import RequestCost
 
 JITTER_S = 0.025  # of two processes' worth of work on one busy machine
 CLOCK_S = 0.001  # between a turn and the look at the clock

@@ -1,4 +1,4 @@
-"""GitHubSession again, and how often in a whole try: one bad hour must not become a thousand patient ones."""
+"""Retries a request, within a budget of retries for a whole try of a task."""
 
 from __future__ import annotations
 
@@ -11,13 +11,12 @@ import aiohttp
 import stamina
 from yarl import URL
 
-from include.github.api.answer_errors import Transient
-from include.github.api.bounds import Bounds
-from include.github.api.errors import RequestFailed, RetryBudgetSpent
-from include.github.api.request_cost import RequestCost
+from include.http.bounds import Bounds
+from include.http.errors import RequestFailed, RetryBudgetSpent, Transient
+from include.http.request_cost import RequestCost
 
 FEWEST_RETRIES = 20
-RETRIES_PER_REPOSITORY = 0.1  # a healthy API needs far fewer: one in a thousand requests
+RETRIES_PER_ITEM = 0.1  # a healthy API needs far fewer: one in a thousand requests
 CAUSES_KEPT = 3
 RETRYABLE = (Transient, aiohttp.ClientError, TimeoutError, OSError)
 
@@ -36,9 +35,9 @@ class RetryBudget:
         self._causes: deque[str] = deque(maxlen=CAUSES_KEPT)
 
     @classmethod
-    def for_repositories(cls, count: int) -> RetryBudget:
-        """Make the budget of a try that asks for so many repositories."""
-        return cls(max(FEWEST_RETRIES, round(RETRIES_PER_REPOSITORY * count)))
+    def for_items(cls, count: int) -> RetryBudget:
+        """Make the budget of a try that asks for so many things."""
+        return cls(max(FEWEST_RETRIES, round(RETRIES_PER_ITEM * count)))
 
     def spend(self, cause: str) -> None:
         """Take one retry. Raises: RetryBudgetSpent."""

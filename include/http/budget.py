@@ -1,8 +1,8 @@
-"""What GitHub still allows, known from its headers, spent before it is refused.
+"""What an API still allows, known from its headers, spent before it is refused.
 
-Per token and resource ("core", "search", "graphql"): `remaining` of the last answer, less a share kept in
-reserve, less every request still on its way. The token with the most left goes next. Nothing left: wait for
-an answer or for the reset. A closed resource stops all requests, also those already in the queue.
+Per token and resource: `remaining` of the last answer, less a share kept in reserve, less every request
+still on its way. The token with the most left goes next. Nothing left: wait for an answer or for the reset.
+A closed resource stops all requests, also those already in the queue.
 """
 
 from __future__ import annotations
@@ -16,14 +16,16 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from include.github.api.allowance import SAME_RESET, UNCOUNTED, Allowance
-from include.github.api.bounds import Bounds
-from include.github.api.cooldown_store import Cooldown
-from include.github.api.cooldowns import Cooldowns
-from include.github.api.errors import LimitNeverLifts, RateLimitedUntil
-from include.github.api.rate_limits import EVERYTHING, RESOURCES, Limited, Quota
-from include.github.api.request_cost import RequestCost
-from include.github.api.tokens import Token
+from include.http.allowance import SAME_RESET, UNCOUNTED, Allowance
+from include.http.bounds import Bounds
+from include.http.cooldown_store import Cooldown
+from include.http.cooldowns import Cooldowns
+from include.http.errors import LimitNeverLifts, RateLimitedUntil
+from include.http.limits import EVERYTHING, Limited, Quota
+from include.http.request import Request
+from include.http.request_cost import RequestCost
+from include.http.rules import ApiRules
+from include.http.tokens import Token
 
 log = logging.getLogger(__name__)
 
@@ -62,9 +64,10 @@ class Budget:
         bounds: Bounds,
         now: Callable[[], datetime],
         reserve: float,
+        rules: ApiRules,
     ) -> None:
         self._tokens, self._cooldowns, self._bounds, self._now = list(tokens), cooldowns, bounds, now
-        self._reserve = reserve
+        self._reserve, self._rules = reserve, rules
         self._allowances: dict[tuple[Token, str], Allowance] = {}
         self._changed = asyncio.Event()
         self.requests, self.waited_s = 0, 0.0
@@ -79,15 +82,13 @@ class Budget:
         return tuple(token for token in self._tokens if not tokens or token in tokens)
 
     @asynccontextmanager
-    async def slot(
-        self, resource: str, cost: RequestCost, tokens: Collection[Token] = (), best: Collection[Token] = ()
-    ) -> AsyncIterator[Slot]:
-        """Wait until a request of `resource` may be sent, and hold its place until its answer is read.
+    async def slot(self, request: Request, cost: RequestCost) -> AsyncIterator[Slot]:
+        """Wait until a request may be sent, and hold its place until its answer is read.
 
-        Args: tokens: one of these, of all where empty. best: one of these where it is open.
-        Raises: RateLimitedUntil where the wait is longer than the patience.
+        Raises: RateLimitedUntil where the wait is longer than `max_sleep_s`.
         """
-        token = await self._choose(resource, tokens, best)
+        resource = request.resource
+        token = await self._choose(resource, request.tokens, best=request.etags.keys())
         slot = Slot(token, resource, self.allowance(token, resource), cost, self._now())
         slot.allowance.in_flight += 1
         reset = _SLOT.set(slot)
@@ -113,10 +114,10 @@ class Budget:
     def learn(self, slot: Slot, quota: Quota | None, *, whole: bool) -> None:
         """Take in the figures of an answer that was no refusal.
 
-        Args: quota: None where the answer has no such headers. whole: it is an answer of the API itself (200)
-            and not of some proxy before it: then no headers mean that limits are switched off.
+        Args: quota: None where the answer has no such headers. whole: it is an answer of the API itself and
+            not of some proxy before it: then no headers mean that limits are switched off.
         """
-        if slot.resource in RESOURCES:  # /rate_limit is answered whatever is closed
+        if self._rules.is_limited(slot.resource):
             self._cooldowns.forget_lifted(slot.token, slot.resource, slot.since)
         if quota is None:
             if whole and slot.allowance.remaining is None:
@@ -131,7 +132,7 @@ class Budget:
         self._close_if_spent(token, resource)
 
     def refused(self, slot: Slot, limit: Limited) -> None:
-        """Close a resource because GitHub said so.
+        """Close a resource because the API said so.
 
         Raises: LimitNeverLifts after too many refusals in a row.
         """
@@ -140,13 +141,13 @@ class Budget:
         # Requests that were on their way when the limit closed are refused too: the same strike, not more.
         repeated = before is not None and slot.since < before.until
         strikes = (before.strikes if before else 0) + (not repeated)
-        wait_s = limit.wait_s or self._bounds.secondary_wait_s * 2 ** max(0, strikes - 1)
+        wait_s = limit.wait_s or self._bounds.refusal_wait_s * 2 ** max(0, strikes - 1)
         until = self._now() + timedelta(seconds=wait_s)
         if before and repeated and before.until >= until:
             return
         if strikes > self._bounds.strikes:
             self._close(slot.token, limit.resource, until, limit.reason)
-            raise LimitNeverLifts(strikes, limit.reason)
+            raise LimitNeverLifts(strikes, limit.reason, self._rules.connection)
         self._close(slot.token, limit.resource, until, limit.reason, strikes)
 
     def set_aside(self, token: Token) -> bool:
@@ -154,9 +155,9 @@ class Budget:
         if token in self._tokens and len(self._tokens) > 1:
             self._tokens.remove(token)
             log.warning(
-                "%s was rejected (401): going on without it; take it out of the password of the GitHub "
-                "connection",
+                "%s was rejected (401): going on without it; take it out of the password of the %s",
                 token,
+                self._rules.connection,
             )
             self._wake_all()
         return token not in self._tokens
