@@ -35,9 +35,10 @@ class Answer:
 
 @dataclass(frozen=True)
 class Redirect:
-    """The thing asked for is elsewhere. `location` may be relative."""
+    """The thing asked for is elsewhere. `location` may be relative; status, that said so."""
 
     location: str
+    status: int
 
 
 def without_secrets(text: str, secrets: Iterable[str]) -> str:

@@ -34,16 +34,26 @@ class WindowClosed(Exception):
     """The limit closed between queueing and sending: queue again. Never leaves the client."""
 
 
+class AlreadySent(Exception):
+    """aiohttp lost the connection and would send again what may be sent once. Never leaves the client."""
+
+
 @dataclass
 class Slot:
-    """The right to send one request. Attributes: since, when it was given; sent, requests sent on it."""
+    """The right to send one request.
+
+    Attributes: repeatable, it may be sent once more; since, when it was given; sent, how often it was;
+    status, of its answer, 0 until the headers are there.
+    """
 
     token: Token
     resource: str
+    repeatable: bool
     allowance: Allowance
     cost: RequestCost
     since: datetime
     sent: int = 0
+    status: int = 0
     answered: bool = False
 
 
@@ -89,7 +99,8 @@ class Budget:
         """
         resource = request.resource
         token = await self._choose(resource, request.tokens, best=request.etags.keys())
-        slot = Slot(token, resource, self.allowance(token, resource), cost, self._now())
+        allowance, repeatable = self.allowance(token, resource), request.is_repeatable
+        slot = Slot(token, resource, repeatable, allowance, cost, self._now())
         slot.allowance.in_flight += 1
         reset = _SLOT.set(slot)
         try:
@@ -103,8 +114,13 @@ class Budget:
             self._wake_all()
 
     def admit(self, _url: object = None) -> None:
-        """Count a request, at the moment it is sent; WindowClosed if the limit closed while it queued."""
+        """Count a request, at the moment before it is sent: from then on it may be carried out.
+
+        Raises: WindowClosed if the limit closed while it queued; AlreadySent.
+        """
         slot = _SLOT.get()
+        if slot.sent and not slot.repeatable:
+            raise AlreadySent
         if not slot.allowance.covers(slot.sent) or self._cooldowns.of(slot.token, slot.resource):
             raise WindowClosed
         slot.sent += 1

@@ -3,7 +3,7 @@
 HttpError
  ├ AnswerError ── Transient, and the kinds that an API adds
  ├ RateLimitedUntil, LimitNeverLifts
- ├ RequestFailed, RetryBudgetSpent
+ ├ RequestFailed, RetryBudgetSpent, RequestOutcomeUnknown
  └ ForeignOrigin, TooManyRedirects
 """
 
@@ -77,7 +77,7 @@ class LimitNeverLifts(HttpError):
 
 
 class RequestFailed(HttpError):
-    """A request failed on every attempt.
+    """A request failed on every attempt. One that must not be sent twice was then not carried out.
 
     Attributes: url; attempts; cause; status, of the last answer, 0 where there was none.
     """
@@ -95,6 +95,23 @@ class RequestFailed(HttpError):
         return (
             f"failed {self.attempts} times, at last by: {self.cause}. Next: run the task again later, what "
             "is finished is kept"
+        )
+
+
+class RequestOutcomeUnknown(HttpError, PermanentError):
+    """A request that must not be sent twice was sent, and nothing says for sure whether it was carried out.
+
+    Attributes: method; url; cause; status, of the answer, 0 where none came.
+    """
+
+    def __init__(self, method: str, url: str, cause: str, status: int) -> None:
+        super().__init__(method, url, cause, status)
+        self.method, self.url, self.cause, self.status = method, url, cause, status
+
+    def __str__(self) -> str:
+        return (
+            f"{self.method} {self.url}: outcome unknown, it was sent once and not again: {self.cause}. Next: "
+            "look in the API whether it was carried out, and send it again only if it was not"
         )
 
 

@@ -9,16 +9,18 @@ from typing import TypeVar
 
 import aiohttp
 import stamina
-from yarl import URL
 
 from include.http.bounds import Bounds
-from include.http.errors import RequestFailed, RetryBudgetSpent, Transient
+from include.http.errors import RequestFailed, RequestOutcomeUnknown, RetryBudgetSpent, Transient
+from include.http.request import Request
 from include.http.request_cost import RequestCost
 
 FEWEST_RETRIES = 20
 RETRIES_PER_ITEM = 0.1  # a healthy API needs far fewer: one in a thousand requests
 CAUSES_KEPT = 3
-RETRYABLE = (Transient, aiohttp.ClientError, TimeoutError, OSError)
+# What Transport.ask() raises of a request that is repeatable; of another one only where it did not leave.
+UNSENT = (aiohttp.ClientError, TimeoutError, OSError)
+RETRYABLE = (Transient, *UNSENT)
 
 T = TypeVar("T")
 log = logging.getLogger(__name__)
@@ -49,26 +51,34 @@ class RetryBudget:
 
 async def with_retries(
     ask: Callable[[], Awaitable[T]],
-    url: URL,
+    request: Request,
     cost: RequestCost,
     budget: RetryBudget,
     bounds: Bounds,
     attempts: int | None = None,
+    *,
+    without_secrets: Callable[[str], str],
 ) -> T:
     """Ask until there is a usable answer, `attempts` times at most (as the bounds have it, unless given).
 
-    Raises: RequestFailed after the last one; RetryBudgetSpent; at once, what no retry would change.
+    A request that is not repeatable is asked again only where it did not leave: an answer that is not usable
+    does not say whether it was carried out.
+
+    Args: without_secrets: makes a text fit for a log.
+    Raises: RequestFailed after the last one; RetryBudgetSpent; RequestOutcomeUnknown; at once, what no retry
+        would change.
     """
+    on = RETRYABLE if request.is_repeatable else UNSENT
     cause, attempts = "", attempts or bounds.attempts
     try:
         async for attempt in stamina.retry_context(
-            on=RETRYABLE,
+            on=on,
             attempts=attempts,
             timeout=None,
             wait_initial=bounds.retry_first_s,
             wait_max=bounds.retry_most_s,
             wait_jitter=bounds.retry_jitter_s,
-        ).with_name(f"request of {url.path}", (), {}):
+        ).with_name(f"{request.method} request", (), {}):
             if attempt.num > 1:
                 budget.spend(cause)
                 cost.retries += 1
@@ -76,16 +86,18 @@ async def with_retries(
                 try:
                     return await ask()
                 except RETRYABLE as error:
-                    cause = _cause_of(error, url)
+                    known = isinstance(error, Transient)
+                    cause = without_secrets(str(error) if known else f"{request.url}: {cause_of(error)}")
                     log.warning("attempt %d of %d: %s", attempt.num, attempts, cause)
                     raise
     except RETRYABLE as error:
-        status = error.status if isinstance(error, Transient) else 0
-        raise RequestFailed(str(url), attempts, cause, status) from error
+        url, status = without_secrets(str(request.url)), error.status if isinstance(error, Transient) else 0
+        if not isinstance(error, on):
+            raise RequestOutcomeUnknown(request.method, url, cause, status) from error
+        raise RequestFailed(url, attempts, cause, status) from error
     raise AssertionError("stamina ends by a result or by an error")
 
 
-def _cause_of(error: BaseException, url: URL) -> str:
-    if isinstance(error, Transient):
-        return str(error)
-    return f"{url}: {type(error).__name__} {error}".rstrip()
+def cause_of(error: BaseException) -> str:
+    """Return the kind of an error and what it says."""
+    return f"{type(error).__name__} {error}".rstrip()

@@ -41,6 +41,14 @@ class ApiRules:
             return Limited(EVERYTHING, retry_after_s(answer.headers, now), reason)
         return None
 
+    def not_done(self, answer: Answer) -> bool:
+        """Tell whether an answer says for sure that nothing was done: then any request may be sent again.
+
+        401 has not been applied (RFC 9110, 15.5.2), 429 was refused unread. A 503 may come from a proxy that
+        lost the answer, also with Retry-After: an API that promises more overrides this.
+        """
+        return answer.status in (401, 429)
+
     def read_quota(self, answer: Answer, resource: str, now: datetime) -> Quota | None:  # noqa: ARG002
         """Return what an answer says is left of a resource; None where it says nothing."""
         return None

@@ -13,14 +13,21 @@ from yarl import URL
 
 from include.http.answers import Answer, Redirect, without_secrets
 from include.http.bounds import Bounds
-from include.http.budget import Budget, Slot, WindowClosed
+from include.http.budget import AlreadySent, Budget, Slot, WindowClosed
 from include.http.cooldown_store import CooldownStore
 from include.http.cooldowns import Cooldowns
-from include.http.errors import ForeignOrigin, TooManyRedirects
+from include.http.errors import (
+    ForeignOrigin,
+    HttpError,
+    LimitNeverLifts,
+    RequestOutcomeUnknown,
+    TooManyRedirects,
+)
 from include.http.limits import read_server_time
 from include.http.pacing import Pace, PacedConnector
 from include.http.request import Received, Request
 from include.http.request_cost import RequestCost
+from include.http.retries import cause_of
 from include.http.rules import ApiRules
 from include.http.tokens import Token
 
@@ -32,6 +39,11 @@ T = TypeVar("T")
 
 class Transport:
     """The connections to one API, to be entered inside an event loop. It follows no redirect by itself.
+
+    A request that is not repeatable is sent at most once. What it knows of one that failed: until the
+    connector gave it a connection nothing of it left; from then on it may have been carried out, whatever
+    class the error has (aiohttp sends some methods a second time, and an error of that time tells nothing of
+    the first).
 
     Args:
         base_url: root of the API, of whose origin alone anything is asked.
@@ -99,23 +111,16 @@ class Transport:
     async def ask(self, request: Request, cost: RequestCost) -> Received:
         """Send one request as soon as the limits allow; return any answer that is not a refusal by them.
 
-        A token that is rejected is set aside, unless it is the last one; the others that may ask go on.
+        A token that is rejected is set aside, unless it is the last one; the others that may ask go on. A
+        request that is not repeatable goes again only where the rules say that nothing was done; else its
+        refusal is returned too.
+
+        Raises: RequestOutcomeUnknown where such a request was sent and its answer was lost; of the errors of
+            aiohttp, then, only those of a request that did not leave; RateLimitedUntil; LimitNeverLifts.
         """
         while True:
-            async with self.budget.slot(request, cost) as slot:
-                try:
-                    received = await self._send(request, slot.token)
-                except WindowClosed:
-                    continue
-                answer = received.answer
-                rejected = answer.status == 401 and self.budget.set_aside(slot.token)  # noqa: PLR2004
-                if rejected and self.budget.left_of(request.tokens):
-                    continue
-                limit = self._rules.read_limit(answer, request.resource, self._now())
-                if limit is None:
-                    self._learn(slot, answer)
-                    return received
-                self.budget.refused(slot, limit)
+            if received := await self._ask_once(request, cost):
+                return received
 
     async def follow(
         self, request: Request, ask: Callable[[Request], Awaitable[T | Redirect]]
@@ -123,15 +128,19 @@ class Transport:
         """Ask for something, and where it is elsewhere, there; return it, and the hops that it took.
 
         Each hop is checked for its origin, paced and counted. A target without a query takes that of the
-        request along, else it would be another list.
+        request along, else it would be another list. What is not repeatable is not sent to a second place:
+        whether the first one did it, a redirect does not say.
 
-        Raises: ForeignOrigin; TooManyRedirects; what `ask` raises.
+        Raises: ForeignOrigin; TooManyRedirects; RequestOutcomeUnknown; what `ask` raises.
         """
         target = request
         for hops in range(self.bounds.redirects + 1):
             value = await ask(target)
             if not isinstance(value, Redirect):
                 return value, hops
+            if not target.is_repeatable:
+                cause = f"redirected to {self.without_secrets(value.location)[:200]!a}, not followed"
+                raise self._unknown(target, cause, value.status)
             url = self._target_of(target.url, value)
             self.require_own_origin(request.url, url)
             target = replace(target, url=url)
@@ -163,22 +172,58 @@ class Transport:
             raise self._foreign(url, ascii(self.without_secrets(redirect.location)[:200])) from None
         return target if target.query_string else target.with_query(url.query)
 
-    def _learn(self, slot: Slot, answer: Answer) -> None:
-        quota = self._rules.read_quota(answer, slot.resource, self._now())
-        self.budget.learn(slot, quota, whole=self._rules.is_success(answer))
+    async def _ask_once(self, request: Request, cost: RequestCost) -> Received | None:
+        """Return an answer; None where the request may go again at once, by another token or later."""
+        slot: Slot | None = None
+        try:
+            async with self.budget.slot(request, cost) as slot:
+                received = await self._send(request, slot)
+                return None if self._take(received.answer, request, slot) else received
+        except WindowClosed:
+            return None
+        except HttpError:
+            raise
+        except Exception as error:
+            # Also what fails later, such as a full disk where a limit is remembered: no retry may follow it.
+            if slot is None or slot.repeatable or not slot.sent:
+                raise
+            lost = "the connection was lost" if isinstance(error, AlreadySent) else cause_of(error)
+            raise self._unknown(request, self.without_secrets(lost), slot.status) from error
 
-    async def _send(self, request: Request, token: Token) -> Received:
-        headers = {**request.headers, **self._rules.credentials(token)}
-        if etag := request.etags.get(token):
+    def _take(self, answer: Answer, request: Request, slot: Slot) -> bool:
+        """Learn from an answer about tokens and limits; return whether the request is to go again."""
+        slot.repeatable = slot.repeatable or self._rules.not_done(answer)
+        rejected = answer.status == 401 and self.budget.set_aside(slot.token)  # noqa: PLR2004
+        if rejected and slot.repeatable and self.budget.left_of(request.tokens):
+            return True
+        limit = self._rules.read_limit(answer, request.resource, self._now())
+        if limit is None:
+            quota = self._rules.read_quota(answer, slot.resource, self._now())
+            self.budget.learn(slot, quota, whole=self._rules.is_success(answer))
+            return False
+        try:
+            self.budget.refused(slot, limit)
+        except LimitNeverLifts:
+            if slot.repeatable:
+                raise  # else the caller hears of its request first: whoever asks next meets the limit
+        return slot.repeatable
+
+    def _unknown(self, request: Request, cause: str, status: int) -> RequestOutcomeUnknown:
+        return RequestOutcomeUnknown(request.method, self.without_secrets(str(request.url)), cause, status)
+
+    async def _send(self, request: Request, slot: Slot) -> Received:
+        headers = {**request.headers, **self._rules.credentials(slot.token)}
+        if etag := request.etags.get(slot.token):
             headers["If-None-Match"] = etag
         async with self._session.request(
             request.method, request.url, json=request.body, headers=headers, allow_redirects=False
         ) as response:
+            slot.status = response.status
             body = await _read_body(response, self._max_body_bytes)
             told = {name.lower(): value for name, value in response.headers.items()}
             self.server_time = read_server_time(told, self._now())
             answer = Answer(str(request.url), response.status, told, body, self._secrets)
-            return Received(answer, token, _links(response))
+            return Received(answer, slot.token, _links(response))
 
 
 async def _read_body(response: aiohttp.ClientResponse, most_bytes: int) -> bytes:

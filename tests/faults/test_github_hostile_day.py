@@ -20,7 +20,7 @@ from include.github.rank import rank
 from include.github.request import TopRepositoriesRequest
 from include.github.search.rest import RestSearch
 from include.http.cooldown_store import CooldownStore
-from tests.integration.github.server import RecordingServer
+from tests.integration.http.server import RecordingServer
 
 DAY = date(2026, 8, 20)
 NOW = datetime(2026, 8, 21, 1, tzinfo=UTC)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from functools import partial
@@ -130,8 +130,8 @@ class GitHubClient:
         Raises: RequestFailed after the last attempt; RetryBudgetSpent; RateLimitedUntil; an AnswerError
             that no retry would change; ForeignOrigin; TooManyRedirects.
         """
-        once = partial(self._get_once, url, read, cost)
-        return await with_retries(once, url, cost, self.retries, self.bounds)
+        request = Request(url, self._resource(url))
+        return await self._with_retries(partial(self._get_once, request, read, cost), request, cost)
 
     async def query(
         self,
@@ -150,9 +150,11 @@ class GitHubClient:
         Raises: as get(), but for what redirects are about.
         Source: https://github.blog/changelog/2025-07-21-including-timeouts-in-primary-rate-limits
         """
-        request = Request(self._graphql, "graphql", "POST", {"query": text, "variables": dict(variables)})
-        once = partial(self._query_once, request, read, cost)
-        return await with_retries(once, self._graphql, cost, self.retries, self.bounds, attempts)
+        body: JsonValue = {"query": text, "variables": dict(variables)}
+        request = Request(self._graphql, "graphql", "POST", body, repeatable=True)  # it only asks
+        return await self._with_retries(
+            partial(self._query_once, request, read, cost), request, cost, attempts
+        )
 
     def without_secrets(self, text: str) -> str:
         """Return what the server said fit for a log."""
@@ -168,13 +170,25 @@ class GitHubClient:
             request = Request(self.url("rate_limit"), "rate_limit", tokens=(token,))
             once = partial(self._quotas_once, request, cost)
             try:
-                found.append(await with_retries(once, request.url, cost, self.retries, self.bounds))
+                found.append(await self._with_retries(once, request, cost))
             except NotFound:
                 return ()
             except Unauthorized:
                 if token in self._transport.budget.tokens:  # the last one, which is not set aside
                     raise
         return tuple(found)
+
+    async def _with_retries(
+        self,
+        once: Callable[[], Awaitable[T]],
+        request: Request,
+        cost: RequestCost,
+        attempts: int | None = None,
+    ) -> T:
+        hide = self._transport.without_secrets
+        return await with_retries(
+            once, request, cost, self.retries, self.bounds, attempts, without_secrets=hide
+        )
 
     async def _query_once(self, request: Request, read: Callable[[JsonValue], T], cost: RequestCost) -> T:
         before = cost.requests
@@ -196,9 +210,8 @@ class GitHubClient:
                 self._transport.budget.take_quota(token, resource, quota)
         return token_quota(token, quotas, self._transport.budget.allowance(token, "core").share, now)
 
-    async def _get_once(self, url: URL, read: Callable[[JsonValue], T], cost: RequestCost) -> Page[T]:
-        first = Request(url, self._resource(url))
-        page, hops = await self._transport.follow(first, partial(self._get_page, read, cost))
+    async def _get_once(self, request: Request, read: Callable[[JsonValue], T], cost: RequestCost) -> Page[T]:
+        page, hops = await self._transport.follow(request, partial(self._get_page, read, cost))
         return replace(page, moved=hops > 0)
 
     async def _get_page(

@@ -92,7 +92,8 @@ class ConditionalRequests:
     def drop(self, url: URL, received: ReceivedPage) -> None:
         """Forget an answer that is of no use, so that the next request is without a condition."""
         if self._kept and received.kept:
-            log.warning("what is kept of %s is of no use: asking for it as if it were new", url)
+            shown = self._transport.without_secrets(str(url))
+            log.warning("what is kept of %s is of no use: asking for it as if it were new", shown)
             self._kept.drop(self._accounts[received.token], str(url))
 
     def _next_url(self, url: URL, received: Received) -> URL | None:

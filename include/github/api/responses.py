@@ -46,7 +46,7 @@ def read_value(answer: Answer) -> JsonValue | Redirect:
 def error_of(kind: type[AnswerError], answer: Answer, detail: str) -> AnswerError:
     """Make the error `kind` of an answer."""
     return kind(
-        answer.url,
+        answer.without_secrets(answer.url),  # a redirect of the server's may have put one there
         answer.status,
         answer.without_secrets(detail),
         ascii(answer.headers.get("x-github-request-id", ""))[1:-1][:100],
@@ -76,7 +76,7 @@ def _read_redirect(answer: Answer) -> Redirect:
     location = answer.headers.get("location") or _field(answer.body, "url")
     if not location:
         raise error_of(Transient, answer, "a redirect that does not say where to")
-    return Redirect(location)
+    return Redirect(location, answer.status)
 
 
 def _status_error(answer: Answer) -> AnswerError:

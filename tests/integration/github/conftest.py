@@ -17,7 +17,7 @@ from include.github_stand_in.sample import Sample
 from include.http.cooldown_store import CooldownStore
 from tests.clock import DAY, now
 from tests.integration.github.crowd import PLENTY
-from tests.integration.github.server import RecordingServer, answers, ok
+from tests.integration.http.server import RecordingServer, answers, ok
 
 # Quick, but of the same shape as in production.
 BOUNDS = {

@@ -9,7 +9,7 @@ from include.github.api.errors import TooManyPages
 from include.github.commits.rest import count_commits
 from include.http.errors import RequestFailed
 from include.http.request_cost import RequestCost
-from tests.integration.github.server import answers, ok
+from tests.integration.http.server import answers, ok
 
 DAY = date(2026, 8, 20)
 

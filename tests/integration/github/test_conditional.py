@@ -17,7 +17,7 @@ from include.http.errors import RequestFailed
 from include.http.request_cost import RequestCost
 from include.http.tokens import Token
 from tests.clock import now
-from tests.integration.github.server import answers, json_answer, ok
+from tests.integration.http.server import answers, json_answer, ok
 
 TOKEN, OTHER = "ghp_0123456789abcdef", "ghp_fedcba9876543210"
 

@@ -20,7 +20,7 @@ from include.http.errors import LimitNeverLifts, RateLimitedUntil
 from include.http.request_cost import RequestCost
 from include.http.tokens import Token
 from tests.clock import now
-from tests.integration.github.server import answers, json_answer, ok
+from tests.integration.http.server import answers, json_answer, ok
 
 SECONDARY = {"message": "You have exceeded a secondary rate limit. Please wait a few minutes."}
 PRIMARY = {"message": "API rate limit exceeded for user ID 1."}

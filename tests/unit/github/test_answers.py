@@ -150,6 +150,14 @@ def test_an_error_quotes_the_answer_but_no_secret():
     assert len(text) < 450
 
 
+def test_an_address_shows_no_secret_either():
+    """The server's redirect may have put it there."""
+    echoed = Answer(f"{URL}?token=ghp_abcdefgh", 404, {}, b"", ("ghp_abcdefgh",))
+    with pytest.raises(answer_errors.NotFound) as error:
+        read_value(echoed)
+    assert "ghp_" not in f"{error.value} {error.value!r}"
+
+
 @pytest.mark.parametrize("before", range(180, 210, 5))
 def test_no_part_of_a_secret_is_left_where_the_text_is_cut(before):
     """A token across the cut is hidden whole: the start of it would not be recognised any more."""
@@ -169,10 +177,9 @@ def test_a_422_prints_its_errors():
 @pytest.mark.parametrize("status", [301, 302, 307, 308])
 def test_redirects(status):
     """The Location header, else the url of the body, says where to."""
-    assert read_value(answer(status, b"", location="/repositories/1")) == Redirect("/repositories/1")
-    assert read_value(answer(status, {"url": "https://api.github.com/r"})) == Redirect(
-        "https://api.github.com/r"
-    )
+    assert read_value(answer(status, b"", location="/repositories/1")) == Redirect("/repositories/1", status)
+    named = read_value(answer(status, {"url": "https://api.github.com/r"}))
+    assert named == Redirect("https://api.github.com/r", status)
 
 
 def test_quota():
