@@ -237,6 +237,6 @@ async def _read_body(response: aiohttp.ClientResponse, most_bytes: int) -> bytes
 
 def _links(response: aiohttp.ClientResponse) -> Mapping[str, URL] | None:
     try:
-        return {name: URL(str(link["url"])) for name, link in response.links.items()}
+        return {name: URL(link["url"]) for name, link in response.links.items()}
     except ValueError:
         return None

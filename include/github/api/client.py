@@ -212,12 +212,13 @@ class GitHubClient:
 
     async def _get_once(self, request: Request, read: Callable[[JsonValue], T], cost: RequestCost) -> Page[T]:
         page, hops = await self._transport.follow(request, partial(self._get_page, read, cost))
-        return replace(page, moved=hops > 0)
+        return replace(page, moved=True) if hops else page
 
     async def _get_page(
         self, read: Callable[[JsonValue], T], cost: RequestCost, request: Request
     ) -> Page[T] | Redirect:
-        request = replace(request, resource=self._resource(request.url))
+        if (resource := self._resource(request.url)) != request.resource:  # a redirect leads there
+            request = replace(request, resource=resource)
         received = await self._pages.ask(request, cost)
         try:
             value = read_page(received, read)

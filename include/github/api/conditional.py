@@ -62,8 +62,9 @@ class ConditionalRequests:
         url = request.url
         known = self._kept and any(self._kept.knows(account, str(url)) for account in self._accounts.values())
         kept = await asyncio.to_thread(self._find, url) if known else {}
-        etags = {token: answer.etag for token, answer in kept.items()}
-        received = await self._transport.ask(replace(request, etags=etags), cost)
+        if kept:
+            request = replace(request, etags={token: answer.etag for token, answer in kept.items()})
+        received = await self._transport.ask(request, cost)
         answer, token, next_url = received.answer, received.token, self._next_url(url, received)
         if answer.status != NOT_MODIFIED:
             return ReceivedPage(answer, next_url, token)
