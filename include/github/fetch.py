@@ -14,10 +14,7 @@ from itertools import islice
 from pydantic import JsonValue
 
 from include.github.api.client import GitHubClient
-from include.github.api.errors import GitHubError, RateLimitedUntil
 from include.github.api.models import Repository
-from include.github.api.request_cost import RequestCost
-from include.github.api.retries import RetryBudget
 from include.github.commits.checkpoint import CommitCheckpoint
 from include.github.commits.source import CommitSource, FetchedRepository
 from include.github.errors import MostlyGone
@@ -25,6 +22,9 @@ from include.github.progress import Progress
 from include.github.rank import Ranking, require_request
 from include.github.request import TopRepositoriesRequest
 from include.github.tables import write_tables
+from include.http.errors import HttpError, RateLimitedUntil
+from include.http.request_cost import RequestCost
+from include.http.retries import RetryBudget
 from include.staging.files import StagingPath
 from include.staging.manifest import Manifest, StagedBy, own_manifest, parts_are_whole, save_manifest
 
@@ -101,7 +101,7 @@ class _Fetching:
         self._queue: list[tuple[int, Repository]] = []
         self._limited: RateLimitedUntil | None = None
         self._saves: set[asyncio.Task[None]] = set()
-        client.retries = RetryBudget.for_repositories(len(ranking))
+        client.retries = RetryBudget.for_items(len(ranking))
         unpushed = len(ranking) - records.asked
         self._progress = Progress(client, unpushed + records.finished, len(ranking))
 
@@ -133,7 +133,7 @@ class _Fetching:
                 return
             except MostlyGone:
                 raise
-            except GitHubError as error:
+            except HttpError as error:
                 log.error("%s failed, the fetch stops: %s", batch[0][1].full_name, error)  # noqa: TRY400
                 error.add_note(_named(batch))
                 raise

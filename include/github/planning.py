@@ -9,7 +9,6 @@ from datetime import datetime
 
 from include.clickhouse.client import ClickHouse
 from include.github.api.client import GitHubClient
-from include.github.api.pacing import GUARD
 from include.github.api.quotas import TokenQuota
 from include.github.apis import commits_by
 from include.github.commits.checkpoint import CommitCheckpoint
@@ -17,6 +16,7 @@ from include.github.plan import Plan, Window, Work, graphql_cost, make_plan, res
 from include.github.rank import Ranking
 from include.github.request import Api, RunOptions
 from include.github.runs import extra_pages_of_a_repository, record_plan
+from include.http.pacing import GUARD
 from include.staging.files import StagingPath
 
 log = logging.getLogger(__name__)

@@ -12,7 +12,6 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, NonNegativeInt, Valid
 
 from include.github.api.client import GitHubClient
 from include.github.api.models import Repository
-from include.github.api.request_cost import RequestCost
 from include.github.errors import DayNotOver, NothingRanked, WrongRanking
 from include.github.request import TopRepositoriesRequest
 from include.github.search.checkpoint import CheckpointedSearch
@@ -21,6 +20,7 @@ from include.github.search.order import Order
 from include.github.search.rest import RestSearch
 from include.github.search.short_list import ShortList
 from include.github.search.source import Search
+from include.http.request_cost import RequestCost
 from include.staging.errors import StagingFileDamaged
 from include.staging.files import StagingPath, open_buffered, written_atomically
 from include.text import first_problem

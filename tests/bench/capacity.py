@@ -21,7 +21,7 @@ from statistics import median
 
 from include.clickhouse.load import StagedPart, load_part
 from include.clickhouse.publish import check_day, publish_day
-from include.github.api.pacing import GUARD
+from include.http.pacing import GUARD
 from include.pages.top_repositories import render_top_repositories
 from include.pages.top_repositories_data import HISTORY_DAYS, read_top_repositories
 from tests.bench.capacity_model import PUSHED_EVERY, Day

@@ -8,9 +8,9 @@ import sys
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from include.github.api.pacing import GUARD
 from include.github.request import Api
 from include.github.search.source import SEARCH_SHOWS
+from include.http.pacing import GUARD
 from include.pages.top_repositories_data import HISTORY_DAYS
 from include.staging.tables import ROWS_PER_PART
 

@@ -1,7 +1,7 @@
 """How much of the allowed rate does a fetch use, and does it ever use more, by the clock of the server?
 
 The stand-in answers after 50 ms, in a process of its own; its request log is the judge.
-Answers: GUARD and CATCH_UP_S in include/github/api/pacing.py.
+Answers: GUARD and CATCH_UP_S in include/http/pacing.py.
 """
 
 import asyncio

@@ -5,11 +5,11 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 from include.github.api.client import GitHubClient
-from include.github.api.cooldown_store import CooldownStore
 from include.github.apis import commits_by, search_by
 from include.github.fetch import fetch
 from include.github.rank import rank
 from include.github.request import Api, TopRepositoriesRequest
+from include.http.cooldown_store import CooldownStore
 from include.staging.manifest import Manifest
 
 SCHEMA = Path(__file__).resolve().parents[2] / ".venv" / "github.graphql"  # of npm, if that is here

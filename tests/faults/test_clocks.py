@@ -11,11 +11,8 @@ from aiohttp.test_utils import TestServer
 
 from include.clickhouse.client import ClickHouse, NativeClient
 from include.clickhouse.embedded import EmbeddedClient
-from include.github.api.bounds import Bounds
+from include.github.api.bounds import GitHubBounds
 from include.github.api.client import GitHubClient
-from include.github.api.cooldown_store import CooldownStore
-from include.github.api.errors import LimitNeverLifts, RateLimitedUntil
-from include.github.api.request_cost import RequestCost
 from include.github.errors import DayNotOver
 from include.github.rank import RANKING, rank
 from include.github.request import TopRepositoriesRequest
@@ -24,6 +21,9 @@ from include.github_stand_in.app import FAULTS, REQUEST_LOG, create_app
 from include.github_stand_in.faults import Fault
 from include.github_stand_in.quota import Quota
 from include.github_stand_in.sample import Sample
+from include.http.cooldown_store import CooldownStore
+from include.http.errors import LimitNeverLifts, RateLimitedUntil
+from include.http.request_cost import RequestCost
 from tests import clock
 from tests.clock import now
 from tests.dags.sample_github import SampleGitHub, sample_github
@@ -179,7 +179,7 @@ class Api:
         return GitHubClient(
             str(self.server.make_url("/")), tokens=(), requests_per_second=500, max_concurrent_requests=1,
             timeout_s=5, limits=CooldownStore(self.directory), now=self.ours,
-            bounds=Bounds(max_sleep_s=0),
+            bounds=GitHubBounds(max_sleep_s=0),
         )  # fmt: skip
 
     async def ask(self) -> datetime | None:
@@ -235,11 +235,11 @@ async def test_a_clock_that_is_behind_and_not_told(tmp_path: Path):
     async with running_api(-HOUR, tmp_path, core=1) as api:
         api.faults.add(NO_DATE)
         assert await api.ask() is None
-        for _ in range(Bounds.strikes + 1):  # the first wait is known before it is refused
+        for _ in range(GitHubBounds.strikes + 1):  # the first wait is known before it is refused
             api.pass_until(await api.ask() or api.ours.now)
         with pytest.raises(LimitNeverLifts):
             await api.ask()
-        assert api.answers == [200] + [403] * (Bounds.strikes + 1)
+        assert api.answers == [200] + [403] * (GitHubBounds.strikes + 1)
 
 
 async def test_a_limit_written_down_by_a_clock_that_was_ahead(tmp_path: Path):

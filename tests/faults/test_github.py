@@ -19,9 +19,8 @@ import pytest
 from aiohttp.test_utils import TestServer
 
 from include.github.api import answer_errors, errors
-from include.github.api.bounds import Bounds
+from include.github.api.bounds import GitHubBounds
 from include.github.api.client import GitHubClient
-from include.github.api.cooldown_store import CooldownStore
 from include.github.commits.rest import RestCommits
 from include.github.errors import MostlyGone
 from include.github.fetch import fetch
@@ -32,6 +31,15 @@ from include.github_stand_in.app import FAULTS, REQUEST_LOG, create_app
 from include.github_stand_in.faults import Fault
 from include.github_stand_in.quota import Quota
 from include.github_stand_in.sample import Sample
+from include.http.cooldown_store import CooldownStore
+from include.http.errors import (
+    ForeignOrigin,
+    LimitNeverLifts,
+    RateLimitedUntil,
+    RequestFailed,
+    RetryBudgetSpent,
+    TooManyRedirects,
+)
 from include.staging.manifest import MANIFEST, Manifest
 from include.staging.tables import read_batches
 from tests.servers.free_port import free_ports
@@ -43,8 +51,8 @@ TOKEN = "ghp_0123456789abcdef"
 AT_ONCE = 4
 PLENTY = Quota(core_per_hour=100_000, search_per_minute=100_000)
 # Quick, but of the same shape as in production.
-BOUNDS = Bounds(
-    secondary_wait_s=0.1,
+BOUNDS = GitHubBounds(
+    refusal_wait_s=0.1,
     strikes=2,
     attempts=3,
     retry_first_s=0.01,
@@ -229,7 +237,7 @@ async def test_a_fault_that_passes_costs_requests_but_no_rows(run, truth, name):
     assert len(run.sent) == manifest.facts["requests"]
 
 
-OF_ALL = (errors.LimitNeverLifts, errors.RateLimitedUntil, MostlyGone)  # not about a repository
+OF_ALL = (LimitNeverLifts, RateLimitedUntil, MostlyGone)  # not about a repository
 LASTING = {
     "revoked token": (
         {"status": 401, "body": b'{"message": "Bad credentials"}'},
@@ -253,43 +261,43 @@ LASTING = {
     ),
     "304 without being asked": (
         {"status": 304, "body": b""},
-        errors.RequestFailed,
-        r"3 times.*/commits.*304.*no condition was sent; a cache on the way.*Run the task again later",
+        RequestFailed,
+        r"3 times.*/commits.*304.*no condition was sent; a cache on the way.*run the task again later",
     ),
     "limit that never lifts": (
         limited(403, SECONDARY),
-        errors.LimitNeverLifts,
+        LimitNeverLifts,
         "3 times in a row.*lower requests_per_second",
     ),
     "hour is spent": (
         limited(403, PRIMARY, X_RateLimit_Remaining="0", X_RateLimit_Reset=str(int(NOON.timestamp()) + 3600)),
-        errors.RateLimitedUntil,
+        RateLimitedUntil,
         r"'core': no request before 2026-08-21 13:00:0\d UTC",
     ),
     "down": (
         {"status": 503, "body": b"<html>Unicorn!</html>", "headers": {"X-GitHub-Request-Id": "AB:12"}},
-        errors.RequestFailed,
-        r"3 times.*/commits.*Unicorn!.*AB:12.*Run the task again later",
+        RequestFailed,
+        r"3 times.*/commits.*Unicorn!.*AB:12.*run the task again later",
     ),
     "nobody there": (
         {"drop": True, "reset": True},
-        (errors.RequestFailed, errors.RetryBudgetSpent),
-        r"/commits.*Connection reset by peer.*(Run|then run) the task again later",
+        (RequestFailed, RetryBudgetSpent),
+        r"/commits.*Connection reset by peer.*Next: run the task again later",
     ),
     "commit without a date": (
         replaced(b'"date":"2026', b'"date":"never'),
-        errors.RequestFailed,
-        r"/commits.*commit '[0-9a-f]{40}'.*committer\.date.*Run the task again later",
+        RequestFailed,
+        r"/commits.*commit '[0-9a-f]{40}'.*committer\.date.*run the task again later",
     ),
     "redirect to another server": (
         {"status": 301, "headers": {"Location": "https://api.github.com/x"}},
-        errors.ForeignOrigin,
+        ForeignOrigin,
         r"/commits.* points at https://api.github.com.*host of the GitHub connection",
     ),
     "redirect in a circle": (
         {"status": 302, "headers": {"Location": "/repositories/1/commits"}},
-        errors.TooManyRedirects,
-        r"/commits.*after 5 hops.*Check the host",
+        TooManyRedirects,
+        r"/commits.*after 5 hops.*Next: check the host",
     ),
     "list without an end": (
         {"status": 200, "body": ONE_COMMIT, "headers": {"Link": '</x/commits?page=2>; rel="next"'}},
@@ -298,7 +306,7 @@ LASTING = {
     ),
     "link to another server": (
         {"headers": {"Link": '<http://127.0.0.1:9/x>; rel="next"'}},
-        errors.ForeignOrigin,
+        ForeignOrigin,
         r"points at http://127.0.0.1:9/x.*host of the GitHub connection",
     ),
     "sees nothing": (
@@ -347,7 +355,7 @@ async def test_the_rate_is_kept_while_every_other_request_fails(run, truth):
 
 async def test_nobody_listens(run, truth):
     """A refused connection is told with address and next step; the next try, with the API there, is exact."""
-    with pytest.raises(errors.RequestFailed, match=r"/search/repositories.*Connect.*Run the task again"):
+    with pytest.raises(RequestFailed, match=r"/search/repositories.*Connect.*run the task again"):
         await run.try_once(f"http://127.0.0.1:{free_ports(1)[0]}")
     assert list(run.directory.iterdir() if run.directory.exists() else ()) == []
     manifest = await run.try_once()

@@ -12,15 +12,15 @@ from include.clickhouse.embedded import EmbeddedClient
 from include.clickhouse.load import load_part
 from include.clickhouse.publish import check_day, publish_day
 from include.clickhouse.schema import migrate
-from include.github.api.bounds import Bounds
+from include.github.api.bounds import GitHubBounds
 from include.github.api.client import GitHubClient
-from include.github.api.cooldown_store import CooldownStore
 from include.github.commits.rest import RestCommits
 from include.github.fetch import fetch
 from include.github.rank import rank
 from include.github.request import TopRepositoriesRequest
 from include.github.search.rest import RestSearch
-from tests.integration.github.server import RecordingServer
+from include.http.cooldown_store import CooldownStore
+from tests.integration.http.server import RecordingServer
 
 DAY = date(2026, 8, 20)
 NOW = datetime(2026, 8, 21, 1, tzinfo=UTC)
@@ -122,7 +122,7 @@ async def fetched(directory: Path):
         timeout_s=10,
         limits=CooldownStore(directory / "limits"),
         now=lambda: NOW,
-        bounds=Bounds(attempts=1),
+        bounds=GitHubBounds(attempts=1),
     )
     request = TopRepositoriesRequest(top=2, query="stars:>1", day=DAY)
     try:

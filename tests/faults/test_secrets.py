@@ -14,9 +14,10 @@ from airflow.sdk._shared.secrets_masker import reset_secrets_masker
 from airflow.sdk.log import mask_secret
 from psycopg2 import sql
 
-from include.github.api.answer_errors import AnswerError
-from include.github.api.responses import Answer, read_value
+from include.github.api.responses import read_value
 from include.github_stand_in.faults import Fault
+from include.http.answers import Answer
+from include.http.errors import AnswerError
 from stagehouse.hooks.clickhouse_hook import ClickHouseHook
 from stagehouse.hooks.github_hook import GitHubHook
 from stagehouse.hooks.postgres_hook import StagehousePostgresHook

@@ -4,11 +4,11 @@ import pytest
 from aiohttp.test_utils import TestServer
 
 from include.github.api.client import GitHubClient
-from include.github.api.cooldown_store import CooldownStore
 from include.github.rank import rank
 from include.github.request import TopRepositoriesRequest
 from include.github.search.rest import RestSearch
 from include.github_stand_in.app import REQUEST_LOG, create_app
+from include.http.cooldown_store import CooldownStore
 from include.postgres.errors import LeaseLost
 from stagehouse.hooks.storage_roots import staging_root
 from tests.clock import DAY, now

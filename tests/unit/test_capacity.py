@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from include.github.api.pacing import GUARD
+from include.http.pacing import GUARD
 from tests.bench.capacity_model import PER_HOUR, RUN_HOURS, SIZES, Day, table
 
 

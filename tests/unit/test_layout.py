@@ -56,6 +56,13 @@ def test_imports_point_one_way():
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+def test_http_names_no_api():
+    """Has no word of an API that is asked by it: what is GitHub's stands in include/github."""
+    files = [*ROOT.glob("include/http/**/*.py")]
+    assert files
+    assert [path for path in files if "github" in path.read_text().lower()] == []
+
+
 def test_a_module_has_one_identity():
     """Imports `stagehouse.x`, never `plugins.stagehouse.x`, which would be the same file twice."""
     culprits = [

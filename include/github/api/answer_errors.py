@@ -1,39 +1,12 @@
 """What an answer of GitHub may be but what was asked for, in words for the person on call.
 
-AnswerError ── Transient, Unauthorized, Forbidden, NotFound, Empty, Blocked, Invalid, Unexpected
+AnswerError ── Unauthorized, Forbidden, NotFound, Empty, Blocked, Invalid, Unexpected
 """
 
 from __future__ import annotations
 
-from typing import ClassVar
-
 from include.errors import PermanentError
-from include.github.api.errors import GitHubError
-
-
-class AnswerError(GitHubError):
-    """GitHub answered, but not with what was asked for.
-
-    Attributes: url; status, the HTTP status; detail, what the answer says; request_id, GitHub's name of the
-    request (x-github-request-id), which its support asks for.
-    """
-
-    what: ClassVar[str] = "unexpected answer"
-    next_step: ClassVar[str] = ""
-
-    def __init__(self, url: str, status: int, detail: str, request_id: str = "") -> None:
-        super().__init__(url, status, detail, request_id)
-        self.url, self.status, self.detail, self.request_id = url, status, detail, request_id
-
-    def __str__(self) -> str:
-        request = f" [x-github-request-id {self.request_id}]" if self.request_id else ""
-        return f"{self.url}: {self.status}, {self.what}: {self.detail}{request}{self.next_step}"
-
-
-class Transient(AnswerError):
-    """The server is unwell or the answer is not whole: asking again may help."""
-
-    what = "not a usable answer"
+from include.http.errors import AnswerError
 
 
 class Unauthorized(AnswerError, PermanentError):

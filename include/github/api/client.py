@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from functools import partial
 from types import TracebackType
@@ -11,22 +12,22 @@ from typing import Self, TypeVar
 from pydantic import JsonValue
 from yarl import URL
 
-from include.github.api.answer_errors import NotFound, Transient, Unauthorized
-from include.github.api.bounds import Bounds
-from include.github.api.budget import Budget
+from include.github.api.answer_errors import NotFound, Unauthorized
+from include.github.api.bounds import GitHubBounds
 from include.github.api.conditional import ConditionalRequests
-from include.github.api.cooldown_store import CooldownStore
-from include.github.api.cooldowns import Cooldowns
-from include.github.api.errors import TooManyRedirects
-from include.github.api.pacing import Pace, Pacer
 from include.github.api.page_cache import PageCache
 from include.github.api.quotas import TokenQuota, read_quotas, token_quota
-from include.github.api.reading import Page, read_page, read_with, redirect_target, value_here
-from include.github.api.request_cost import RequestCost
-from include.github.api.responses import Redirect
-from include.github.api.retries import RETRYABLE, RetryBudget, with_retries
-from include.github.api.tokens import numbered
-from include.github.api.transport import Request, Transport
+from include.github.api.reading import Page, read_page, read_with, value_here
+from include.github.api.rules import GitHubRules, account_of
+from include.http.answers import Redirect
+from include.http.cooldown_store import CooldownStore
+from include.http.errors import Transient
+from include.http.pacing import Pace, Pacer
+from include.http.request import Request
+from include.http.request_cost import RequestCost
+from include.http.retries import RETRYABLE, RetryBudget, with_retries
+from include.http.tokens import numbered
+from include.http.transport import Transport
 
 RESERVE = 0.1
 
@@ -61,7 +62,7 @@ class GitHubClient:
         timeout_s: float,
         limits: CooldownStore,
         now: Callable[[], datetime],
-        bounds: Bounds | None = None,
+        bounds: GitHubBounds | None = None,
         reserve: float = RESERVE,
         pace: Callable[[], Pace] | None = None,
         kept: PageCache | None = None,
@@ -69,29 +70,29 @@ class GitHubClient:
         self.base_url = URL(base_url.rstrip("/"))
         self.max_concurrent_requests = max_concurrent_requests
         self.requests_per_second = requests_per_second
-        self.bounds = bounds or Bounds()
+        self.bounds = bounds or GitHubBounds()
         self.retries = RetryBudget()
         self.has_token = bool(tokens)
         self._graphql, self._now = _graphql_url(self.base_url), now
-        known = numbered(tokens)
-        self._cooldowns = Cooldowns(limits, base_url, known, now)
-        self._budget = Budget(known, self._cooldowns, self.bounds, now, reserve)
+        accounts = {token: account_of(token, base_url) for token in numbered(tokens)}
         self._transport = Transport(
             self.base_url,
-            known,
-            self._budget,
-            now,
+            GitHubRules(),
+            accounts,
+            cooldowns=limits,
+            now=now,
+            bounds=self.bounds,
+            reserve=reserve,
             pace=pace or partial(Pacer, requests_per_second),
             max_concurrent_requests=max_concurrent_requests,
             timeout_s=timeout_s,
         )
-        self._pages = ConditionalRequests(self._transport, kept, known, base_url)
+        self._pages = ConditionalRequests(self._transport, kept, accounts)
 
     def __repr__(self) -> str:
         return f"GitHubClient({self.base_url})"
 
     async def __aenter__(self) -> Self:
-        self._cooldowns.recall()
         await self._pages.open()
         await self._transport.__aenter__()
         return self
@@ -105,12 +106,12 @@ class GitHubClient:
     @property
     def requests(self) -> int:
         """Requests sent so far, each hop and each retry counted."""
-        return self._budget.requests
+        return self._transport.budget.requests
 
     @property
     def waited_s(self) -> float:
         """Seconds that rate limits have cost so far."""
-        return self._budget.waited_s
+        return self._transport.budget.waited_s
 
     @property
     def server_time(self) -> datetime | None:
@@ -129,8 +130,8 @@ class GitHubClient:
         Raises: RequestFailed after the last attempt; RetryBudgetSpent; RateLimitedUntil; an AnswerError
             that no retry would change; ForeignOrigin; TooManyRedirects.
         """
-        once = partial(self._get_once, url, read, cost)
-        return await with_retries(once, url, cost, self.retries, self.bounds)
+        request = Request(url, self._resource(url))
+        return await self._with_retries(partial(self._get_once, request, read, cost), request, cost)
 
     async def query(
         self,
@@ -149,9 +150,11 @@ class GitHubClient:
         Raises: as get(), but for what redirects are about.
         Source: https://github.blog/changelog/2025-07-21-including-timeouts-in-primary-rate-limits
         """
-        request = Request(self._graphql, "graphql", {"query": text, "variables": dict(variables)})
-        once = partial(self._query_once, request, read, cost)
-        return await with_retries(once, self._graphql, cost, self.retries, self.bounds, attempts)
+        body: JsonValue = {"query": text, "variables": dict(variables)}
+        request = Request(self._graphql, "graphql", "POST", body, repeatable=True)  # it only asks
+        return await self._with_retries(
+            partial(self._query_once, request, read, cost), request, cost, attempts
+        )
 
     def without_secrets(self, text: str) -> str:
         """Return what the server said fit for a log."""
@@ -163,17 +166,29 @@ class GitHubClient:
         It costs requests, but no quota; the budget knows it from then on. Raises: as get().
         """
         cost, found = cost or RequestCost(), []
-        for token in self._budget.tokens:
+        for token in self._transport.budget.tokens:
             request = Request(self.url("rate_limit"), "rate_limit", tokens=(token,))
             once = partial(self._quotas_once, request, cost)
             try:
-                found.append(await with_retries(once, request.url, cost, self.retries, self.bounds))
+                found.append(await self._with_retries(once, request, cost))
             except NotFound:
                 return ()
             except Unauthorized:
-                if token in self._budget.tokens:  # the last one, which is not set aside
+                if token in self._transport.budget.tokens:  # the last one, which is not set aside
                     raise
         return tuple(found)
+
+    async def _with_retries(
+        self,
+        once: Callable[[], Awaitable[T]],
+        request: Request,
+        cost: RequestCost,
+        attempts: int | None = None,
+    ) -> T:
+        hide = self._transport.without_secrets
+        return await with_retries(
+            once, request, cost, self.retries, self.bounds, attempts, without_secrets=hide
+        )
 
     async def _query_once(self, request: Request, read: Callable[[JsonValue], T], cost: RequestCost) -> T:
         before = cost.requests
@@ -192,24 +207,28 @@ class GitHubClient:
         quotas = read_with(lambda value: read_quotas(value, answer.headers, now), value_here(answer), answer)
         for resource, quota in quotas.items():
             if quota.limit:  # GraphQL without a token has a limit of 0: that is no limit that was met
-                self._budget.take_quota(token, resource, quota)
-        return token_quota(token, quotas, self._budget.allowance(token, "core").share, now)
+                self._transport.budget.take_quota(token, resource, quota)
+        return token_quota(token, quotas, self._transport.budget.allowance(token, "core").share, now)
 
-    async def _get_once(self, url: URL, read: Callable[[JsonValue], T], cost: RequestCost) -> Page[T]:
-        target = url
-        for hop in range(self.bounds.redirects + 1):
-            received = await self._pages.ask(target, self._resource(target), cost)
-            try:
-                value = read_page(received, read)
-            except Transient:
-                self._pages.drop(target, received)
-                raise
-            if not isinstance(value, Redirect):
-                self._pages.keep(target, received)
-                return Page(value, received.next_url, moved=hop > 0)
-            target = redirect_target(target, value, received.answer)
-            self._transport.require_own_origin(url, target)
-        raise TooManyRedirects(str(url), self.bounds.redirects)
+    async def _get_once(self, request: Request, read: Callable[[JsonValue], T], cost: RequestCost) -> Page[T]:
+        page, hops = await self._transport.follow(request, partial(self._get_page, read, cost))
+        return replace(page, moved=True) if hops else page
+
+    async def _get_page(
+        self, read: Callable[[JsonValue], T], cost: RequestCost, request: Request
+    ) -> Page[T] | Redirect:
+        if (resource := self._resource(request.url)) != request.resource:  # a redirect leads there
+            request = replace(request, resource=resource)
+        received = await self._pages.ask(request, cost)
+        try:
+            value = read_page(received, read)
+        except Transient:
+            self._pages.drop(request.url, received)
+            raise
+        if isinstance(value, Redirect):
+            return value
+        self._pages.keep(request.url, received)
+        return Page(value, received.next_url)
 
     def _resource(self, url: URL) -> str:
         below_root = url.path.removeprefix(self.base_url.path.rstrip("/"))

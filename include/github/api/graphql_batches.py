@@ -12,9 +12,9 @@ from pydantic import JsonValue
 
 from include.github.api.answer_errors import Forbidden, Invalid, NotFound, Unexpected
 from include.github.api.client import GitHubClient
-from include.github.api.errors import RequestFailed
 from include.github.api.graphql_responses import Refusal
-from include.github.api.request_cost import RequestCost
+from include.http.errors import RequestFailed
+from include.http.request_cost import RequestCost
 
 Item = TypeVar("Item")
 Page = TypeVar("Page")

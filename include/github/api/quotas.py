@@ -11,9 +11,10 @@ from datetime import datetime, timedelta
 
 from pydantic import BaseModel, JsonValue, NonNegativeInt, ValidationError
 
-from include.github.api.allowance import reserved
-from include.github.api.rate_limits import RESOURCES, Quota, seconds_until
-from include.github.api.tokens import Token
+from include.github.api.rate_limits import RESOURCES
+from include.http.allowance import reserved
+from include.http.limits import Quota, seconds_until
+from include.http.tokens import Token
 from include.text import first_problem
 
 

@@ -8,44 +8,16 @@ https://docs.github.com/en/graphql/overview/rate-limits-and-query-limits-for-the
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
+from datetime import datetime
 
-from include.github.api.responses import REDIRECTS, Answer, json_object, message_of
+from include.github.api.responses import message_of
+from include.http.answers import REDIRECTS, Answer, json_object
+from include.http.limits import EVERYTHING, Limited, Quota, retry_after_s, seconds_until, whole_number
 
-EVERYTHING = "all"  # the resource of a limit that is on every request
 RESOURCES = ("core", "search", "graphql")
 # GraphQL says both; the second since 2025, with the code: https://github.com/yanyongyu/githubkit/issues/271
 GRAPHQL_LIMITS = {"RATE_LIMITED", "RATE_LIMIT", "graphql_rate_limit"}
 SECONDARY_LIMIT_WORDS = ("secondary rate", "abuse detection", "abuse-rate-limits", "secondary-rate-limits")
-RESET_MARGIN_S = 1.0  # waiting exactly to the reset meets the limit again (octokit adds a second too)
-MAX_WAIT_S = 7 * 86_400  # no limit of GitHub lasts a day; more is a broken header
-
-
-@dataclass(frozen=True)
-class Limited:
-    """GitHub wants to be left alone.
-
-    Attributes: resource, "core", "search", "graphql" or "all"; wait_s, seconds from the answer, or None where
-    GitHub names none (then: a minute at least, and longer each time); reason, for the log.
-    """
-
-    resource: str
-    wait_s: float | None
-    reason: str
-
-
-@dataclass(frozen=True)
-class Quota:
-    """What is left of a resource.
-
-    Attributes: reset_in_s, seconds from the answer until it is full again; limit, what it is then, if told.
-    """
-
-    remaining: int
-    reset_in_s: float
-    limit: int | None = None
 
 
 def read_limit(answer: Answer, resource: str, now: datetime) -> Limited | None:
@@ -60,28 +32,18 @@ def read_limit(answer: Answer, resource: str, now: datetime) -> Limited | None:
         return None
     headers, message = answer.headers, f"{answer.status} {message_of(answer)}"
     if "retry-after" in headers:
-        return Limited(EVERYTHING, _retry_after_s(headers, now), f"retry-after, {message}")
+        return Limited(EVERYTHING, retry_after_s(headers, now), f"retry-after, {message}")
     return _read_refusal(answer, resource, message, now) if answer.status in (403, 429) else None
 
 
 def read_quota(headers: Mapping[str, str], now: datetime) -> Quota | None:
     """Read x-ratelimit-remaining, -reset and -limit; None where the server sends none, as with limits off."""
-    remaining = _whole_number(headers.get("x-ratelimit-remaining"))
+    remaining = whole_number(headers.get("x-ratelimit-remaining"))
     if remaining is None:
         return None
-    reset = _whole_number(headers.get("x-ratelimit-reset"))
-    limit = _whole_number(headers.get("x-ratelimit-limit"))
+    reset = whole_number(headers.get("x-ratelimit-reset"))
+    limit = whole_number(headers.get("x-ratelimit-limit"))
     return Quota(remaining, 60.0 if reset is None else seconds_until(reset, headers, now), limit)
-
-
-def seconds_until(reset: int, headers: Mapping[str, str], now: datetime) -> float:
-    """Return how long it is, from the answer, to a reset in seconds of the server's clock since the epoch."""
-    return _bounded(reset - read_server_time(headers, now).timestamp() + RESET_MARGIN_S)
-
-
-def read_server_time(headers: Mapping[str, str], now: datetime) -> datetime:
-    """Return the server's own clock, or ours if it tells none: resets are in its time, ours may be off."""
-    return _http_date(headers.get("date", "")) or now
 
 
 def named_resource(headers: Mapping[str, str], by_path: str) -> str:
@@ -118,35 +80,9 @@ def _read_graphql_limit(answer: Answer, now: datetime) -> Limited | None:
         _is_secondary(str(text)) for text in (body.get("message"), *(e.get("message") for e in errors))
     ):
         return None
-    wait_s = _retry_after_s(answer.headers, now) if "retry-after" in answer.headers else None
+    wait_s = retry_after_s(answer.headers, now)
     return Limited(EVERYTHING, wait_s, f"secondary limit, {message_of(answer)}")
 
 
 def _is_secondary(text: str) -> bool:
     return any(words in text.lower() for words in SECONDARY_LIMIT_WORDS)
-
-
-def _retry_after_s(headers: Mapping[str, str], now: datetime) -> float | None:
-    """Seconds to wait; None for 0 and for what cannot be read, which octokit takes as "a minute" too."""
-    text = headers["retry-after"].strip()
-    seconds = _whole_number(text)
-    if seconds is None and (moment := _http_date(text)):
-        seconds = int((moment - read_server_time(headers, now)).total_seconds())
-    return _bounded(seconds) if seconds and seconds > 0 else None
-
-
-def _http_date(text: str) -> datetime | None:
-    try:
-        moment = parsedate_to_datetime(text)
-    except (ValueError, TypeError, IndexError, OverflowError):
-        return None
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-
-
-def _whole_number(text: str | None) -> int | None:
-    text = (text or "").strip()
-    return int(text) if text.isascii() and text.isdigit() and len(text) <= 18 else None  # noqa: PLR2004
-
-
-def _bounded(seconds: float) -> float:
-    return min(max(seconds, RESET_MARGIN_S), MAX_WAIT_S)

@@ -9,10 +9,11 @@ from typing import Generic, TypeVar
 from pydantic import JsonValue
 from yarl import URL
 
-from include.github.api.answer_errors import Transient, Unexpected
-from include.github.api.errors import ForeignOrigin
-from include.github.api.responses import Answer, Redirect, error_of, read_value
-from include.github.api.transport import Received
+from include.github.api.answer_errors import Unexpected
+from include.github.api.responses import error_of, read_value
+from include.http.answers import Answer, Redirect
+from include.http.errors import Transient
+from include.http.tokens import Token
 
 T = TypeVar("T")
 
@@ -23,21 +24,24 @@ class Page(Generic[T]):
 
     value: T
     next_url: URL | None
-    moved: bool
+    moved: bool = False
 
 
-def redirect_target(url: URL, redirect: Redirect, answer: Answer) -> URL:
-    """Return where a redirect of `url` leads. Raises: ForeignOrigin where that is no address."""
-    try:
-        target = url.join(URL(redirect.location))
-    except ValueError:
-        shown = ascii(answer.without_secrets(redirect.location)[:200])
-        raise ForeignOrigin(answer.without_secrets(str(url)), shown, str(url.origin())) from None
-    # Without since and until the target would be another list.
-    return target if target.query_string else target.with_query(url.query)
+@dataclass(frozen=True)
+class ReceivedPage:
+    """An answer that may be a page.
+
+    Attributes: next_url, of the list's next page, on our own server; token that asked; kept, it came before,
+    and the server says that it still holds.
+    """
+
+    answer: Answer
+    next_url: URL | None
+    token: Token
+    kept: bool = False
 
 
-def read_page(received: Received, read: Callable[[JsonValue], T]) -> T | Redirect:
+def read_page(received: ReceivedPage, read: Callable[[JsonValue], T]) -> T | Redirect:
     """Return what a page holds, or where it is. Raises: Transient where it is not usable; an AnswerError."""
     value = read_value(received.answer)
     if isinstance(value, Redirect):

@@ -6,28 +6,22 @@ Whether it is a rate limit is asked first: see rate_limits.py.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
 
 from pydantic import JsonValue
 
 from include.github.api.answer_errors import (
-    AnswerError,
     Blocked,
     Empty,
     Forbidden,
     Invalid,
     NotFound,
-    Transient,
     Unauthorized,
     Unexpected,
 )
-from include.text import secret_encodings
+from include.http.answers import REDIRECTS, Answer, Redirect, excerpt, json_object
+from include.http.errors import AnswerError, Transient
 
 EMPTY_REPOSITORY = "Git Repository is empty."
-EXCERPT_CHARACTERS = 200
-SHORTEST_SECRET = 8  # a shorter one is no token, and hiding it would garble every text
-REDIRECTS = (301, 302, 307, 308)
 _KINDS: dict[int, type[AnswerError]] = {
     401: Unauthorized,
     403: Forbidden,
@@ -35,41 +29,6 @@ _KINDS: dict[int, type[AnswerError]] = {
     422: Invalid,
     451: Blocked,
 }
-
-
-@dataclass(frozen=True)
-class Answer:
-    """An answer as it came in: headers with keys in lower case; body, all its bytes.
-
-    secrets: never quoted in an error: a proxy's error page may echo our headers.
-    """
-
-    url: str
-    status: int
-    headers: Mapping[str, str]
-    body: bytes = field(repr=False)
-    secrets: tuple[str, ...] = field(default=(), repr=False)
-
-    def without_secrets(self, text: str) -> str:
-        """Return `text` fit for a log."""
-        return without_secrets(text, self.secrets)
-
-
-@dataclass(frozen=True)
-class Redirect:
-    """The thing asked for is elsewhere. `location` may be relative."""
-
-    location: str
-
-
-def without_secrets(text: str, secrets: Iterable[str]) -> str:
-    """Return what the server said fit for a log: it may repeat our headers."""
-    told = [secret for secret in secrets if len(secret) >= SHORTEST_SECRET]
-    # In lower case too: so it stands in the host of a URL that was read.
-    forms = {each for secret in told for form in secret_encodings(secret) for each in (form, form.lower())}
-    for form in sorted(forms, key=len, reverse=True):
-        text = text.replace(form, "***")
-    return text
 
 
 def read_value(answer: Answer) -> JsonValue | Redirect:
@@ -84,15 +43,10 @@ def read_value(answer: Answer) -> JsonValue | Redirect:
     raise _status_error(answer)
 
 
-def excerpt(answer: Answer) -> str:
-    """The start of a body, on one line. The secret goes first: a cut one would not be found any more."""
-    return ascii(answer.without_secrets(answer.body.decode("utf-8", "replace"))[:EXCERPT_CHARACTERS])
-
-
 def error_of(kind: type[AnswerError], answer: Answer, detail: str) -> AnswerError:
     """Make the error `kind` of an answer."""
     return kind(
-        answer.url,
+        answer.without_secrets(answer.url),  # a redirect of the server's may have put one there
         answer.status,
         answer.without_secrets(detail),
         ascii(answer.headers.get("x-github-request-id", ""))[1:-1][:100],
@@ -106,15 +60,6 @@ def message_of(answer: Answer) -> str:
     # Again what was within the JSON in one more form; before ascii(), which makes yet another of it.
     texts = [ascii(answer.without_secrets(part) if isinstance(part, str) else part)[:300] for part in parts]
     return "; ".join(texts) or f"body {excerpt(answer)}"
-
-
-def json_object(body: bytes) -> dict[str, JsonValue]:
-    """Return the object that a body holds, an empty one where it holds none."""
-    try:
-        value = json.loads(body)
-    except (ValueError, RecursionError):
-        return {}
-    return value if isinstance(value, dict) else {}
 
 
 def _read_json(answer: Answer) -> JsonValue:
@@ -131,7 +76,7 @@ def _read_redirect(answer: Answer) -> Redirect:
     location = answer.headers.get("location") or _field(answer.body, "url")
     if not location:
         raise error_of(Transient, answer, "a redirect that does not say where to")
-    return Redirect(location)
+    return Redirect(location, answer.status)
 
 
 def _status_error(answer: Answer) -> AnswerError:

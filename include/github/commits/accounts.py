@@ -23,7 +23,7 @@ from pydantic import JsonValue, ValidationError
 from include.github.api.answer_errors import Blocked, Empty, Invalid, NotFound
 from include.github.api.client import GitHubClient
 from include.github.api.models import Account, Commit, Repository
-from include.github.api.request_cost import RequestCost
+from include.http.request_cost import RequestCost
 from include.text import first_problem
 
 NOREPLY = "@users.noreply.github.com"

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 
 from include.github.api.models import Commit, Repository
-from include.github.api.request_cost import RequestCost
 from include.github.commits.source import FetchedRepository, Outcome
+from include.http.request_cost import RequestCost
 
 log = logging.getLogger(__name__)
 

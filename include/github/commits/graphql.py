@@ -17,16 +17,17 @@ from datetime import date
 from pydantic import JsonValue
 
 from include.github.api.client import GitHubClient
-from include.github.api.errors import GitHubError, TooManyPages
+from include.github.api.errors import TooManyPages
 from include.github.api.graphql_batches import QueryBatcher, QueryTemplate
 from include.github.api.graphql_queries import PAGE_SIZE
 from include.github.api.graphql_responses import Refusal
 from include.github.api.models import Repository
-from include.github.api.request_cost import RequestCost
 from include.github.commits.accounts import Accounts
 from include.github.commits.counting import CommitCount, bounds_of, record_of
 from include.github.commits.graphql_page import CommitPage, commits_query, read_commit_pages
 from include.github.commits.source import CommitSource, FetchedRepository, Outcome
+from include.http.errors import HttpError
+from include.http.request_cost import RequestCost
 
 log = logging.getLogger(__name__)
 
@@ -75,7 +76,7 @@ class GraphQLCommits:
         readings = [_Reading(position, repository, CommitCount(day)) for position, repository in ranked]
         try:
             await self._read(readings)
-        except GitHubError:
+        except HttpError:
             if answered := _answered(readings):
                 yield answered
             raise

@@ -11,12 +11,13 @@ from yarl import URL
 
 from include.github.api.answer_errors import Blocked, Empty, NotFound
 from include.github.api.client import GitHubClient
-from include.github.api.errors import RequestFailed, TooManyPages
+from include.github.api.errors import TooManyPages
 from include.github.api.models import Commit, Repository, read_commits
 from include.github.api.reading import Page
-from include.github.api.request_cost import RequestCost
 from include.github.commits.counting import CommitCount, bounds_of, record_of
 from include.github.commits.source import FetchedRepository, Outcome
+from include.http.errors import RequestFailed
+from include.http.request_cost import RequestCost
 
 PAGE_SIZES = (100, 50, 25)  # a page that is too much for GitHub's 10 s is asked for in smaller ones
 

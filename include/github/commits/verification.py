@@ -13,10 +13,10 @@ from hashlib import blake2b
 
 from include.github.api.client import GitHubClient
 from include.github.api.models import Repository
-from include.github.api.request_cost import RequestCost
 from include.github.commits.errors import ApisDiffer
 from include.github.commits.rest import RestCommits
 from include.github.commits.source import CommitSource, FetchedRepository, Outcome, RankedDay
+from include.http.request_cost import RequestCost
 
 _Day = tuple[Outcome, dict[str, int]]  # of a repository
 

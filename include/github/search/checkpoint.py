@@ -11,8 +11,8 @@ from itertools import islice
 from pydantic import BaseModel, ConfigDict, NonNegativeInt
 
 from include.github.api.models import Repository
-from include.github.api.request_cost import RequestCost
 from include.github.search.source import PageRequest, PageResult, Search
+from include.http.request_cost import RequestCost
 from include.staging.checkpoint import Checkpoint
 from include.staging.files import StagingPath
 

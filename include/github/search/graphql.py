@@ -16,13 +16,13 @@ from collections.abc import Sequence
 from pydantic import JsonValue
 
 from include.github.api.client import GitHubClient
-from include.github.api.errors import RequestFailed
 from include.github.api.graphql_batches import QueryBatcher, QueryTemplate
 from include.github.api.graphql_responses import Refusal
-from include.github.api.request_cost import RequestCost
 from include.github.search.graphql_page import read_result_pages, search_query
 from include.github.search.rest import search_url
 from include.github.search.source import CAPACITY, PageRequest, PageResult, Search
+from include.http.errors import RequestFailed
+from include.http.request_cost import RequestCost
 
 log = logging.getLogger(__name__)
 

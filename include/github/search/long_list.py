@@ -16,12 +16,12 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 
 from include.github.api.models import Repository
-from include.github.api.request_cost import RequestCost
 from include.github.search.errors import ListCutShort, SliceTooLarge
 from include.github.search.order import Order
 from include.github.search.slices import CannotBeCut, Cut, Slice, Slices
 from include.github.search.source import PAGE_SIZE, PageRequest, PageResult, Search
 from include.github.search.star_range import StarRange, take_stars_out
+from include.http.request_cost import RequestCost
 
 READINGS = 3  # of a slice
 

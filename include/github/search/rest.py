@@ -7,10 +7,11 @@ from collections.abc import Sequence
 from yarl import URL
 
 from include.github.api.client import GitHubClient
-from include.github.api.errors import ForeignOrigin
 from include.github.api.models import read_divisible_page, read_search_page
-from include.github.api.request_cost import RequestCost
+from include.github.api.rules import GitHubRules
 from include.github.search.source import CAPACITY, PageRequest, PageResult
+from include.http.errors import ForeignOrigin
+from include.http.request_cost import RequestCost
 
 
 class RestSearch:
@@ -38,7 +39,7 @@ class RestSearch:
     def _page_after(self, asked: PageRequest) -> URL:
         url, origin = URL(asked.after), self._client.base_url.origin()
         if not url.absolute or url.origin() != origin:  # kept from a try with another host or API
-            raise ForeignOrigin(asked.query, asked.after[:200], str(origin))
+            raise ForeignOrigin(asked.query, asked.after[:200], str(origin), GitHubRules.connection)
         return url
 
 

@@ -12,10 +12,10 @@ from collections.abc import Callable
 
 from include.github.api.errors import TooManyPages
 from include.github.api.models import Repository
-from include.github.api.request_cost import RequestCost
 from include.github.search.errors import ListCutShort
 from include.github.search.order import Order
 from include.github.search.source import PAGE_SIZE, PageRequest, PageResult, Search
+from include.http.request_cost import RequestCost
 
 READINGS = 3  # of a list that drifts; the last one is filled up from further pages
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
 from include.github.api.models import Repository
-from include.github.api.request_cost import RequestCost
+from include.http.request_cost import RequestCost
 
 PAGE_SIZE = 100  # the most GitHub gives
 SEARCH_SHOWS = 1000  # https://docs.github.com/en/rest/search/search: "up to 1,000 results for each search"

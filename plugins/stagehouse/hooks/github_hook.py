@@ -21,7 +21,7 @@ from stagehouse.hooks.connection_grammar import NO_URL, is_url
 
 if TYPE_CHECKING:
     from include.github.api.client import GitHubClient
-    from include.github.api.pacing import Pace
+    from include.http.pacing import Pace
     from include.postgres.lease import Lease
     from include.staging.files import StagingPath
 
@@ -105,11 +105,12 @@ class GitHubHook(BaseHook):
 
     def lease_names(self) -> tuple[str, ...]:
         """Return the names of these leases, in the order in which everybody takes them."""
-        from include.github.api.tokens import numbered
+        from include.github.api.rules import account_of
+        from include.http.tokens import numbered
 
         connection = read_connection(self.github_conn_id)
         host = _host(connection)
-        return tuple(sorted(token.account(host) for token in numbered(_tokens(connection))))
+        return tuple(sorted(account_of(token, host) for token in numbered(_tokens(connection))))
 
     def test_connection(self) -> tuple[bool, str]:
         """Ask for the root of the API, once more if need be: what the UI's Test button shows.
@@ -134,10 +135,10 @@ class GitHubHook(BaseHook):
 
     async def _ask_root_with(self, tokens: tuple[str, ...], whose: str) -> None:
         from include.github.api.answer_errors import Unauthorized
-        from include.github.api.bounds import Bounds
-        from include.github.api.request_cost import RequestCost
+        from include.github.api.bounds import GitHubBounds
+        from include.http.request_cost import RequestCost
 
-        bounds = Bounds(attempts=2, retry_first_s=0.2, retry_jitter_s=0.1, max_sleep_s=2)
+        bounds = GitHubBounds(attempts=2, retry_first_s=0.2, retry_jitter_s=0.1, max_sleep_s=2)
         with tempfile.TemporaryDirectory() as directory:
             try:
                 options = {"tokens": tokens, "bounds": bounds, "pace": None}
@@ -153,8 +154,8 @@ class GitHubHook(BaseHook):
         stamina.instrumentation.set_on_retry_hooks([])
         # Imported here: aiohttp would slow down the parsing of every DAG file that names this hook.
         from include.github.api.client import GitHubClient
-        from include.github.api.cooldown_store import CooldownStore
         from include.github.api.page_cache import PageCache
+        from include.http.cooldown_store import CooldownStore
 
         connection = read_connection(self.github_conn_id)
         wanted = read_options(connection, GitHubOptions)
@@ -170,7 +171,7 @@ class GitHubHook(BaseHook):
 
     def _shared_pace(self, wanted: GitHubOptions) -> Callable[[], Pace] | None:
         """Return what keeps one pace for all processes; None where one process asks alone."""
-        from include.github.api.pacing import GUARD
+        from include.http.pacing import GUARD
         from stagehouse.hooks.postgres_hook import StagehousePostgresHook
 
         if wanted.processes == 1:
@@ -197,7 +198,7 @@ def _host(connection: Connection) -> str:
 
 def _tokens(connection: Connection) -> tuple[str, ...]:
     """Return the tokens in the password; logs hide each, as read_connection() has them hide the whole."""
-    from include.github.api.tokens import split_tokens
+    from include.http.tokens import split_tokens
 
     tokens = split_tokens(connection.password or "")
     if not all(_TOKEN.fullmatch(token) for token in tokens):

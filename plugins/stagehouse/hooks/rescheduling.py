@@ -22,7 +22,7 @@ def reschedule_on_wait() -> Iterator[None]:
 
     The task leaves its slot, spends no retry, and starts again at T.
     """
-    from include.github.api.errors import RateLimitedUntil
+    from include.http.errors import RateLimitedUntil
     from include.postgres.errors import LeaseTaken
 
     try:

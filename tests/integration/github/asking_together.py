@@ -10,9 +10,9 @@ from pathlib import Path
 import psycopg
 
 from include.github.api.client import GitHubClient
-from include.github.api.cooldown_store import CooldownStore
-from include.github.api.pacing import GUARD
-from include.github.api.request_cost import RequestCost
+from include.http.cooldown_store import CooldownStore
+from include.http.pacing import GUARD
+from include.http.request_cost import RequestCost
 from include.postgres.pace import SharedPacer
 
 PROCESSES = 3

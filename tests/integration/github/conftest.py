@@ -5,9 +5,8 @@ from datetime import date
 import pytest
 from aiohttp.test_utils import TestServer
 
-from include.github.api.bounds import Bounds
+from include.github.api.bounds import GitHubBounds
 from include.github.api.client import GitHubClient
-from include.github.api.cooldown_store import CooldownStore
 from include.github.api.page_cache import PageCache
 from include.github.rank import rank
 from include.github.request import TopRepositoriesRequest
@@ -15,9 +14,10 @@ from include.github.search.rest import RestSearch
 from include.github_stand_in.app import create_app
 from include.github_stand_in.quota import Quota
 from include.github_stand_in.sample import Sample
+from include.http.cooldown_store import CooldownStore
 from tests.clock import DAY, now
 from tests.integration.github.crowd import PLENTY
-from tests.integration.github.server import RecordingServer, answers, ok
+from tests.integration.http.server import RecordingServer, answers, ok
 
 # Quick, but of the same shape as in production.
 BOUNDS = {
@@ -25,7 +25,7 @@ BOUNDS = {
     "retry_most_s": 0.05,
     "retry_jitter_s": 0.01,
     "gone_delay_s": 0.02,
-    "secondary_wait_s": 0.2,
+    "refusal_wait_s": 0.2,
 }
 
 SAMPLE = Sample()
@@ -58,7 +58,7 @@ def make_client(tmp_path):
             now=clock,
             reserve=reserve,
             kept=kept and PageCache(kept, clock),
-            bounds=Bounds(**BOUNDS | bounds),
+            bounds=GitHubBounds(**BOUNDS | bounds),
         )
 
     return make

@@ -6,12 +6,12 @@ from datetime import date
 from pathlib import Path
 
 from include.github.api.client import GitHubClient
-from include.github.api.cooldown_store import CooldownStore
 from include.github.commits.rest import RestCommits
 from include.github.fetch import fetch
 from include.github.rank import rank
 from include.github.request import TopRepositoriesRequest
 from include.github.search.rest import RestSearch
+from include.http.cooldown_store import CooldownStore
 from tests.clock import now
 
 

@@ -7,10 +7,10 @@ import pytest
 from aiohttp import web
 
 from include.github.api.answer_errors import Forbidden, Invalid, NotFound, Unauthorized
-from include.github.api.errors import ForeignOrigin, RequestFailed, RetryBudgetSpent, TooManyRedirects
-from include.github.api.request_cost import RequestCost
-from include.github.api.retries import RetryBudget
-from tests.integration.github.server import answers, json_answer, ok
+from include.http.errors import ForeignOrigin, RequestFailed, RetryBudgetSpent, TooManyRedirects
+from include.http.request_cost import RequestCost
+from include.http.retries import RetryBudget
+from tests.integration.http.server import answers, json_answer, ok
 
 TOKEN = "ghp_0123456789abcdef"
 
@@ -136,11 +136,6 @@ async def test_the_retries_of_a_try_are_bounded(serve, make_client):
         with pytest.raises(RetryBudgetSpent, match=r"all 6 retries.*502 Bad Gateway"):
             await client.get(client.url("y"), len, RequestCost())
     assert server.seen.count == 5 + 3
-
-
-def test_the_budget_grows_with_the_number_of_repositories():
-    """Twenty, or a tenth of the repositories."""
-    assert [RetryBudget.for_repositories(count).limit for count in (100, 1000)] == [20, 100]
 
 
 @pytest.mark.parametrize("status", [301, 302, 307, 308])

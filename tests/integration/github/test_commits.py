@@ -5,10 +5,11 @@ from datetime import date
 import pytest
 from aiohttp import web
 
-from include.github.api.errors import RequestFailed, TooManyPages
-from include.github.api.request_cost import RequestCost
+from include.github.api.errors import TooManyPages
 from include.github.commits.rest import count_commits
-from tests.integration.github.server import answers, ok
+from include.http.errors import RequestFailed
+from include.http.request_cost import RequestCost
+from tests.integration.http.server import answers, ok
 
 DAY = date(2026, 8, 20)
 

@@ -5,18 +5,19 @@ from datetime import UTC, datetime
 import pytest
 from aiohttp import web
 
-from include.github.api.errors import RequestFailed
 from include.github.api.page_cache import CachedPage, PageCache
-from include.github.api.request_cost import RequestCost
-from include.github.api.tokens import Token
+from include.github.api.rules import account_of
 from include.github.commits.rest import RestCommits
 from include.github.fetch import fetch
 from include.github.rank import rank
 from include.github.search.rest import RestSearch
 from include.github_stand_in.app import REQUEST_LOG
 from include.github_stand_in.quota import Quota
+from include.http.errors import RequestFailed
+from include.http.request_cost import RequestCost
+from include.http.tokens import Token
 from tests.clock import now
-from tests.integration.github.server import answers, json_answer, ok
+from tests.integration.http.server import answers, json_answer, ok
 
 TOKEN, OTHER = "ghp_0123456789abcdef", "ghp_fedcba9876543210"
 
@@ -132,7 +133,7 @@ async def test_a_kept_page_that_leads_elsewhere_is_no_answer(serve, read_page, t
     await read_page(server)
     kept = PageCache(tmp_path / "answers", now)
     kept.open()
-    account, url = Token(TOKEN).account(str(server.url)), str(server.url / "x")
+    account, url = account_of(Token(TOKEN), str(server.url)), str(server.url / "x")
     kept.keep(kept.find(account, url).model_copy(update={"next_url": "https://evil.example/"}))
     assert (await read_page(server))[0].next_url.host == "127.0.0.1"
     assert versions.seen[-1][1] is None

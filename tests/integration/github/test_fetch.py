@@ -7,7 +7,6 @@ from datetime import timedelta
 
 import pytest
 
-from include.github.api.errors import RateLimitedUntil, RequestFailed
 from include.github.commits.rest import RestCommits
 from include.github.errors import MostlyGone, WrongRanking
 from include.github.fetch import fetch
@@ -18,6 +17,7 @@ from include.github_stand_in.app import FAULTS, REQUEST_LOG
 from include.github_stand_in.faults import Fault
 from include.github_stand_in.quota import Quota
 from include.github_stand_in.sample import Sample
+from include.http.errors import RateLimitedUntil, RequestFailed
 from include.staging.manifest import StagedBy, read_manifest
 from include.staging.tables import read_batches
 from tests.clock import now

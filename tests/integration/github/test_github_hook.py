@@ -8,9 +8,9 @@ from base64 import b64encode
 import pytest
 from airflow.sdk import Connection
 
-from include.github.api.pacing import GUARD, Pacer
-from include.github.api.request_cost import RequestCost
 from include.github_stand_in.app import REQUEST_LOG
+from include.http.pacing import GUARD, Pacer
+from include.http.request_cost import RequestCost
 from include.postgres.errors import LeaseTaken
 from include.postgres.pace import SharedPacer
 from stagehouse.hooks.connection_fields import BadConnection
@@ -55,7 +55,7 @@ def test_a_connection_as_uri_carries_numbers_as_text(monkeypatch, tmp_path):
     )
     monkeypatch.setenv("AIRFLOW_CONN_OTHER", connection.get_uri())
     client = GitHubHook("other", staging_root=tmp_path).get_conn()
-    assert (str(client.base_url), client._budget.tokens[0].text, client._transport._timeout_s) == (
+    assert (str(client.base_url), client._transport.budget.tokens[0].text, client._transport._timeout_s) == (
         "http://127.0.0.1:81/api/v3",
         "p.w-d",
         7.5,
@@ -188,7 +188,7 @@ def test_several_tokens(connect, separator):
     """Each has its lease, in one order whatever theirs is; a token that is there twice counts once."""
     password = separator.join([*TOKENS, TOKENS[0], ""])
     hook = connect(host="https://api.github.com", password=password)
-    assert [token.text for token in hook.get_conn()._budget.tokens] == TOKENS
+    assert [token.text for token in hook.get_conn()._transport.budget.tokens] == TOKENS
     leases = hook.lease_names()
     single = [connect(host="https://api.github.com", password=token).lease_names()[0] for token in TOKENS]
     assert list(leases) == sorted(single)

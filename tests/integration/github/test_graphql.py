@@ -10,8 +10,6 @@ from functools import partial
 import pytest
 
 from include.github.api.answer_errors import Invalid
-from include.github.api.errors import RateLimitedUntil, RequestFailed
-from include.github.api.request_cost import RequestCost
 from include.github.apis import commits_by, search_by
 from include.github.commits.checkpoint import CommitCheckpoint
 from include.github.commits.errors import ApisDiffer
@@ -26,6 +24,8 @@ from include.github_stand_in.faults import Fault
 from include.github_stand_in.quota import Quota
 from include.github_stand_in.recorded import read_recording
 from include.github_stand_in.sample import ODD_AUTHORS, Sample
+from include.http.errors import RateLimitedUntil, RequestFailed
+from include.http.request_cost import RequestCost
 from include.staging.tables import read_batches
 from tests.clock import now
 from tests.e2e.invented_recording import recorded_or_invented

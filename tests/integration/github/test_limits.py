@@ -11,15 +11,16 @@ import pytest
 from aiohttp import web
 
 from include.github.api.answer_errors import Forbidden
-from include.github.api.cooldown_store import CooldownStore
-from include.github.api.errors import LimitNeverLifts, RateLimitedUntil
-from include.github.api.request_cost import RequestCost
-from include.github.api.tokens import Token
+from include.github.api.rules import account_of
 from include.github_stand_in.app import FAULTS, REQUEST_LOG
 from include.github_stand_in.faults import Fault
 from include.github_stand_in.quota import Quota
+from include.http.cooldown_store import CooldownStore
+from include.http.errors import LimitNeverLifts, RateLimitedUntil
+from include.http.request_cost import RequestCost
+from include.http.tokens import Token
 from tests.clock import now
-from tests.integration.github.server import answers, json_answer, ok
+from tests.integration.http.server import answers, json_answer, ok
 
 SECONDARY = {"message": "You have exceeded a secondary rate limit. Please wait a few minutes."}
 PRIMARY = {"message": "API rate limit exceeded for user ID 1."}
@@ -108,7 +109,7 @@ async def test_a_limit_that_is_over_is_asked_for_again(serve, make_client, tmp_p
     server = await serve()
     past = {"core": {"until": "2020-01-01T00:00:00Z", "reason": "x", "strikes": 2}}
     for text in (json.dumps(past), '{"core": {"unt'):
-        CooldownStore(tmp_path).write(Token("").account(f"{server.url}"), {})
+        CooldownStore(tmp_path).write(account_of(Token(""), f"{server.url}"), {})
         (path,) = tmp_path.glob("github-*.json")
         path.write_text(text)
         async with make_client(server.url) as client:
@@ -144,7 +145,7 @@ async def test_a_secondary_limit_without_a_time_waits_longer_each_time(serve, ma
     """First the minimum, then twice, then four times; a success ends the series."""
     refusal = json_answer(403, SECONDARY, X_RateLimit_Remaining="14")
     server = await serve(answers(refusal, refusal, refusal, ok(), refusal, ok()))
-    async with make_client(server.url, secondary_wait_s=0.15) as client:
+    async with make_client(server.url, refusal_wait_s=0.15) as client:
         for _ in range(2):
             await client.get(client.base_url, len, RequestCost())
     waits = server.seen.gaps()
@@ -154,7 +155,7 @@ async def test_a_secondary_limit_without_a_time_waits_longer_each_time(serve, ma
 async def test_a_limit_that_never_lifts_fails_the_run(serve, make_client):
     """After the last wait was kept and refused again, the error says so."""
     server = await serve(answers(json_answer(403, SECONDARY)))
-    async with make_client(server.url, secondary_wait_s=0.02, strikes=3) as client:
+    async with make_client(server.url, refusal_wait_s=0.02, strikes=3) as client:
         with pytest.raises(LimitNeverLifts, match=r"4 times in a row.*requests_per_second"):
             await client.get(client.base_url, len, RequestCost())
     assert server.seen.count == 4
@@ -171,7 +172,7 @@ async def test_answers_of_another_resource_end_no_series(serve, make_client):
 
     server, clock = await serve(handle), {"ahead": timedelta()}
     async with make_client(
-        server.url, tokens=["t"], secondary_wait_s=60, strikes=3, clock=lambda: now() + clock["ahead"]
+        server.url, tokens=["t"], refusal_wait_s=60, strikes=3, clock=lambda: now() + clock["ahead"]
     ) as client:
         for _ in range(3):
             with pytest.raises(RateLimitedUntil) as limit:
@@ -189,9 +190,7 @@ async def test_strikes_are_counted_across_processes(serve, make_client):
     clock = {"ahead": timedelta()}
     waits = []
     for _ in range(3):
-        async with make_client(
-            server.url, secondary_wait_s=60, clock=lambda: now() + clock["ahead"]
-        ) as client:
+        async with make_client(server.url, refusal_wait_s=60, clock=lambda: now() + clock["ahead"]) as client:
             with pytest.raises(RateLimitedUntil) as limit:
                 await client.get(client.base_url, len, RequestCost())
         waits.append(round((limit.value.until - now() - clock["ahead"]).total_seconds()))
@@ -216,7 +215,7 @@ async def test_five_refusals_at_once_are_one_strike(serve, make_client):
         return web.json_response([])
 
     server = await serve(handle)
-    async with make_client(server.url, strikes=1, secondary_wait_s=0.1) as client:
+    async with make_client(server.url, strikes=1, refusal_wait_s=0.1) as client:
         await _ask_all(client, 8)
     assert server.seen.count == 13
 

@@ -9,7 +9,6 @@ from datetime import timedelta
 
 import pytest
 
-from include.github.api.errors import RateLimitedUntil, RetryBudgetSpent
 from include.github.rank import rank
 from include.github.request import TopRepositoriesRequest
 from include.github.search.errors import ListCutShort, SliceTooLarge
@@ -17,6 +16,7 @@ from include.github.search.rest import RestSearch
 from include.github_stand_in.app import FAULTS, REQUEST_LOG
 from include.github_stand_in.faults import Fault
 from include.github_stand_in.quota import Quota
+from include.http.errors import RateLimitedUntil, RetryBudgetSpent
 from include.postgres.errors import LeaseLost
 from tests.clock import now
 from tests.integration.github.crowd import EARLY, MODEL, asked, crowd, expected, like_github, ranked

@@ -7,9 +7,9 @@ import pytest
 from aiohttp import web
 
 from include.github.api.answer_errors import NotFound, Unexpected
-from include.github.api.errors import RateLimitedUntil, RequestFailed
-from include.github.api.request_cost import RequestCost
-from tests.integration.github.server import answers, json_answer, ok
+from include.http.errors import RateLimitedUntil, RequestFailed
+from include.http.request_cost import RequestCost
+from tests.integration.http.server import answers, json_answer, ok
 
 TOKEN = "ghp_0123456789abcdef"
 QUERY, VARIABLES = "query ($n: Int!) { rateLimit { cost } }", {"n": 1}

@@ -5,13 +5,13 @@ import logging
 import pytest
 from aiohttp import web
 
-from include.github.api.errors import RequestFailed
 from include.github.errors import NothingRanked, WrongRanking
 from include.github.rank import rank
 from include.github.request import TopRepositoriesRequest
 from include.github.search.errors import ListCutShort
 from include.github.search.rest import RestSearch
 from include.github_stand_in.app import REQUEST_LOG
+from include.http.errors import RequestFailed
 from include.postgres.errors import LeaseLost
 from tests.clock import now
 

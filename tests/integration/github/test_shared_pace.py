@@ -6,8 +6,8 @@ from asyncio.subprocess import Process
 
 import psycopg2.extensions
 
-from include.github.api.pacing import GUARD
 from include.github_stand_in.app import REQUEST_LOG
+from include.http.pacing import GUARD
 from tests.integration.github import asking_together
 
 RPS, REQUESTS = 30, 45

@@ -10,11 +10,11 @@ import pytest
 from aiohttp import web
 
 from include.github.api.answer_errors import Unauthorized
-from include.github.api.errors import RateLimitedUntil
-from include.github.api.request_cost import RequestCost
 from include.github_stand_in.app import FAULTS, REQUEST_LOG
 from include.github_stand_in.faults import Fault
 from include.github_stand_in.quota import Quota
+from include.http.errors import RateLimitedUntil
+from include.http.request_cost import RequestCost
 from tests.clock import now
 
 MINE, YOURS = "ghp_0123456789abcdef", "ghp_fedcba9876543210"

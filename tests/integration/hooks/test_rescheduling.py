@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from airflow.sdk.exceptions import AirflowRescheduleException
 
-from include.github.api.errors import RateLimitedUntil
+from include.http.errors import RateLimitedUntil
 from include.postgres.errors import LeaseLost, LeaseTaken
 from stagehouse.hooks.rescheduling import LEASE_RETRY, reschedule_on_wait
 

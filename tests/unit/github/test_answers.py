@@ -8,8 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from include.github.api import answer_errors
-from include.github.api.rate_limits import Limited, Quota, read_limit, read_quota
-from include.github.api.responses import Answer, Redirect, read_value
+from include.github.api.rate_limits import read_limit, read_quota
+from include.github.api.responses import read_value
+from include.http.answers import Answer, Redirect
+from include.http.errors import AnswerError, Transient
+from include.http.limits import Limited, Quota
 
 NOW = datetime(2026, 8, 20, 12, 0, 0, tzinfo=UTC)
 DATE = "Thu, 20 Aug 2026 12:00:00 GMT"
@@ -106,30 +109,30 @@ def test_429_alone_is_a_limit_and_403_alone_is_not():
         (403, {"message": "Repository access blocked", "block": {"reason": "tos"}}, answer_errors.Blocked),
         (404, {"message": "Not Found"}, answer_errors.NotFound),
         (409, {"message": "Git Repository is empty."}, answer_errors.Empty),
-        (409, {"message": "Git Repository is empty. "}, answer_errors.Transient),
-        (409, {"message": "conflict"}, answer_errors.Transient),
+        (409, {"message": "Git Repository is empty. "}, Transient),
+        (409, {"message": "conflict"}, Transient),
         (422, {"message": "Only the first 1000 search results are available"}, answer_errors.Invalid),
         (451, {"message": "Repository access blocked", "block": {"reason": "dmca"}}, answer_errors.Blocked),
-        (500, b"", answer_errors.Transient),
-        (502, b"<h1>502 Bad Gateway</h1>", answer_errors.Transient),
-        (503, b"<html>Unicorn!</html>", answer_errors.Transient),
-        (204, b"", answer_errors.Transient),
-        (408, b"", answer_errors.Transient),
-        (301, b"", answer_errors.Transient),
-        (304, b"", answer_errors.Transient),
+        (500, b"", Transient),
+        (502, b"<h1>502 Bad Gateway</h1>", Transient),
+        (503, b"<html>Unicorn!</html>", Transient),
+        (204, b"", Transient),
+        (408, b"", Transient),
+        (301, b"", Transient),
+        (304, b"", Transient),
         (400, {"message": "unknown version"}, answer_errors.Unexpected),
-        (200, b"", answer_errors.Transient),
-        (200, b"null", answer_errors.Transient),
-        (200, b"<html>", answer_errors.Transient),
-        (200, b'[{"sha": "a', answer_errors.Transient),
-        (200, b"\xff\xfe\xfd", answer_errors.Transient),
-        (200, b"[" * 100_000, answer_errors.Transient),
-        (200, b"1" * 5000, answer_errors.Transient),
+        (200, b"", Transient),
+        (200, b"null", Transient),
+        (200, b"<html>", Transient),
+        (200, b'[{"sha": "a', Transient),
+        (200, b"\xff\xfe\xfd", Transient),
+        (200, b"[" * 100_000, Transient),
+        (200, b"1" * 5000, Transient),
     ],
 )
 def test_status_table(status, body, kind):
     """Each status and body has its own error."""
-    with pytest.raises(answer_errors.AnswerError) as error:
+    with pytest.raises(AnswerError) as error:
         read_value(answer(status, body))
     assert type(error.value) is kind
     assert error.value.status == status
@@ -138,7 +141,7 @@ def test_status_table(status, body, kind):
 def test_an_error_quotes_the_answer_but_no_secret():
     """URL, status, what GitHub says, its request id; 200 bytes of a strange body; never the token."""
     page = b"<h1>502</h1> Authorization: Bearer ghp_abcdefgh " + b"x" * 9000
-    with pytest.raises(answer_errors.Transient) as error:
+    with pytest.raises(Transient) as error:
         read_value(Answer(URL, 502, {"x-github-request-id": "AB:12"}, page, ("ghp_abcdefgh",)))
     text = str(error.value)
     assert text.startswith(f"{URL}: 502")
@@ -147,11 +150,19 @@ def test_an_error_quotes_the_answer_but_no_secret():
     assert len(text) < 450
 
 
+def test_an_address_shows_no_secret_either():
+    """The server's redirect may have put it there."""
+    echoed = Answer(f"{URL}?token=ghp_abcdefgh", 404, {}, b"", ("ghp_abcdefgh",))
+    with pytest.raises(answer_errors.NotFound) as error:
+        read_value(echoed)
+    assert "ghp_" not in f"{error.value} {error.value!r}"
+
+
 @pytest.mark.parametrize("before", range(180, 210, 5))
 def test_no_part_of_a_secret_is_left_where_the_text_is_cut(before):
     """A token across the cut is hidden whole: the start of it would not be recognised any more."""
     page = b"x" * before + b" ghp_abcdefgh " + b"y" * 500
-    with pytest.raises(answer_errors.Transient) as error:
+    with pytest.raises(Transient) as error:
         read_value(Answer(URL, 502, {}, page, ("ghp_abcdefgh",)))
     assert "ghp" not in str(error.value)
 
@@ -166,10 +177,9 @@ def test_a_422_prints_its_errors():
 @pytest.mark.parametrize("status", [301, 302, 307, 308])
 def test_redirects(status):
     """The Location header, else the url of the body, says where to."""
-    assert read_value(answer(status, b"", location="/repositories/1")) == Redirect("/repositories/1")
-    assert read_value(answer(status, {"url": "https://api.github.com/r"})) == Redirect(
-        "https://api.github.com/r"
-    )
+    assert read_value(answer(status, b"", location="/repositories/1")) == Redirect("/repositories/1", status)
+    named = read_value(answer(status, {"url": "https://api.github.com/r"}))
+    assert named == Redirect("https://api.github.com/r", status)
 
 
 def test_quota():
@@ -210,7 +220,7 @@ def test_any_answer_is_a_value_a_limit_or_a_named_error(status, body, headers):
         return
     try:
         value = read_value(any_answer)
-    except answer_errors.AnswerError as error:
+    except AnswerError as error:
         assert str(error).startswith(URL)  # noqa: PT017
         assert str(error).isprintable()  # noqa: PT017
     else:

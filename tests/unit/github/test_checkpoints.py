@@ -4,11 +4,11 @@ from datetime import date
 from pathlib import Path
 
 from include.github.api.models import Repository
-from include.github.api.request_cost import RequestCost
 from include.github.commits.checkpoint import CommitCheckpoint
 from include.github.commits.source import FetchedRepository
 from include.github.search.checkpoint import CheckpointedSearch
 from include.github.search.source import PageRequest, PageResult
+from include.http.request_cost import RequestCost
 
 DAY = date(2026, 8, 20)
 API, ASKED = "https://api.github.com by RestSearch", [PageRequest("stars:>1")]

@@ -12,12 +12,13 @@ from include.github.api import errors as api_errors
 from include.github.api.errors import GitHubError
 from include.github.commits import errors as commits_errors
 from include.github.search import errors as search_errors
+from include.http.errors import HttpError
 
 KINDS = [
     kind
     for module in (errors, api_errors, answer_errors, commits_errors, search_errors)
     for kind in vars(module).values()
-    if inspect.isclass(kind) and issubclass(kind, GitHubError) and kind is not GitHubError
+    if inspect.isclass(kind) and issubclass(kind, HttpError) and kind is not GitHubError
     if kind.__module__ == module.__name__
 ]
 SAMPLES = {

@@ -8,15 +8,17 @@ from pathlib import Path
 from hypothesis import given
 from hypothesis import strategies as st
 
-from include.github.api.answer_errors import AnswerError
 from include.github.api.models import read_commits, read_search_page
-from include.github.api.rate_limits import Limited, read_limit, read_quota
-from include.github.api.responses import Answer, Redirect, read_value
+from include.github.api.rate_limits import read_limit, read_quota
+from include.github.api.responses import read_value
 from include.github.commits.counting import CommitCount
 from include.github.commits.source import FetchedRepository
 from include.github.rank import RANKING, RankingHeader, save_ranking, saved_ranking
 from include.github.request import TopRepositoriesRequest
 from include.github.tables import write_tables
+from include.http.answers import Answer, Redirect
+from include.http.errors import AnswerError
+from include.http.limits import Limited
 from tests.unit.hostile.values import (
     MEGABYTE,
     OFTEN,

@@ -12,7 +12,6 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from include.github.api.cooldown_store import CooldownStore
 from include.github.api.models import Repository
 from include.github.api.page_cache import CachedPage, PageCache
 from include.github.commits.checkpoint import CommitCheckpoint
@@ -21,6 +20,7 @@ from include.github.rank import RANKING, RankingHeader, save_ranking, saved_rank
 from include.github.request import TopRepositoriesRequest
 from include.github_stand_in.recorded import read_recording
 from include.github_stand_in.recording_rows import RecordingError
+from include.http.cooldown_store import CooldownStore
 from include.params import BadParam
 from include.run_day import run_day
 from tests.unit.hostile.values import OFTEN, any_text, anything, assert_names, damaged, json_text

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 class RequestCost:
     """What one piece of work cost.
 
-    Attributes: requests sent; retries among them; points of GraphQL; unchanged, requests whose answer was
-    known already, which cost no quota.
+    Attributes: requests sent; retries among them; points, where the API has prices; unchanged, requests
+    whose answer was known already, which cost no quota.
     """
 
     requests: int = 0

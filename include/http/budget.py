@@ -1,8 +1,8 @@
-"""What GitHub still allows, known from its headers, spent before it is refused.
+"""What an API still allows, known from its headers, spent before it is refused.
 
-Per token and resource ("core", "search", "graphql"): `remaining` of the last answer, less a share kept in
-reserve, less every request still on its way. The token with the most left goes next. Nothing left: wait for
-an answer or for the reset. A closed resource stops all requests, also those already in the queue.
+Per token and resource: `remaining` of the last answer, less a share kept in reserve, less every request
+still on its way. The token with the most left goes next. Nothing left: wait for an answer or for the reset.
+A closed resource stops all requests, also those already in the queue.
 """
 
 from __future__ import annotations
@@ -16,14 +16,16 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from include.github.api.allowance import SAME_RESET, UNCOUNTED, Allowance
-from include.github.api.bounds import Bounds
-from include.github.api.cooldown_store import Cooldown
-from include.github.api.cooldowns import Cooldowns
-from include.github.api.errors import LimitNeverLifts, RateLimitedUntil
-from include.github.api.rate_limits import EVERYTHING, RESOURCES, Limited, Quota
-from include.github.api.request_cost import RequestCost
-from include.github.api.tokens import Token
+from include.http.allowance import SAME_RESET, UNCOUNTED, Allowance
+from include.http.bounds import Bounds
+from include.http.cooldown_store import Cooldown
+from include.http.cooldowns import Cooldowns
+from include.http.errors import LimitNeverLifts, RateLimitedUntil
+from include.http.limits import EVERYTHING, Limited, Quota
+from include.http.request import Request
+from include.http.request_cost import RequestCost
+from include.http.rules import ApiRules
+from include.http.tokens import Token
 
 log = logging.getLogger(__name__)
 
@@ -32,16 +34,26 @@ class WindowClosed(Exception):
     """The limit closed between queueing and sending: queue again. Never leaves the client."""
 
 
+class AlreadySent(Exception):
+    """aiohttp lost the connection and would send again what may be sent once. Never leaves the client."""
+
+
 @dataclass
 class Slot:
-    """The right to send one request. Attributes: since, when it was given; sent, requests sent on it."""
+    """The right to send one request.
+
+    Attributes: repeatable, it may be sent once more; since, when it was given; sent, how often it was;
+    status, of its answer, 0 until the headers are there.
+    """
 
     token: Token
     resource: str
+    repeatable: bool
     allowance: Allowance
     cost: RequestCost
     since: datetime
     sent: int = 0
+    status: int = 0
     answered: bool = False
 
 
@@ -62,9 +74,10 @@ class Budget:
         bounds: Bounds,
         now: Callable[[], datetime],
         reserve: float,
+        rules: ApiRules,
     ) -> None:
         self._tokens, self._cooldowns, self._bounds, self._now = list(tokens), cooldowns, bounds, now
-        self._reserve = reserve
+        self._reserve, self._rules = reserve, rules
         self._allowances: dict[tuple[Token, str], Allowance] = {}
         self._changed = asyncio.Event()
         self.requests, self.waited_s = 0, 0.0
@@ -79,16 +92,15 @@ class Budget:
         return tuple(token for token in self._tokens if not tokens or token in tokens)
 
     @asynccontextmanager
-    async def slot(
-        self, resource: str, cost: RequestCost, tokens: Collection[Token] = (), best: Collection[Token] = ()
-    ) -> AsyncIterator[Slot]:
-        """Wait until a request of `resource` may be sent, and hold its place until its answer is read.
+    async def slot(self, request: Request, cost: RequestCost) -> AsyncIterator[Slot]:
+        """Wait until a request may be sent, and hold its place until its answer is read.
 
-        Args: tokens: one of these, of all where empty. best: one of these where it is open.
-        Raises: RateLimitedUntil where the wait is longer than the patience.
+        Raises: RateLimitedUntil where the wait is longer than `max_sleep_s`.
         """
-        token = await self._choose(resource, tokens, best)
-        slot = Slot(token, resource, self.allowance(token, resource), cost, self._now())
+        resource = request.resource
+        token = await self._choose(resource, request.tokens, best=request.etags.keys())
+        allowance, repeatable = self.allowance(token, resource), request.is_repeatable
+        slot = Slot(token, resource, repeatable, allowance, cost, self._now())
         slot.allowance.in_flight += 1
         reset = _SLOT.set(slot)
         try:
@@ -102,8 +114,13 @@ class Budget:
             self._wake_all()
 
     def admit(self, _url: object = None) -> None:
-        """Count a request, at the moment it is sent; WindowClosed if the limit closed while it queued."""
+        """Count a request, at the moment before it is sent: from then on it may be carried out.
+
+        Raises: WindowClosed if the limit closed while it queued; AlreadySent.
+        """
         slot = _SLOT.get()
+        if slot.sent and not slot.repeatable:
+            raise AlreadySent
         if not slot.allowance.covers(slot.sent) or self._cooldowns.of(slot.token, slot.resource):
             raise WindowClosed
         slot.sent += 1
@@ -113,10 +130,10 @@ class Budget:
     def learn(self, slot: Slot, quota: Quota | None, *, whole: bool) -> None:
         """Take in the figures of an answer that was no refusal.
 
-        Args: quota: None where the answer has no such headers. whole: it is an answer of the API itself (200)
-            and not of some proxy before it: then no headers mean that limits are switched off.
+        Args: quota: None where the answer has no such headers. whole: it is an answer of the API itself and
+            not of some proxy before it: then no headers mean that limits are switched off.
         """
-        if slot.resource in RESOURCES:  # /rate_limit is answered whatever is closed
+        if self._rules.is_limited(slot.resource):
             self._cooldowns.forget_lifted(slot.token, slot.resource, slot.since)
         if quota is None:
             if whole and slot.allowance.remaining is None:
@@ -131,7 +148,7 @@ class Budget:
         self._close_if_spent(token, resource)
 
     def refused(self, slot: Slot, limit: Limited) -> None:
-        """Close a resource because GitHub said so.
+        """Close a resource because the API said so.
 
         Raises: LimitNeverLifts after too many refusals in a row.
         """
@@ -140,13 +157,13 @@ class Budget:
         # Requests that were on their way when the limit closed are refused too: the same strike, not more.
         repeated = before is not None and slot.since < before.until
         strikes = (before.strikes if before else 0) + (not repeated)
-        wait_s = limit.wait_s or self._bounds.secondary_wait_s * 2 ** max(0, strikes - 1)
+        wait_s = limit.wait_s or self._bounds.refusal_wait_s * 2 ** max(0, strikes - 1)
         until = self._now() + timedelta(seconds=wait_s)
         if before and repeated and before.until >= until:
             return
         if strikes > self._bounds.strikes:
             self._close(slot.token, limit.resource, until, limit.reason)
-            raise LimitNeverLifts(strikes, limit.reason)
+            raise LimitNeverLifts(strikes, limit.reason, self._rules.connection)
         self._close(slot.token, limit.resource, until, limit.reason, strikes)
 
     def set_aside(self, token: Token) -> bool:
@@ -154,9 +171,9 @@ class Budget:
         if token in self._tokens and len(self._tokens) > 1:
             self._tokens.remove(token)
             log.warning(
-                "%s was rejected (401): going on without it; take it out of the password of the GitHub "
-                "connection",
+                "%s was rejected (401): going on without it; take it out of the password of the %s",
                 token,
+                self._rules.connection,
             )
             self._wake_all()
         return token not in self._tokens

@@ -6,20 +6,22 @@ from collections.abc import Callable, Collection, Mapping
 from datetime import datetime
 from functools import partial
 
-from include.github.api.cooldown_store import Cooldown, CooldownStore, longest, merged
-from include.github.api.rate_limits import EVERYTHING
-from include.github.api.tokens import Token
+from include.http.cooldown_store import Cooldown, CooldownStore, longest, merged
+from include.http.limits import EVERYTHING
+from include.http.tokens import Token
 
 
 class Cooldowns:
-    """The cooldowns of each token. A limit that is on everything is on all tokens."""
+    """The cooldowns of each token. A limit that is on everything is on all tokens.
+
+    Args: memory: where they outlive the process. accounts: the name there of each token. now: our clock.
+    """
 
     def __init__(
-        self, memory: CooldownStore, base_url: str, tokens: Collection[Token], now: Callable[[], datetime]
+        self, memory: CooldownStore, accounts: Mapping[Token, str], now: Callable[[], datetime]
     ) -> None:
-        self._memory, self._now = memory, now
-        self._accounts = {token: token.account(base_url) for token in tokens}
-        self._cooldowns: dict[Token, dict[str, Cooldown]] = {token: {} for token in tokens}
+        self._memory, self._accounts, self._now = memory, accounts, now
+        self._cooldowns: dict[Token, dict[str, Cooldown]] = {token: {} for token in accounts}
 
     def recall(self) -> None:
         """Take up the limits that earlier processes met."""

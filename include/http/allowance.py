@@ -6,10 +6,10 @@ import math
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from include.github.api.rate_limits import Quota
+from include.http.limits import Quota
 
 SAME_RESET = timedelta(seconds=2)  # the Date header is in whole seconds: one reset is seen up to one apart
-UNCOUNTED = -1  # the server sends no rate limit headers: a GitHub Enterprise with limits switched off
+UNCOUNTED = -1  # the server sends no rate limit headers: its limits are switched off
 
 
 @dataclass

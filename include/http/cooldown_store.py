@@ -34,9 +34,9 @@ _COOLDOWNS = TypeAdapter(dict[str, Cooldown])
 class CooldownStore:
     """Which resources are closed, a small JSON file an account: the next try or run does not ask either.
 
-    An account is a token on one API. Several processes may hold its lease at a time: whoever writes has
-    merged it with what the others wrote. Of two that write at the same moment one may lose what it met, and
-    the next process meets it again.
+    An account is a token on one API, named `<service>:<host>:<digest>`. Several processes may hold its lease
+    at a time: whoever writes has merged it with what the others wrote. Of two that write at the same moment
+    one may lose what it met, and the next process meets it again.
     """
 
     def __init__(self, folder: StagingPath) -> None:
@@ -58,7 +58,8 @@ class CooldownStore:
         write_atomically(self._path(account), _COOLDOWNS.dump_json(cooldowns))
 
     def _path(self, account: str) -> StagingPath:
-        return self._folder / f"github-{hashlib.sha256(account.encode()).hexdigest()[:16]}.json"
+        service = account.partition(":")[0]
+        return self._folder / f"{service}-{hashlib.sha256(account.encode()).hexdigest()[:16]}.json"
 
 
 def merged(one: dict[str, Cooldown], other: dict[str, Cooldown]) -> dict[str, Cooldown]:

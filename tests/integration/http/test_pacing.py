@@ -6,8 +6,8 @@ from itertools import pairwise
 
 from aiohttp import web
 
-from include.github.api.pacing import CATCH_UP_S, GUARD, LEAST_DISTANCE, Pacer
-from include.github.api.request_cost import RequestCost
+from include.http.pacing import CATCH_UP_S, GUARD, LEAST_DISTANCE, Pacer
+from include.http.request_cost import RequestCost
 
 JITTER_S = 0.025  # of two processes' worth of work on one busy machine
 CLOCK_S = 0.001  # between a turn and the look at the clock
@@ -16,7 +16,7 @@ CLOCK_S = 0.001  # between a turn and the look at the clock
 async def _ask_often(client, times):
     async with client:
         cost = RequestCost()
-        await asyncio.gather(*(client.get(client.url("n", str(n)), len, cost) for n in range(times)))
+        await asyncio.gather(*(client.get(str(n), cost) for n in range(times)))
     return cost
 
 
@@ -39,7 +39,7 @@ async def test_a_stall_is_not_caught_up(serve, make_client):
     async with make_client(server.url, rps=20) as client:
         for pause_s in (0, 0.5):
             await asyncio.sleep(pause_s)
-            await asyncio.gather(*(client.get(client.url(str(n)), len, RequestCost()) for n in range(10)))
+            await asyncio.gather(*(client.get(str(n)) for n in range(10)))
     burst = server.seen.at[10:]
     assert burst[-1] - burst[0] > 9 * GUARD / 20 - CATCH_UP_S - JITTER_S
 
@@ -58,16 +58,16 @@ async def test_slow_connections_do_not_bunch_requests(make_client):
     server = await asyncio.start_server(handle, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
     async with server, make_client(f"http://127.0.0.1:{port}", rps=20) as client:
-        await client.get(client.url("first"), len, RequestCost())  # until its answer, one request goes alone
-        resolve = client._transport._session.connector._resolve_host
+        await client.get("first")  # until its answer, one request goes alone
+        resolve = client.transport._session.connector._resolve_host
 
         async def slow_resolve(*args, **kwargs):
             await ready.wait()
             return await resolve(*args, **kwargs)
 
-        client._transport._session.connector._resolve_host = slow_resolve
+        client.transport._session.connector._resolve_host = slow_resolve
         asyncio.get_running_loop().call_later(0.5, ready.set)
-        await asyncio.gather(*(client.get(client.url(str(n)), len, RequestCost()) for n in range(5)))
+        await asyncio.gather(*(client.get(str(n)) for n in range(5)))
     assert min(b - a for a, b in pairwise(seen)) > LEAST_DISTANCE * GUARD / 20 - JITTER_S
 
 
@@ -108,7 +108,7 @@ async def test_a_dropped_idle_connection_is_asked_again_at_the_same_pace(make_cl
     cost = RequestCost()
     async with server, make_client(f"http://127.0.0.1:{port}", rps=20) as client:
         for n in range(2):
-            await client.get(client.url(str(n)), len, cost)
+            await client.get(str(n), cost)
     assert (len(seen), cost.requests, cost.retries) == (3, 3, 0)
     assert min(b - a for a, b in pairwise(seen)) > LEAST_DISTANCE * GUARD / 20 - JITTER_S
 

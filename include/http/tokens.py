@@ -25,9 +25,9 @@ class Token:
         """A text that is the same for the same token, and tells nobody which one it is."""
         return hashlib.sha256(self.text.encode()).hexdigest()[:12]
 
-    def account(self, base_url: str) -> str:
+    def account(self, service: str, base_url: str) -> str:
         """Return the name of this token's account on one API: of its lease, and of what is remembered."""
-        return f"github:{urlsplit(base_url).netloc.lower()}:{self.digest}"
+        return f"{service}:{urlsplit(base_url).netloc.lower()}:{self.digest}"
 
 
 def split_tokens(text: str) -> tuple[str, ...]:

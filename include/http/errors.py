@@ -1,0 +1,161 @@
+"""What can go wrong between us and an API, in words for the person on call.
+
+HttpError
+ ├ AnswerError ── Transient, and the kinds that an API adds
+ ├ RateLimitedUntil, LimitNeverLifts
+ ├ RequestFailed, RetryBudgetSpent, RequestOutcomeUnknown
+ └ ForeignOrigin, TooManyRedirects
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import ClassVar
+
+from include.errors import PermanentError
+
+
+class HttpError(Exception):
+    """Base of all errors of an API that is asked by HTTP."""
+
+
+class AnswerError(HttpError):
+    """The API answered, but not with what was asked for.
+
+    Attributes: url; status, the HTTP status; detail, what the answer says; request_id, the API's own name of
+    the request, which its support asks for.
+    """
+
+    what: ClassVar[str] = "unexpected answer"
+    next_step: ClassVar[str] = ""
+
+    def __init__(self, url: str, status: int, detail: str, request_id: str = "") -> None:
+        super().__init__(url, status, detail, request_id)
+        self.url, self.status, self.detail, self.request_id = url, status, detail, request_id
+
+    def __str__(self) -> str:
+        request = f" [request id {self.request_id}]" if self.request_id else ""
+        return f"{self.url}: {self.status}, {self.what}: {self.detail}{request}{self.next_step}"
+
+
+class Transient(AnswerError):
+    """The server is unwell or the answer is not whole: asking again may help."""
+
+    what = "not a usable answer"
+
+
+class RateLimitedUntil(HttpError):
+    """The API is not to be asked before `until`, and that is too long to sleep.
+
+    Attributes: resource, whose limit it is, or "all"; until, aware, by our clock; reason.
+    """
+
+    def __init__(self, resource: str, until: datetime, reason: str) -> None:
+        super().__init__(resource, until, reason)
+        self.resource, self.until, self.reason = resource, until, reason
+
+    def __str__(self) -> str:
+        until = f"{self.until:%Y-%m-%d %H:%M:%S %Z}"
+        return f"rate limit of {self.resource!r}: no request before {until} ({self.reason})"
+
+
+class LimitNeverLifts(HttpError):
+    """Every wait that the API asked for was kept, and it refuses still.
+
+    Attributes: strikes, refusals in a row; reason; connection, its name.
+    """
+
+    def __init__(self, strikes: int, reason: str, connection: str) -> None:
+        super().__init__(strikes, reason, connection)
+        self.strikes, self.reason, self.connection = strikes, reason, connection
+
+    def __str__(self) -> str:
+        return (
+            f"rate limited {self.strikes} times in a row although every wait was kept ({self.reason}). Next: "
+            f"lower requests_per_second of the {self.connection}, and see what else uses this token"
+        )
+
+
+class RequestFailed(HttpError):
+    """A request failed on every attempt. One that must not be sent twice was then not carried out.
+
+    Attributes: url; attempts; cause; status, of the last answer, 0 where there was none.
+    """
+
+    def __init__(self, url: str, attempts: int, cause: str, status: int) -> None:
+        super().__init__(url, attempts, cause, status)
+        self.url, self.attempts, self.cause, self.status = url, attempts, cause, status
+
+    @property
+    def overloaded(self) -> bool:
+        """Whether a smaller request may be answered."""
+        return self.status >= 500 or isinstance(self.__cause__, TimeoutError)  # noqa: PLR2004
+
+    def __str__(self) -> str:
+        return (
+            f"failed {self.attempts} times, at last by: {self.cause}. Next: run the task again later, what "
+            "is finished is kept"
+        )
+
+
+class RequestOutcomeUnknown(HttpError, PermanentError):
+    """A request that must not be sent twice was sent, and nothing says for sure whether it was carried out.
+
+    Attributes: method; url; cause; status, of the answer, 0 where none came.
+    """
+
+    def __init__(self, method: str, url: str, cause: str, status: int) -> None:
+        super().__init__(method, url, cause, status)
+        self.method, self.url, self.cause, self.status = method, url, cause, status
+
+    def __str__(self) -> str:
+        return (
+            f"{self.method} {self.url}: outcome unknown, it was sent once and not again: {self.cause}. Next: "
+            "look in the API whether it was carried out, and send it again only if it was not"
+        )
+
+
+class RetryBudgetSpent(HttpError):
+    """The retries of the whole try are used up. Attributes: budget; causes, the last few."""
+
+    def __init__(self, budget: int, causes: tuple[str, ...]) -> None:
+        super().__init__(budget, causes)
+        self.budget, self.causes = budget, causes
+
+    def __str__(self) -> str:
+        return (
+            f"all {self.budget} retries of this try are spent: the API or the network is unwell. Last "
+            f"causes: {'; '.join(self.causes) or 'none'}. Next: run the task again later, what is finished "
+            "is kept"
+        )
+
+
+class ForeignOrigin(HttpError, PermanentError):
+    """An answer points at another server: it gets neither request nor token.
+
+    Attributes: url that was asked; target it points at; origin that is allowed; connection, its name.
+    """
+
+    def __init__(self, url: str, target: str, origin: str, connection: str) -> None:
+        super().__init__(url, target, origin, connection)
+        self.url, self.target, self.origin, self.connection = url, target, origin, connection
+
+    def __str__(self) -> str:
+        return (
+            f"{self.url} points at {self.target}, which is not on {self.origin}: not followed. Next: set the "
+            f"host of the {self.connection} to the one that the API itself names in its answers"
+        )
+
+
+class TooManyRedirects(HttpError, PermanentError):
+    """Redirects do not end. Attributes: url that was asked first; hops followed; connection, its name."""
+
+    def __init__(self, url: str, hops: int, connection: str) -> None:
+        super().__init__(url, hops, connection)
+        self.url, self.hops, self.connection = url, hops, connection
+
+    def __str__(self) -> str:
+        return (
+            f"{self.url}: still redirected after {self.hops} hops. Next: check the host of the "
+            f"{self.connection} and what stands between us and it, then clear the task"
+        )
