@@ -14,3 +14,12 @@ def test_the_root_shows_the_dags_of_dags_alone(root: Path):
     assert {stat.file.lstrip("/").removeprefix(f"{root}/") for stat in bag.dagbag_stats} == set(
         dag_files.values()
     )
+
+
+def test_every_dag_runs_by_its_newest_file(root):
+    """A DAG file of an older bundle version would import from plugins/ of now."""
+    bag = BundleDagBag(dag_folder=root, bundle_path=root, bundle_name="stagehouse", safe_mode=False)
+    assert bag.dags
+    assert {dag_id: dag.disable_bundle_versioning for dag_id, dag in bag.dags.items()} == dict.fromkeys(
+        bag.dags, True
+    )

@@ -34,13 +34,6 @@ def test_every_dag_file_imports_it_before_anything_else(path: Path):
     assert names[:2] == ["from __future__ import annotations", "import stagehouse.preconditions"]
 
 
-def test_every_dag_runs_by_its_newest_file():
-    """A DAG file of an older bundle version would import from plugins/ of now."""
-    assert DAG_FILES
-    for path in DAG_FILES:
-        assert "disable_bundle_versioning=True" in path.read_text(), path
-
-
 def test_the_page_names_the_oldest_airflow():
     """The number is written once for readers, once for Python."""
     assert (
