@@ -48,7 +48,7 @@ quick: style ## style, types and the tests of units and DAGs: minutes, for while
 # Half of the time tests wait for servers and schedulers. A file's tests share theirs, so they stay together. By name
 # those that take minutes come first; xdist itself would leave them, which are few in a file, for the end.
 test: style test-packages test-schema ## all checks of the code and all tests, with the servers they need
-	@$(BIN)/pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
+	@$(BIN)/pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder --durations 30 --durations-min 5
 
 test-faults: $(VENV)/dev.stamp test-packages test-schema ## all that goes wrong, with what takes minutes: a backfill of thirty days
 	@$(BIN)/pytest tests/faults tests/cluster tests/e2e/test_scheduler_faults.py tests/e2e/test_cleared_tasks.py \
