@@ -15,8 +15,8 @@ from pydantic import BaseModel
 
 from include.local_stack.errors import StackError
 
-TIMEOUT_S = 60.0
-ANSWERS_WITHIN_S = 120.0  # an api-server that is started again needs seconds, on a busy machine a minute
+TIMEOUT_S = 15.0  # of one request; nobody can interrupt it
+ANSWERS_WITHIN_S = 300.0  # longer than it takes to find a silent api-server, end it, and start it again
 UNFINISHED = ("queued", "running")
 
 
@@ -38,8 +38,8 @@ class TaskInstance(BaseModel, frozen=True):
 class AirflowApi:
     """A client for one api-server. Enter it to close its connections in the end.
 
-    while_silent: called before a request that got no answer is sent again, until it raises or two minutes are
-    over; None: no request is sent again.
+    while_silent: called before a request that got no answer is sent again, until it raises or five minutes
+    are over; None: no request is sent again.
     """
 
     def __init__(
@@ -55,6 +55,10 @@ class AirflowApi:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the connections."""
         self._http.close()
 
     def unhealthy(self) -> list[str]:
@@ -63,10 +67,10 @@ class AirflowApi:
         try:
             answer = self._http.get("/api/v2/monitor/health", timeout=5.0)
             answer.raise_for_status()
-        except httpx.HTTPError:
+            health = answer.json()
+        except (httpx.HTTPError, ValueError):
             return ["api_server", *needed]
         # The status is 200 even with a dead scheduler: only the body tells.
-        health = answer.json()
         return [name for name in needed if (health.get(name) or {}).get("status") != "healthy"]
 
     def log_in(self) -> None:

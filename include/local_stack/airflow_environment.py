@@ -77,9 +77,8 @@ def _scheduling(*, scheduled: bool) -> dict[str, str]:
         "AIRFLOW__CORE__PARALLELISM": "4",
         "AIRFLOW__SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "0.1",  # the default adds a second to each task
         "AIRFLOW__SCHEDULER__USE_JOB_SCHEDULE": str(scheduled),
-        # A killed scheduler's tasks are tried again when its last heartbeat is so old and somebody looks:
-        # after half a minute. With less, a scheduler on a busy machine takes itself for dead.
-        "AIRFLOW__SCHEDULER__SCHEDULER_HEALTH_CHECK_THRESHOLD": "20",
+        # A killed scheduler's tasks are tried again at the first look after 30 s without a heartbeat of it.
+        # By default somebody looks every five minutes.
         "AIRFLOW__SCHEDULER__ORPHANED_TASKS_CHECK_INTERVAL": "10",
         "AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL": "15",
     }

@@ -120,11 +120,14 @@ class Sessions:
 
     def kill(self, running: Running) -> None:
         """End a component, and all that it has forked, at once."""
-        left = list(members({running.process.pid}, self._work_dir))
-        for process in left:
-            _send(process, signal.SIGKILL)
+        running.process.kill()
         running.process.wait()  # first, or psutil would take the exit code
-        psutil.wait_procs(left, timeout=GRACE_S)  # the kernel takes a moment
+        deadline = time.monotonic() + GRACE_S
+        # Again, for what was forked meanwhile.
+        while (left := list(members({running.process.pid}, self._work_dir))) and time.monotonic() < deadline:
+            for process in left:
+                _send(process, signal.SIGKILL)
+            psutil.wait_procs(left, timeout=POLL_S)  # the kernel takes a moment
 
     def stop(self) -> None:
         """Stop all: first together those whose order does not matter, then the others, last started first."""
@@ -189,11 +192,10 @@ def members(sessions: set[int], work_dir: Path) -> Iterator[psutil.Process]:
 
 
 def _works_below(process: psutil.Process, directory: Path) -> bool:
+    # Airflow makes its task processes undumpable: where they work, root alone may see.
     try:
         return Path(process.cwd()).is_relative_to(directory)
-    except (
-        psutil.AccessDenied
-    ):  # Airflow's task processes are not dumpable: root alone may see where they work
+    except psutil.AccessDenied:
         return process.uids().real == os.getuid()
 
 

@@ -1,4 +1,4 @@
-"""Airflow's components are started again when they die or fall silent, until they do so again and again.
+"""Restarts of Airflow's components, with a limit for one that dies again and again.
 
 A scheduler that crashes loses nothing of a run: the next one finds it in Airflow's database and goes on.
 """
@@ -11,11 +11,12 @@ from include.local_stack.errors import ComponentDied, KeepsDying
 from include.local_stack.sessions import Running, Sessions
 
 BACK_OFF_S = (0.0, 2.0, 4.0, 8.0)  # before each start anew; one death more ends the stack
-RECENT_S = 600.0  # deaths longer ago are forgotten
+RECENT_S = 1800.0  # deaths longer ago are forgotten
 HEALTH_EVERY_S = 5.0
 # A scheduler that crashes first waits for the tasks it has at work, and schedules nothing meanwhile. Airflow
-# calls it unhealthy when it gave no heartbeat for 20 s; a start on a busy machine takes up to a minute.
+# calls it unhealthy when it gave no heartbeat for 30 s.
 SILENT_S = 90.0
+STARTS_WITHIN_S = 180.0  # seconds until it is healthy for the first time, on a busy machine
 
 
 class Supervisor:
@@ -38,6 +39,7 @@ class Supervisor:
         self._silent, self._sleep, self._say = silent, sleep, say
         self._deaths: dict[str, deque[float]] = {name: deque() for name in restarted}
         self._silent_since: dict[str, float] = {}
+        self._starting: set[str] = set()  # started again, and not yet healthy
         self._looked_at = time.monotonic()
 
     def check(self) -> None:
@@ -54,10 +56,11 @@ class Supervisor:
             return
         self._looked_at = now
         self._silent_since = {name: self._silent_since.get(name, now) for name in self._silent()}
+        self._starting &= self._silent_since.keys()
         for running in self._sessions.running():
             name = running.command.name
             silent_s = now - self._silent_since.get(name, now)
-            if silent_s > SILENT_S:
+            if silent_s > (STARTS_WITHIN_S if name in self._starting else SILENT_S):
                 self._say(f"{name} runs, but has given no sign of life for {silent_s:.0f} s, and is ended")
                 self._sessions.kill(running)
 
@@ -72,4 +75,5 @@ class Supervisor:
         self._say(f"{died}\n{died.name} is started again{f' in {back_off_s:.0f} s' if back_off_s else ''}")
         self._sleep(back_off_s)
         self._silent_since.pop(died.name, None)
+        self._starting.add(died.name)
         self._sessions.start_again(running)

@@ -37,6 +37,7 @@ def is_current(day: date, moment: str) -> bool:
 
 def test_unpausing_runs_the_day_that_was_due(running_stack, recorded_github):
     """The schedule makes one run, for the day before it was due; it asks GraphQL, for there is a token."""
+    assert running_stack.scheduled, "the run by schedule did not end"
     run, found, requests = running_stack.scheduled
     due = datetime.fromisoformat(run["run_after"])
     day = due.date() - timedelta(days=1)

@@ -43,7 +43,7 @@ def test_a_run_goes_on_without_a_moment_of_its_api_server_and_dag_processor(runn
 
 
 def test_a_killed_scheduler_is_back_and_its_tasks_with_it(running_stack, recorded_github):
-    """What it had at work ends with it, and is tried again within half a minute, not five."""
+    """What it had at work ends with it, and is tried again within a minute, not after five."""
     since, run_id = len(running_stack.said), begun(running_stack, recorded_github)
     kill(running_stack, "scheduler")
     tried_again = lambda: max(task.try_number for task in running_stack.tasks(run_id)) == 2  # noqa: E731
@@ -79,7 +79,7 @@ def test_a_scheduler_that_two_clears_have_ended_is_started_again(running_stack, 
     assert running_stack.wait(run_id) == "success", running_stack.states(run_id)
     assert_published(running_stack, recorded_github)
     line = said_of(running_stack, "scheduler", since)
-    assert line.startswith("scheduler ended with exit code 1; the end of ")
+    assert "scheduler ended with exit code 1; the end of " in line
     assert "StaleDataError" in line
     assert "scheduler is started again" in line
 

@@ -155,7 +155,8 @@ def component(checkout: Checkout, name: str, but: int = 0) -> psutil.Process:
         for process in checkout.alive():
             with suppress(psutil.Error):
                 words = process.cmdline()
-                if process.pid != but and name in words and words[0] == sys.executable:
+                is_leader = os.getsid(process.pid) == process.pid  # the tasks' processes are forks of it
+                if process.pid != but and name in words and is_leader:
                     return process
         time.sleep(0.1)
     pytest.fail(f"no {name}")

@@ -244,3 +244,14 @@ def connection(environment: dict[str, str], name: str) -> dict[str, Any]:
 def dockerfile() -> str:
     """Read the Dockerfile."""
     return (ROOT / "Dockerfile").read_text()
+
+
+def test_the_image_has_each_module_that_a_command_starts():
+    """What .dockerignore leaves out cannot be run."""
+    left_out = [
+        line for line in (ROOT / ".dockerignore").read_text().splitlines() if line.startswith("include/")
+    ]
+    started = re.findall(r"\binclude(?:\.\w+)+", (ROOT / "docker-compose.yaml").read_text())
+    assert "include.github_stand_in" in started
+    paths = [name.replace(".", "/") for name in started]
+    assert [path for path in paths for folder in left_out if path.startswith(folder)] == []

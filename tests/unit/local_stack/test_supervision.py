@@ -129,6 +129,30 @@ def test_what_runs_without_a_sign_of_life_is_ended_and_started_again(house, monk
     assert len(house.said) == 2
 
 
+def test_what_was_started_again_has_longer_until_it_is_healthy(house, monkeypatch):
+    """A slow machine must not kill each start before it is up."""
+    monkeypatch.setattr("include.local_stack.supervision.HEALTH_EVERY_S", 0.0)
+    monkeypatch.setattr("include.local_stack.supervision.SILENT_S", 0.05)
+    house.start("scheduler", SLEEPS)
+    (running,) = house.sessions.running()
+    running.process.kill()
+    house.await_end()
+    house.silent = ["scheduler"]
+    house.supervisor.check()
+    started = house.pid()
+    for _ in range(20):
+        house.supervisor.check()
+        time.sleep(0.01)
+    assert house.pid() == started  # silent for longer than SILENT_S, but it has not been healthy yet
+    house.silent = []
+    house.supervisor.check()
+    house.silent = ["scheduler"]
+    while house.pid() == started:
+        house.supervisor.check()
+        time.sleep(0.01)
+    assert sum("no sign of life" in line for line in house.said) == 1
+
+
 def test_all_that_a_dead_component_has_forked_ends_before_it_is_started_again(house):
     """Else two schedulers' tasks would be at work."""
     command = house.start("scheduler", f"import os; os.fork(); {SLEEPS}")
