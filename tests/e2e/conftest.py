@@ -148,7 +148,8 @@ class RunningStack:
 
     def stop(self) -> None:
         """Stop what runs of it."""
-        self.airflow.close()
+        if hasattr(self, "airflow"):  # else it never came up
+            self.airflow.close()
         self.stack.__exit__(None, None, None)
 
     def _say(self, line: str) -> None:
