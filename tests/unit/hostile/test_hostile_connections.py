@@ -23,23 +23,27 @@ CLICKHOUSE = {
 }  # fmt: skip
 POSTGRES = {"sslmode": "disable", "connect_timeout": 1, "application_name": "x"}
 CANARY = "c@nary-s3cret"
-FIELDS = {"host": "127.0.0.1", "login": "u", "password": CANARY, "schema": "stagehouse", "port": 1}
+FIELDS = {"host": "127.0.0.1", "login": "u", "password": CANARY, "schema": "stagehouse"}
 LONGEST = (
     20_000  # of a password Airflow makes a regular expression, which for a megabyte takes it many seconds
 )
 passwords = st.sampled_from(["", "t", "a b", "t\n", "\0", "\ud800", "p\u00e4", "x" * 30_000])
 hosts = any_text | st.text("htps:/.[]@?#%1a-_ \\", max_size=15).map(lambda text: f"http://{text}")
+json_texts = anything.map(json_text)
 
 
 @pytest.fixture
 def define(monkeypatch: pytest.MonkeyPatch):
-    """A function that defines a connection, as JSON in the environment; that to Postgres is there too."""
+    """A function that defines a connection, as JSON in the environment; that to Postgres is there too.
 
-    def define(conn_id: str, extra: str, **fields: object) -> None:
+    The port is JSON, for it may be what Python cannot write.
+    """
+
+    def define(conn_id: str, extra: str, port: str = "1", **fields: str) -> None:
         reset_secrets_masker()  # it would seek the secrets of all examples before in each line of a log
-        for name, how in (("postgres_default", {}), (conn_id, fields | {"extra": extra})):
+        for name, how, at in (("postgres_default", {}, "1"), (conn_id, fields | {"extra": extra}, port)):
             text = json.dumps({"conn_type": "http"} | FIELDS | how)
-            monkeypatch.setenv(f"AIRFLOW_CONN_{name.upper()}", text)
+            monkeypatch.setenv(f"AIRFLOW_CONN_{name.upper()}", f'{text[:-1]}, "port": {at}}}')
 
     return define
 
@@ -61,7 +65,7 @@ def assert_named(refusal: Exception, conn_id: str) -> None:
 @example(extra='{"processes": 21}', host="https://api.github.com", token="t")
 def test_a_connection_to_github(define, tmp_path, extra, host, token):
     """Has a client whose limits are positive and whose headers can be sent."""
-    define("github_default", extra, host=host, password=token, port=None)
+    define("github_default", extra, host=host, password=token, port="null")
     try:
         client = GitHubHook(staging_root=tmp_path).get_conn()
     except BadConnection as refusal:
@@ -97,12 +101,17 @@ def test_a_connection_to_clickhouse(define, extra, field, value):
 @RARELY
 @given(
     extra=(anything | damaged(POSTGRES)).map(json_text) | any_text,
-    field=st.sampled_from([*FIELDS]),
-    value=anything | any_text,
+    changed=st.tuples(st.sampled_from([*FIELDS]), json_texts | any_text)
+    | st.tuples(st.just("port"), json_texts),
 )
-def test_a_connection_to_postgres(define, extra, field, value):
+@example(extra="", changed=("port", "9" * 5000))
+@example(extra="", changed=("host", "9" * 5000))
+@example(extra="", changed=("port", "[" * 100_000 + "]" * 100_000))
+@example(extra="", changed=("host", "[" * 100_000 + "]" * 100_000))
+def test_a_connection_to_postgres(define, extra, changed):
     """Has keywords for libpq, all of them text and numbers."""
-    define("postgres_default", extra, **{field: value if field == "port" else str(value)[:LONGEST]})
+    field, value = changed
+    define("postgres_default", extra, **{field: value if field == "port" else value[:LONGEST]})
     try:
         parameters = StagehousePostgresHook().parameters()
     except BadConnection as refusal:
