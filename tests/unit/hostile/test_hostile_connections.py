@@ -24,9 +24,8 @@ CLICKHOUSE = {
 POSTGRES = {"sslmode": "disable", "connect_timeout": 1, "application_name": "x"}
 CANARY = "c@nary-s3cret"
 FIELDS = {"host": "127.0.0.1", "login": "u", "password": CANARY, "schema": "stagehouse"}
-LONGEST = (
-    20_000  # of a password Airflow makes a regular expression, which for a megabyte takes it many seconds
-)
+# Airflow makes a regular expression of a password, which for a megabyte takes it many seconds.
+LONGEST = 20_000
 passwords = st.sampled_from(["", "t", "a b", "t\n", "\0", "\ud800", "p\u00e4", "x" * 30_000])
 hosts = any_text | st.text("htps:/.[]@?#%1a-_ \\", max_size=15).map(lambda text: f"http://{text}")
 json_texts = anything.map(json_text)
