@@ -64,11 +64,11 @@ def test_a_scheduler_that_two_clears_have_ended_is_started_again(running_stack, 
 
         def await_lock(statement: str) -> None:
             waits = lambda: observer.execute(WAITS_FOR_A_LOCK, (METADATA, statement)).fetchone()[0]  # noqa: E731
-            running_stack.wait_until(waits, timeout_s=60)
+            running_stack.wait_until(waits, timeout_s=120)
 
-        running_stack.clear_at_once(run_id, "fetch")
         blocker.execute("BEGIN")
-        blocker.execute("LOCK TABLE callback IN SHARE MODE")
+        blocker.execute("LOCK TABLE callback IN SHARE MODE")  # first: the scheduler may be quick
+        running_stack.clear_at_once(run_id, "fetch")
         await_lock("INSERT INTO callback%")
         again = threading.Thread(target=running_stack.clear_at_once, args=(run_id, "fetch"))
         again.start()
