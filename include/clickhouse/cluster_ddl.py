@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 
+from attrs import define
 from clickhouse_migrations.connection import ClickhouseDriverConnection
 from clickhouse_migrations.migrator import Migrator, split_statement_tokens
 
@@ -25,15 +26,17 @@ _CREATE = re.compile(
 _ADD_COLUMN = re.compile(r"ALTER TABLE (?P<table>\w+) (?P<change>ADD COLUMN .+)")
 
 
+@define(slots=False)
 class NoClusterForm(ClickHouseError):
     """A migration has a statement that we cannot turn into one for a cluster. Attributes: statement."""
 
-    def __init__(self, statement: str) -> None:
-        super().__init__(statement)
-        self.statement = statement
+    statement: str
 
     def __str__(self) -> str:
-        return f"no form for a cluster is known of {self.statement[:200]!r}: add it to cluster_ddl.py"
+        return (
+            f"no form for a cluster is known of {self.statement[:200]!r}. Next: write the migration as those "
+            "before it are, or add the form to include/clickhouse/cluster_ddl.py"
+        )
 
 
 class ClusterMigrations(ClickhouseDriverConnection):  # type: ignore[misc]

@@ -10,6 +10,7 @@ from typing import TypeVar
 import aiohttp
 import stamina
 
+from include.errors import facts_of
 from include.http.bounds import Bounds
 from include.http.errors import RequestFailed, RequestOutcomeUnknown, RetryBudgetSpent, Transient
 from include.http.request import Request
@@ -87,7 +88,7 @@ async def with_retries(
                     return await ask()
                 except RETRYABLE as error:
                     known = isinstance(error, Transient)
-                    cause = without_secrets(str(error) if known else f"{request.url}: {cause_of(error)}")
+                    cause = without_secrets(facts_of(error) if known else f"{request.url}: {cause_of(error)}")
                     log.warning("attempt %d of %d: %s", attempt.num, attempts, cause)
                     raise
     except RETRYABLE as error:

@@ -80,7 +80,7 @@ def stage_file(
         directory, request.path, open_file, form=request.format, max_rejected=request.max_rejected
     )
     if version(path) != before:
-        reason = "somebody wrote it while it was read: when it is complete, clear task stage"
+        reason = "somebody wrote it while it was read"
         raise ImportFileChanged(request.path, reason)
     manifest = Manifest(
         dag_id=dag_id,
@@ -107,5 +107,5 @@ def _require_unchanged(path: InboxPath, request: ImportRequest, staged: Manifest
     with path.open("rb") as opened:
         found = hashlib.file_digest(io.BufferedReader(HashedFile(opened)), "sha256").hexdigest()
     if found != staged.facts.get("sha256"):
-        reason = f"it is not what this run staged at {staged.written_at:%F %T %Z}: trigger a new run for it"
+        reason = f"it is not what this run staged at {staged.written_at:%F %T %Z}"
         raise ImportFileChanged(request.path, reason)

@@ -31,9 +31,9 @@ def locate(inbox: StagingPath, name: str) -> InboxPath:
         raise OutsideInbox(name, "a file name without control characters is needed")
     relative = _below(inbox, name) if "://" in name else name
     if "\\" in relative or "://" in relative:
-        raise OutsideInbox(name, f"give a path relative to the inbox {inbox}, with '/', or a URL below it")
+        raise OutsideInbox(name, f"no path relative to the inbox {inbox}, with '/', and no URL below it")
     if PurePosixPath(relative).is_absolute() or ".." in PurePosixPath(relative).parts:
-        raise OutsideInbox(name, f"give a path relative to the inbox {inbox}, without '..'")
+        raise OutsideInbox(name, f"no path relative to the inbox {inbox}, without '..'")
     path = _local(inbox, relative) if isinstance(inbox, Path) else _stored(inbox, relative)
     if not path.is_file():
         raise OutsideInbox(name, f"no regular file of that name is in the inbox {inbox}")
