@@ -97,12 +97,14 @@ def require_servers(clickhouse: ClusterClient) -> None:
             macros = dict(server.execute("SELECT macro, substitution FROM system.macros"))
             if missing := {"shard", "replica"} - macros.keys():
                 reason = f"macro {min(missing)} is not in its configuration"
-                raise UnusableConnection(server.where, "extra.cluster", reason)
+                next_step = "add the macros shard and replica to that server's configuration"
+                raise UnusableConnection(server.where, "extra.cluster", reason, next_step)
             shard_macros.setdefault(node.shard, set()).add(macros["shard"])
     each = [name for names in shard_macros.values() for name in names]
     if len(each) != len(set(each)) or len(each) != len(shard_macros):
         reason = f"one macro shard for each shard is needed, and it is {shard_macros} by shard_num"
-        raise UnusableConnection(clickhouse.where, "extra.cluster", reason)
+        next_step = "correct the macros in the servers' configuration"
+        raise UnusableConnection(clickhouse.where, "extra.cluster", reason, next_step)
 
 
 def cluster_migrator(clickhouse: ClusterClient) -> Migrator:
@@ -116,8 +118,8 @@ def cluster_migrator(clickhouse: ClusterClient) -> Migrator:
         {"database": clickhouse.database, "table": VERSIONS},
     )
     if found and not found[0][0].startswith("Replicated"):
-        reason = f"database {clickhouse.database} has tables that were made without a cluster: name another"
-        raise UnusableConnection(clickhouse.where, "schema", reason)
+        reason = f"database {clickhouse.database} has tables that were made without a cluster"
+        raise UnusableConnection(clickhouse.where, "schema", reason, "name another database")
     if found:
         clickhouse.catch_up(quoted(VERSIONS))
     # Every server, of every shard, has all of it.

@@ -66,8 +66,8 @@ def _migrator(clickhouse: ClickHouse) -> Migrator:
         "WHERE database = %(database)s AND name = 'loads' AND engine = 'Distributed'"
     )
     if clickhouse.execute(distributed, {"database": clickhouse.database}):
-        reason = f"is not set, and database {clickhouse.database} has the tables of a cluster: name that"
-        raise UnusableConnection(clickhouse.where, "extra.cluster", reason)
+        reason = f"is not set, and database {clickhouse.database} has the tables of a cluster"
+        raise UnusableConnection(clickhouse.where, "extra.cluster", reason, "name that cluster")
     migrator = Migrator(_Connection(clickhouse))
     migrator.init_schema()
     return migrator
