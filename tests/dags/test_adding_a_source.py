@@ -19,8 +19,8 @@ from tests.servers.postgres import PostgresServer
 DAG_ID = "access_log"
 DAG_LINES = 120
 TASKS = ["postgres_health", "tables", "stage", "load", "publish", "check"]
-RULES = [f"tests/{name}.py" for name in ("unit/test_layout", "unit/test_docs", "dags/test_policy")]
-RULES += ["tests/dags/test_docs_of_dags.py"]
+RULES = [f"tests/{name}.py" for name in ("unit/test_layout", "unit/test_errors", "unit/test_docs")]
+RULES += ["tests/dags/test_policy.py", "tests/dags/test_docs_of_dags.py"]
 
 LOG = (
     b'192.0.2.7 - frank [20/Aug/2026:00:00:00 +0000] "GET /a?b=%20c HTTP/1.0" 200 2326\r\n'
