@@ -52,13 +52,19 @@ def replace_partition(
 
 
 def require_fingerprint(
-    publication: Publication, table: StagedTable, expected: Fingerprint, source: str | None = None
+    publication: Publication,
+    table: StagedTable,
+    expected: Fingerprint,
+    source: str | None = None,
+    *,
+    keys_are_unique: bool = False,
 ) -> None:
     """Require the unit's rows in `table`, or all rows of the staging table `source`, to be what is expected.
 
+    Args: keys_are_unique: of the rows that are expected, as far as those who staged them know.
     Raises: DayMismatch.
     """
-    found = publication.fingerprint(table, source)
+    found = publication.fingerprint(table, source, keys_are_unique=keys_are_unique)
     if found != expected:
         raise publication.mismatch(table.name, f"{source or 'it'} holds {found}, expected {expected}")
 

@@ -25,13 +25,15 @@ from include.clickhouse.staging_tables import (
     create_staging_table,
     drop_abandoned_staging_tables,
     drop_staging_tables,
+    keep_published,
+    published_name,
     staging_table_name,
     staging_tables,
 )
 from include.clickhouse.upsert import require_last, require_staged, upsert
 from include.staging.files import StagingPath
 from include.staging.manifest import Manifest
-from include.staging.tables import TableParts
+from include.staging.tables import Part, TableParts
 
 log = logging.getLogger(__name__)
 
@@ -67,7 +69,11 @@ def publish_day(
     replaced = [parts for parts in manifest.tables.values() if parts.table.partition]
     await_removal_of_old_parts(clickhouse, [parts.table.name for parts in replaced], old_parts_wait_s)
     _require_partitions(publication, replaced)
-    drop_staging_tables(clickhouse, manifest.tables, manifest.run_id)
+    kept = _kept_for_check(manifest)
+    for part in () if gone else staged:
+        if name := kept.get((part.table, part.file)):
+            keep_published(clickhouse, part.staging_table, name)
+    drop_staging_tables(clickhouse, manifest.tables, manifest.run_id, kept=kept.values())
     drop_abandoned_staging_tables(clickhouse)
     return {table: parts.rows for table, parts in manifest.tables.items()}
 
@@ -77,28 +83,52 @@ def check_day(
 ) -> dict[str, int]:
     """Compare what readers see with what the run staged; return rows by table.
 
-    Tables by day, or another partition, are compared with the manifest. Of the others, the parts in
-    `directory` are loaded once more beside it to look: every staged key must be there, and every value where
-    no other run may have put a newer one since.
+    Tables by day, or another partition, are compared with the manifest. Of the others, every staged key must
+    be there, and every value where no other run may have put a newer one since. For that, publish has kept
+    the staging tables; where one is gone, its part in `directory` is loaded once more.
 
     Raises: DayMismatch, naming table, unit and the next step; as load_part().
     """
     publication = Publication(clickhouse, manifest.unit, manifest.run_id, f"check {attempt}")
+    kept = _kept_for_check(manifest)
+    if kept:
+        connect_to_unit(clickhouse, [parts.table for parts in manifest.tables.values()], manifest.unit)
+        connect_to_staged(clickhouse, kept.values())
+    there = staging_tables(clickhouse) if kept else set()
     rows = {}
     for name, parts in manifest.tables.items():
         rows[name] = parts.rows
         if parts.table.partition:
             rows[name] = check_published(publication, parts.table, expected_fingerprint(parts))
             continue
-        sources = [
-            load_part(
-                clickhouse, directory, manifest, table=name, file=part.file, attempt=publication.attempt
-            ).staging_table
-            for part in parts.parts
-        ]
+        sources = []
+        for part in parts.parts:
+            source = kept[name, part.file]
+            if source not in there or not _holds_part(publication, parts, part, source):
+                again = load_part(
+                    clickhouse, directory, manifest, table=name, file=part.file, attempt=publication.attempt
+                )
+                source = again.staging_table
+            sources.append(source)
         require_staged(publication, parts, sources)
     drop_staging_tables(clickhouse, manifest.tables, manifest.run_id)
     return rows
+
+
+def _kept_for_check(manifest: Manifest) -> dict[tuple[str, str], str]:
+    """Return by table and file which staging tables `check` compares with: those of upserted tables."""
+    return {
+        (name, part.file): published_name(name, manifest.run_id, part.file)
+        for name, parts in manifest.tables.items()
+        if not parts.table.partition
+        for part in parts.parts
+    }
+
+
+def _holds_part(publication: Publication, parts: TableParts, part: Part, source: str) -> bool:
+    """Tell whether a kept staging table is what was staged: a server that restarted may have lost rows."""
+    found = publication.fingerprint(parts.table, source, keys_are_unique=True)
+    return found == expected_fingerprint(part)
 
 
 def _bring_into_sight(
