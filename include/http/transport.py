@@ -24,6 +24,7 @@ from include.http.errors import (
     TooManyRedirects,
 )
 from include.http.limits import read_server_time
+from include.http.origin import origin_of
 from include.http.pacing import Pace, PacedConnector
 from include.http.request import Received, Request
 from include.http.request_cost import RequestCost
@@ -155,14 +156,14 @@ class Transport:
     def require_own_origin(self, url: URL, target: URL) -> None:
         """Raise ForeignOrigin where `url` points at another server: it gets neither request nor token."""
         try:
-            own = target.origin() == self._base_url.origin()
+            own = origin_of(target) == origin_of(self._base_url)
         except ValueError:  # no host, or no http
             own = False
         if not own:
             raise self._foreign(url, self.without_secrets(str(target))[:200])
 
     def _foreign(self, url: URL, shown: str) -> ForeignOrigin:
-        origin = str(self._base_url.origin())
+        origin = str(origin_of(self._base_url))
         return ForeignOrigin(self.without_secrets(str(url)), shown, origin, self._rules.connection)
 
     def _target_of(self, url: URL, redirect: Redirect) -> URL:

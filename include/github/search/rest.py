@@ -11,6 +11,7 @@ from include.github.api.models import read_divisible_page, read_search_page
 from include.github.api.rules import GitHubRules
 from include.github.search.source import CAPACITY, PageRequest, PageResult
 from include.http.errors import ForeignOrigin
+from include.http.origin import origin_of
 from include.http.request_cost import RequestCost
 
 
@@ -37,8 +38,8 @@ class RestSearch:
         )
 
     def _page_after(self, asked: PageRequest) -> URL:
-        url, origin = URL(asked.after), self._client.base_url.origin()
-        if not url.absolute or url.origin() != origin:  # kept from a try with another host or API
+        url, origin = URL(asked.after), origin_of(self._client.base_url)
+        if not url.absolute or origin_of(url) != origin:  # kept from a try with another host or API
             raise ForeignOrigin(asked.query, asked.after[:200], str(origin), GitHubRules.connection)
         return url
 
