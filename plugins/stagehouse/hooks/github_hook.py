@@ -88,10 +88,12 @@ class GitHubHook(BaseHook):
             )
         return self._client(self._staging_root)
 
-    @property
-    def has_token(self) -> bool:
-        """Tell whether the connection has a token."""
-        return bool(_tokens(read_connection(self.github_conn_id)))
+    def require_usable(self) -> bool:
+        """Read all of the connection, sending nothing; tell whether it has a token. Raises: BadConnection."""
+        connection = read_connection(self.github_conn_id)
+        _host(connection)
+        read_options(connection, GitHubOptions)
+        return bool(_tokens(connection))
 
     def lease(self) -> AbstractContextManager[Lease]:
         """Return the leases that guard the budgets, one a token, to be held all together.

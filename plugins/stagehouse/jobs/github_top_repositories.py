@@ -66,13 +66,14 @@ def run_options() -> RunOptions:
     return read_options(get_current_context()["params"])
 
 
-def require_token_where_asked_for() -> None:
-    """Say before anything is asked that GraphQL would be without a token. Raises: BadParam, BadConnection."""
+def require_github_connection() -> None:
+    """Say before anything is asked what is wrong with the connection, or that GraphQL would lack a token.
+
+    Raises: BadParam; BadConnection.
+    """
     from stagehouse.hooks.github_hook import GitHubHook
 
-    options = run_options()
-    if options.api == "graphql":
-        options.chosen_api(has_token=GitHubHook().has_token)
+    run_options().chosen_api(has_token=GitHubHook().require_usable())
 
 
 class GitHubSession(NamedTuple):
