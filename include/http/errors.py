@@ -3,7 +3,7 @@
 HttpError
  ├ AnswerError ── Transient, and the kinds that an API adds
  ├ RateLimitedUntil, LimitNeverLifts
- ├ RequestFailed, RetryBudgetSpent, RequestOutcomeUnknown
+ ├ RequestFailed, RetryBudgetSpent, RequestOutcomeUnknown, RequestNotSent
  └ ForeignOrigin, TooManyRedirects
 """
 
@@ -113,6 +113,20 @@ class RequestOutcomeUnknown(HttpError, PermanentError):
             f"{self.method} {self.url}: outcome unknown, it was sent once and not again: {self.cause}. Next: "
             "look in the API whether it was carried out, and send it again only if it was not"
         )
+
+
+class RequestNotSent(HttpError):
+    """A request that must not be sent twice did not leave, or was surely not carried out: it may go again.
+
+    with_retries() sends it again, and ends by RequestFailed. Attributes: cause.
+    """
+
+    def __init__(self, cause: str) -> None:
+        super().__init__(cause)
+        self.cause = cause
+
+    def __str__(self) -> str:
+        return f"{self.cause}. Next: send it again, it was not carried out"
 
 
 class RetryBudgetSpent(HttpError):

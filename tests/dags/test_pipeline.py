@@ -16,9 +16,10 @@ from airflow.serialization.serialized_objects import DagSerialization
 from include.clickhouse.embedded import EmbeddedClient
 from include.clickhouse.errors import DayMismatch
 from include.errors import PermanentError
+from include.phrase_views.counters.staging import PHRASES_VIEWS
 from include.postgres.errors import LeaseTaken
 from include.staging.manifest import Manifest, save_manifest
-from include.staging.tables import write_table
+from include.staging.tables import StagedTable, write_table
 from stagehouse.hooks.postgres_hook import StagehousePostgresHook
 from stagehouse.pipeline.defaults import RETRY_POLICY, TASK_DEFAULTS
 from stagehouse.pipeline.params import day_param
@@ -75,10 +76,10 @@ def read(engine: Path, select: str) -> list[tuple]:
         return clickhouse.execute(select)
 
 
-def stage(rows: list[tuple]) -> list[dict[str, str]]:
+def stage(rows: list[tuple], table: StagedTable = COMMITS) -> list[dict[str, str]]:
     """Do what the task of a source does that stages."""
     directory = staging_of(run_date())
-    written = {COMMITS.name: write_table(directory, COMMITS, rows, rows_per_part=4)}
+    written = {table.name: write_table(directory, table, rows, rows_per_part=4)}
     manifest = Manifest(**run_context(), day=DAY, task="read", host="here", written_at=NOON, tables=written)
     save_manifest(directory, manifest)
     return part_list(manifest)
@@ -203,12 +204,12 @@ def test_a_changed_day_is_red(engine: Path):
         check_published(source)
 
 
-def test_a_source_may_guard_all_its_days(engine: Path):
-    """One publication at a time, of whichever day."""
-    run, source = Run(), a_source(guarded="a_table", each_day=False)
+def test_where_the_last_of_two_counts_one_publication_excludes_all(engine: Path):
+    """Of whichever day: a file of counters has samples of many."""
+    run, source = Run(), a_source(guarded="a_table")
     tables.function()
     with run.task("read"):
-        parts = stage(commits(3, DAY))
+        parts = stage([(1, "a phrase", 10, int(NOON.timestamp()))], PHRASES_VIEWS)
     with run.task("publish"):
         staged = [load_staged_part(source, part) for part in parts]
         with (
@@ -216,4 +217,4 @@ def test_a_source_may_guard_all_its_days(engine: Path):
             pytest.raises(AirflowRescheduleException),
         ):
             publish_staged(source, staged)
-        assert publish_staged(source, staged) == {COMMITS.name: 3}
+        assert publish_staged(source, staged) == {PHRASES_VIEWS.name: 1}

@@ -36,8 +36,7 @@ class StagedSource:
     Attributes:
         task: the id of the task that writes the manifest: later errors tell people to clear it.
         day: returns the day that names this run's staging directory and its rows in `loads`.
-        guarded: the DAG or the table that the lease of a publication names.
-        each_day: whether days are published independently; if not, the lease is of all days.
+        guarded: the DAG or the table that the lease of a publication names, with the day or without it.
         asset: emitted when the data in sight is checked.
         event: makes the extra of the asset's event from the manifest and rows by table.
         summary: makes what `check` returns from the same; rows by table unless given.
@@ -49,7 +48,6 @@ class StagedSource:
     day: Callable[[], date]
     guarded: str
     asset: Asset
-    each_day: bool = True
     event: Callable[[Manifest, dict[str, int]], dict[str, Any]] = day_event
     summary: Callable[[Manifest, dict[str, int]], dict[str, Any]] = lambda _, rows: rows
     on_published: Callable[[ClickHouse, Manifest, datetime, Callable[[], None]], None] | None = None
@@ -125,7 +123,7 @@ def publish_staged(source: StagedSource, staged: Sequence[dict[str, object]]) ->
 
     manifest = source.manifest()
     parts = [StagedPart.model_validate(part) for part in staged]
-    with publication_lock(source.guarded, manifest.day if source.each_day else None) as (clickhouse, lease):
+    with publication_lock(source.guarded, _guarded_day(manifest)) as (clickhouse, lease):
         rows = publish_day(
             clickhouse, manifest, parts, attempt=this_attempt(), now=now, check_lease=lease.check
         )
@@ -143,8 +141,14 @@ def check_published(source: StagedSource) -> tuple[Manifest, dict[str, int]]:
     from include.staging.cleaning import drop_old_runs, drop_unfinished_files
 
     manifest = source.manifest()
-    with publication_lock(source.guarded, manifest.day if source.each_day else None) as (clickhouse, _):
+    with publication_lock(source.guarded, _guarded_day(manifest)) as (clickhouse, _):
         rows = check_day(clickhouse, staging_of(manifest.day), manifest, this_attempt())
     drop_old_runs(staging_root(), manifest.dag_id, now())
     drop_unfinished_files(staging_root() / manifest.dag_id, now())
     return manifest, rows
+
+
+def _guarded_day(manifest: Manifest) -> date | None:
+    """Return the day whose publications exclude each other; None for all days, where the last one counts."""
+    one_counts = any(parts.table.last_insert_counts for parts in manifest.tables.values())
+    return None if one_counts else manifest.day
