@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Iterable, Mapping
 from datetime import UTC, date, datetime, time, timedelta
 
@@ -10,6 +11,7 @@ from include.clickhouse.client import ClickHouse
 from include.clickhouse.fingerprint import expected_fingerprint
 from include.clickhouse.loads import RecordedLoad, recorded_load
 from include.clickhouse.schema_compat import fingerprint_as_published
+from include.github.commits.source import NOT_KNOWN
 from include.github.tables import AUTHORS_COMMITS, OUTCOMES, POSITIONS
 from include.phrase_views.report import BY_HOUR
 from include.staging.tables import StagedTable
@@ -22,6 +24,8 @@ TABLES: Mapping[str, tuple[StagedTable, ...]] = {
 }
 DEFAULT_HOURS = dict.fromkeys(TABLES, 6)
 LAST_HOUR = 23
+
+log = logging.getLogger(__name__)
 
 
 class NotPublished(Exception):
@@ -63,6 +67,9 @@ def read_hours(text: str) -> dict[str, int]:
 def require_published(clickhouse: ClickHouse, day: date, dag_ids: Iterable[str]) -> dict[str, int]:
     """Require the day of each DAG to be in `loads`, and in its tables as `loads` says; return rows by table.
 
+    Repositories whose commits are not known, such as forbidden ones, are told, and counted too, as
+    "repositories_outcomes.forbidden": it is for people to say whether they can be missed.
+
     Raises: NotPublished, which names all that is missing; ClickHouseError.
     """
     migrated = clickhouse.execute("EXISTS TABLE loads")[0][0]
@@ -78,7 +85,18 @@ def require_published(clickhouse: ClickHouse, day: date, dag_ids: Iterable[str])
                 rows[table.name] = recorded.rows
     if missing:
         raise NotPublished(clickhouse.where, day, missing)
-    return rows
+    return rows | _not_known(clickhouse, day) if OUTCOMES.name in rows else rows
+
+
+def _not_known(clickhouse: ClickHouse, day: date) -> dict[str, int]:
+    found = clickhouse.execute(
+        f"SELECT outcome, count(), min(repo) FROM {OUTCOMES.name} "
+        "WHERE date = toDate(%(day)s) AND outcome IN %(not_known)s GROUP BY outcome ORDER BY outcome",
+        {"day": day, "not_known": NOT_KNOWN},
+    )
+    for outcome, count, example in found:
+        log.warning("day %s: commits of %d repositories are not known: %s (%s)", day, count, outcome, example)
+    return {f"{OUTCOMES.name}.{outcome}": count for outcome, count, _ in found}
 
 
 def _problem(clickhouse: ClickHouse, table: StagedTable, day: date, recorded: RecordedLoad | None) -> str:

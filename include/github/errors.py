@@ -64,6 +64,25 @@ class MostlyGone(GitHubError, PermanentError):
         )
 
 
+class MostlyForbidden(GitHubError, PermanentError):
+    """Most of the repositories are forbidden to each token, or not found: hardly their fault.
+
+    Attributes: forbidden; gone, not found; asked; example.
+    """
+
+    def __init__(self, forbidden: int, gone: int, asked: int, example: str) -> None:
+        super().__init__(forbidden, gone, asked, example)
+        self.forbidden, self.gone, self.asked, self.example = forbidden, gone, asked, example
+
+    def __str__(self) -> str:
+        others = f" and {self.gone} answer 404" if self.gone else ""
+        return (
+            f"{self.forbidden} of {self.asked} repositories answer 403 to each token{others} (for example "
+            f"{self.example}; the log has GitHub's reasons): check the rights of the tokens in the GitHub "
+            "connection (single sign-on, IP allow list, lifetime), then run the task again"
+        )
+
+
 class DayNotPublished(LookupError, PermanentError):
     """`loads` has no commits of a day. Attributes: where, the connection; table; day, YYYY-MM-DD."""
 

@@ -35,6 +35,9 @@ OUTCOMES = {
     "empty": Outcome(known=True, note="empty", meaning="a repository without any commit"),
     "gone": Outcome(known=False, note="gone", meaning="not to be had any more (404): commits not known"),
     "blocked": Outcome(known=False, note="blocked", meaning="closed by GitHub (451): commits not known"),
+    "forbidden": Outcome(
+        known=False, note="forbidden", meaning="refused to each of our tokens (403): commits not known"
+    ),
     None: Outcome(known=False, note="not asked", meaning="not in the list of the run that counted commits"),
 }
 PAGES = "top_repositories"  # the directory of all days below reports_root

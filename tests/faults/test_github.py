@@ -22,7 +22,7 @@ from include.github.api import answer_errors, errors
 from include.github.api.bounds import GitHubBounds
 from include.github.api.client import GitHubClient
 from include.github.commits.rest import RestCommits
-from include.github.errors import MostlyGone
+from include.github.errors import MostlyForbidden, MostlyGone
 from include.github.fetch import fetch
 from include.github.rank import RANKING, rank
 from include.github.request import TopRepositoriesRequest
@@ -237,7 +237,7 @@ async def test_a_fault_that_passes_costs_requests_but_no_rows(run, truth, name):
     assert len(run.sent) == manifest.facts["requests"]
 
 
-OF_ALL = (LimitNeverLifts, RateLimitedUntil, MostlyGone)  # not about a repository
+OF_ALL = (LimitNeverLifts, RateLimitedUntil, MostlyGone, MostlyForbidden)  # not about a repository
 LASTING = {
     "revoked token": (
         {"status": 401, "body": b'{"message": "Bad credentials"}'},
@@ -245,9 +245,13 @@ LASTING = {
         r"/commits.*Bad credentials.*password of the GitHub connection",
     ),
     "no rights": (
-        {"status": 403, "body": b'{"message": "Resource not accessible by personal access token"}'},
-        answer_errors.Forbidden,
-        r"/commits.*Resource not accessible.*check the rights of the token",
+        {
+            "status": 403,
+            "body": b'{"message": "Resource not accessible by personal access token"}',
+            "after": 2,
+        },
+        MostlyForbidden,
+        r"answer 403 to each token \(for example [\w./-]+; .*check the rights of the tokens",
     ),
     "refused as invalid": (
         {"status": 422, "body": b'{"message": "Validation Failed", "errors": [{"code": "invalid"}]}'},

@@ -20,7 +20,7 @@ from collections.abc import Iterable
 
 from pydantic import JsonValue, ValidationError
 
-from include.github.api.answer_errors import Blocked, Empty, Invalid, NotFound
+from include.github.api.answer_errors import Blocked, Empty, Forbidden, Invalid, NotFound
 from include.github.api.client import GitHubClient
 from include.github.api.models import Account, Commit, Repository
 from include.http.request_cost import RequestCost
@@ -62,7 +62,7 @@ class Accounts:
         url = self._client.url("repos", repository.owner.login, repository.name, "commits", commit.sha)
         try:
             return (await self._client.get(url, _read_commit, cost)).value.account
-        except (NotFound, Invalid, Empty, Blocked) as error:
+        except (NotFound, Invalid, Empty, Blocked, Forbidden) as error:
             log.warning("%s: whose commit %s is stays unknown: %s", repository.full_name, commit.sha, error)
             return None
 

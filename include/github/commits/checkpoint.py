@@ -5,17 +5,19 @@ from __future__ import annotations
 import logging
 import tempfile
 from array import array
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, date, datetime, time, timedelta
 from hashlib import blake2b
 from os import SEEK_END
 
 from include.github.api.models import Repository
-from include.github.commits.source import FetchedRepository, RankedDay
+from include.github.commits.source import FetchedRepository, Outcome, RankedDay
 from include.staging.checkpoint import Checkpoint
 from include.staging.files import StagingPath
 
 FETCHED = "fetched"  # the folder, in the run's directory
+UNSEEN: tuple[Outcome, ...] = ("gone", "forbidden")  # may be the doing of the token
 # A committer's clock may be ahead: what is pushed late in the evening is then dated after midnight. What an
 # hour costs in requests: docs/decisions.md.
 CLOCK_AHEAD = timedelta(hours=1)
@@ -29,8 +31,8 @@ class CommitCheckpoint:
     In memory are a few bytes for each position; the records themselves are in a temporary file as well, for
     their own files, in an object store, are slow to read one after the other.
 
-    Attributes: asked, repositories that are not unpushed; finished, of those; gone, of those, not found;
-    requests that the finished ones took.
+    Attributes: asked, repositories that are not unpushed; finished, of those; unseen, of those,
+    by outcome, the ones that were not found or are forbidden; requests that the finished ones took.
     """
 
     def __init__(self, directory: StagingPath, ranking: RankedDay) -> None:
@@ -44,7 +46,8 @@ class CommitCheckpoint:
         for repository in ranking:
             self._marks.append(0 if is_unpushed(repository, self._day) else _mark(repository))
         self.asked = sum(map(bool, self._marks))
-        self.finished = self.gone = self.requests = 0
+        self.finished = self.requests = 0
+        self.unseen: Counter[Outcome] = Counter()
         for _, batch in self._read():
             self.take(batch)
 
@@ -80,21 +83,21 @@ class CommitCheckpoint:
         self._spool.seek(0, SEEK_END)
         for record in batch:
             self.finished += not self._places[record.position]
-            self.gone += record.outcome == "gone"
+            self.unseen[record.outcome] += record.outcome in UNSEEN
             self.requests += record.requests
             self._places[record.position] = self._spool.tell() + 1
             self._spool.write(_line(record) + b"\n")
 
-    def first_gone(self) -> FetchedRepository:
-        """Return the best of the repositories that were not found."""
+    def first_unseen(self) -> FetchedRepository:
+        """Return the best of the repositories that were not found or are forbidden."""
         records = (self._record(position) for position, place in enumerate(self._places) if place)
-        return next(record for record in records if record.outcome == "gone")
+        return next(record for record in records if record.outcome in UNSEEN)
 
-    def forget_gone(self) -> None:
-        """Ask again, in the next try, for what was not found."""
+    def forget_unseen(self) -> None:
+        """Ask again, in the next try, for what was not found or is forbidden."""
         for name, batch in list(self._read()):
-            if any(record.outcome == "gone" for record in batch):
-                if kept := [record for record in batch if record.outcome != "gone"]:
+            if any(record.outcome in UNSEEN for record in batch):
+                if kept := [record for record in batch if record.outcome not in UNSEEN]:
                     self.save(kept)
                 if not kept or kept[0] != batch[0]:
                     self._checkpoint.remove(name)

@@ -16,7 +16,8 @@ from pydantic import (
 
 from include.github.api.models import Repository
 
-Outcome = Literal["ok", "unpushed", "empty", "gone", "blocked", "moved"]
+Outcome = Literal["ok", "unpushed", "empty", "gone", "blocked", "forbidden", "moved"]
+NOT_KNOWN: tuple[Outcome, ...] = ("gone", "blocked", "forbidden")  # how many commits there were
 
 
 class FetchedRepository(BaseModel):

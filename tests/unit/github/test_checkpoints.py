@@ -90,5 +90,5 @@ async def test_another_version_finds_what_it_would_have_written(tmp_path):
 def test_what_was_not_found_is_asked_again_without_the_rest(tmp_path):
     """The batch stays, less what was not found."""
     path = put(tmp_path, "fetched/1-7.ndjson", FETCHED)
-    CommitCheckpoint(tmp_path, Ranked(REPOSITORIES)).forget_gone()
+    CommitCheckpoint(tmp_path, Ranked(REPOSITORIES)).forget_unseen()
     assert path.read_text() == FETCHED.splitlines(keepends=True)[0]
