@@ -83,6 +83,21 @@ class MostlyForbidden(GitHubError, PermanentError):
         )
 
 
+class MostlyOdd(GitHubError, PermanentError):
+    """Of most of the repositories most commits cannot be read. Attributes: odd; asked; example."""
+
+    def __init__(self, odd: int, asked: int, example: str) -> None:
+        super().__init__(odd, asked, example)
+        self.odd, self.asked, self.example = odd, asked, example
+
+    def __str__(self) -> str:
+        return (
+            f"most commits of {self.odd} of {self.asked} repositories are odd (for example of "
+            f"{self.example}; the log says why): check the host of the GitHub connection, and what stands "
+            "between us and it, then run the task again"
+        )
+
+
 class DayNotPublished(LookupError, PermanentError):
     """`loads` has no commits of a day. Attributes: where, the connection; table; day, YYYY-MM-DD."""
 

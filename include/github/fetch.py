@@ -15,9 +15,9 @@ from pydantic import JsonValue
 
 from include.github.api.client import GitHubClient
 from include.github.api.models import Repository
-from include.github.commits.checkpoint import UNSEEN, CommitCheckpoint
+from include.github.commits.checkpoint import CommitCheckpoint, unseen_because
 from include.github.commits.source import CommitSource, FetchedRepository
-from include.github.errors import MostlyForbidden, MostlyGone
+from include.github.errors import MostlyForbidden, MostlyGone, MostlyOdd
 from include.github.progress import Progress
 from include.github.rank import Ranking, require_request
 from include.github.request import TopRepositoriesRequest
@@ -65,8 +65,8 @@ async def fetch(
         `tick_s` seconds; what it raises (a lost lease) ends the fetch. verify: called
         before anything is staged, with the records of all repositories; returns what it cost. What it raises
         ends the fetch too.
-    Raises: WrongRanking; RateLimitedUntil; MostlyGone; MostlyForbidden; whatever the source raises; BadRow;
-        OSError.
+    Raises: WrongRanking; RateLimitedUntil; MostlyGone; MostlyForbidden; MostlyOdd; whatever the source
+        raises; BadRow; OSError.
     """
     require_request(ranking, request)
     manifest = own_manifest(directory, StagedBy(dag_id, run_id, request.day, TASK))
@@ -132,7 +132,7 @@ class _Fetching:
             except RateLimitedUntil as limit:
                 self._limited = max(limit, self._limited or limit, key=lambda limited: limited.until)
                 return
-            except (MostlyGone, MostlyForbidden):
+            except (MostlyGone, MostlyForbidden, MostlyOdd):
                 raise
             except HttpError as error:
                 log.error("%s failed, the fetch stops: %s", batch[0][1].full_name, error)  # noqa: TRY400
@@ -143,7 +143,7 @@ class _Fetching:
         await self._save(records)
         self._records.take(records)
         self._progress.done += len(records)
-        if any(record.outcome in UNSEEN for record in records):  # no other can make them most
+        if any(map(unseen_because, records)):  # no other can make them most
             self._refuse_mostly_unseen()
 
     async def _next_batch(self) -> list[tuple[int, Repository]]:
@@ -167,14 +167,18 @@ class _Fetching:
 
     @property
     def _mostly_unseen(self) -> bool:
-        """Tell whether most are not found or forbidden: that is not their fault."""
-        unseen = self._records.unseen.total()
-        return unseen >= FEWEST_UNSEEN and unseen * 2 > self._compared
+        """Tell whether most are not found, forbidden or odd: that is not their fault."""
+        records = self._records
+        odd_of_all = records.unseen["odd"] if records.finished == records.asked else 0
+        pairs = ((records.unseen.total(), self._compared), (odd_of_all, records.with_commits))
+        return any(unseen >= FEWEST_UNSEEN and unseen * 2 > among for unseen, among in pairs)
 
     def _refuse_mostly_unseen(self) -> None:
         if not self._mostly_unseen:
             return
         unseen, example = self._records.unseen, self._records.first_unseen().repo
+        if unseen["odd"] * 2 > unseen.total():
+            raise MostlyOdd(unseen["odd"], self._records.finished, example)
         if unseen["forbidden"]:
             raise MostlyForbidden(unseen["forbidden"], unseen["gone"], self._compared, example)
         raise MostlyGone(unseen["gone"], self._compared, example)
@@ -202,7 +206,7 @@ def _facts(
     totals = Counter(asdict(verifying))
     for record in records:
         outcomes[record.outcome] += 1
-        for name in ("commits", "outside", "cleaned", "requests", "retries", "points", "unchanged"):
+        for name in ("commits", "outside", "cleaned", "odd", "requests", "retries", "points", "unchanged"):
             totals[name] += getattr(record, name)
     return {
         "api": str(client.base_url),
@@ -215,6 +219,8 @@ def _facts(
         "commits": totals["commits"],
         "commits_outside_day": totals["outside"],
         "authors_cleaned": totals["cleaned"],
+        "repositories_odd": ranking.odd,
+        "commits_odd": totals["odd"],
         "requests": ranking.requests + totals["requests"],
         "retries": totals["retries"],
         "points": ranking.points + totals["points"],

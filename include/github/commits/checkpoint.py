@@ -12,12 +12,11 @@ from hashlib import blake2b
 from os import SEEK_END
 
 from include.github.api.models import Repository
-from include.github.commits.source import FetchedRepository, Outcome, RankedDay
+from include.github.commits.source import FetchedRepository, RankedDay
 from include.staging.checkpoint import Checkpoint
 from include.staging.files import StagingPath
 
 FETCHED = "fetched"  # the folder, in the run's directory
-UNSEEN: tuple[Outcome, ...] = ("gone", "forbidden")  # may be the doing of the token
 # A committer's clock may be ahead: what is pushed late in the evening is then dated after midnight. What an
 # hour costs in requests: docs/decisions.md.
 CLOCK_AHEAD = timedelta(hours=1)
@@ -32,7 +31,7 @@ class CommitCheckpoint:
     their own files, in an object store, are slow to read one after the other.
 
     Attributes: asked, repositories that are not unpushed; finished, of those; unseen, of those,
-    by outcome, the ones that were not found or are forbidden; requests that the finished ones took.
+    by reason, see unseen_because(); with_commits, of those; requests that the finished ones took.
     """
 
     def __init__(self, directory: StagingPath, ranking: RankedDay) -> None:
@@ -46,8 +45,8 @@ class CommitCheckpoint:
         for repository in ranking:
             self._marks.append(0 if is_unpushed(repository, self._day) else _mark(repository))
         self.asked = sum(map(bool, self._marks))
-        self.finished = self.requests = 0
-        self.unseen: Counter[Outcome] = Counter()
+        self.finished = self.with_commits = self.requests = 0
+        self.unseen: Counter[str] = Counter()
         for _, batch in self._read():
             self.take(batch)
 
@@ -83,21 +82,23 @@ class CommitCheckpoint:
         self._spool.seek(0, SEEK_END)
         for record in batch:
             self.finished += not self._places[record.position]
-            self.unseen[record.outcome] += record.outcome in UNSEEN
+            self.with_commits += bool(record.commits or record.odd)
+            if reason := unseen_because(record):
+                self.unseen[reason] += 1
             self.requests += record.requests
             self._places[record.position] = self._spool.tell() + 1
             self._spool.write(_line(record) + b"\n")
 
     def first_unseen(self) -> FetchedRepository:
-        """Return the best of the repositories that were not found or are forbidden."""
+        """Return the best of the repositories that were not seen."""
         records = (self._record(position) for position, place in enumerate(self._places) if place)
-        return next(record for record in records if record.outcome in UNSEEN)
+        return next(record for record in records if unseen_because(record))
 
     def forget_unseen(self) -> None:
-        """Ask again, in the next try, for what was not found or is forbidden."""
+        """Ask again, in the next try, for what was not seen."""
         for name, batch in list(self._read()):
-            if any(record.outcome in UNSEEN for record in batch):
-                if kept := [record for record in batch if record.outcome not in UNSEEN]:
+            if any(map(unseen_because, batch)):
+                if kept := [record for record in batch if not unseen_because(record)]:
                     self.save(kept)
                 if not kept or kept[0] != batch[0]:
                     self._checkpoint.remove(name)
@@ -117,6 +118,17 @@ class CommitCheckpoint:
     def _record(self, position: int) -> FetchedRepository:
         self._spool.seek(self._places[position] - 1)
         return FetchedRepository.model_validate_json(self._spool.readline())
+
+
+def unseen_because(record: FetchedRepository) -> str:
+    """Return why nothing is known of a repository, '' where it is: many such ones have a cause in common.
+
+    "gone" and "forbidden" may be the doing of the token, "odd", most of its commits, that of a server that is
+    no GitHub.
+    """
+    if record.outcome in ("gone", "forbidden"):
+        return record.outcome
+    return "odd" if record.odd > record.commits + record.outside else ""
 
 
 def is_unpushed(repository: Repository, day: date) -> bool:

@@ -12,7 +12,8 @@ from yarl import URL
 from include.github.api.answer_errors import Blocked, Empty, Forbidden, NotFound
 from include.github.api.client import GitHubClient
 from include.github.api.errors import TooManyPages
-from include.github.api.models import Commit, Repository, read_commits
+from include.github.api.models import Repository
+from include.github.api.odd_items import SoundCommits, sound_commits
 from include.github.api.reading import Page
 from include.github.commits.counting import CommitCount, bounds_of, record_of
 from include.github.commits.source import FetchedRepository, Outcome
@@ -50,8 +51,9 @@ async def _count_pages(client: GitHubClient, url: URL, count: CommitCount, cost:
     asked: set[URL] = set()
     while True:
         asked.add(url)
-        page: Page[list[Commit]] = await client.get(url, read_commits, cost)
-        count.add(page.value)
+        page: Page[SoundCommits] = await client.get(url, sound_commits(), cost)
+        count.add(page.value.commits)
+        count.odd |= set(page.value.odd)
         count.moved |= page.moved
         if page.next_url is None:
             return count
