@@ -30,6 +30,7 @@ from include.http.pacing import Pace, Pacer
 from include.http.request import Request
 from include.http.request_cost import RequestCost
 from include.http.retries import RETRYABLE, RetryBudget, with_retries
+from include.http.route import DIRECT, Route
 from include.http.tokens import numbered
 from include.http.transport import Transport
 
@@ -52,6 +53,7 @@ class GitHubClient:
         reserve: share of each token's limits that is left to others.
         kept: pages that were read before: those that are the same still cost no quota.
         pace: makes what says when a request may go, inside the event loop: a Pacer of our own unless given.
+        route: the way to the API: a proxy, certificates to trust.
     Attributes: retries, the budget of the run; bounds; max_concurrent_requests; requests_per_second;
     base_url; has_token.
     """
@@ -70,6 +72,7 @@ class GitHubClient:
         reserve: float = RESERVE,
         pace: Callable[[], Pace] | None = None,
         kept: PageCache | None = None,
+        route: Route = DIRECT,
     ) -> None:
         self.base_url = URL(base_url.rstrip("/"))
         self.max_concurrent_requests = max_concurrent_requests
@@ -90,6 +93,7 @@ class GitHubClient:
             pace=pace or partial(Pacer, requests_per_second),
             max_concurrent_requests=max_concurrent_requests,
             timeout_s=timeout_s,
+            route=route,
         )
         self._pages = ConditionalRequests(self._transport, kept, accounts)
         self._permissions = Permissions(self._transport.budget)
