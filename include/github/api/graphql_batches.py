@@ -11,6 +11,7 @@ from typing import Generic, TypeVar
 
 from pydantic import JsonValue
 
+from include.errors import facts_of
 from include.github.api.answer_errors import Forbidden, Invalid, NotFound, Unexpected
 from include.github.api.client import GitHubClient
 from include.github.api.graphql_memory import GraphQLMemory
@@ -125,12 +126,12 @@ class QueryBatcher(Generic[Item, Page]):
         except RequestFailed as error:
             if not error.overloaded:
                 raise
-            return [Refusal("overload", str(error))] * count
+            return [Refusal("overload", facts_of(error))] * count
         except (NotFound, Unexpected) as error:  # a GitHub Enterprise without it, another forge
-            await asyncio.to_thread(self._memory.remember, str(error))
-            return [Refusal("useless", str(error))] * count
+            await asyncio.to_thread(self._memory.remember, facts_of(error))
+            return [Refusal("useless", facts_of(error))] * count
         except (Forbidden, Invalid) as error:  # a token without the right: REST says what is wrong
-            return [Refusal("useless", str(error))] * count
+            return [Refusal("useless", facts_of(error))] * count
 
 
 def _is_overload(answer: object) -> bool:

@@ -20,6 +20,7 @@ from collections.abc import Iterable
 
 from pydantic import JsonValue, ValidationError
 
+from include.errors import facts_of
 from include.github.api.answer_errors import Blocked, Empty, Forbidden, Invalid, NotFound
 from include.github.api.client import GitHubClient
 from include.github.api.models import Account, Commit, Repository
@@ -64,7 +65,9 @@ class Accounts:
         try:
             found = (await self._client.get(url, at_second_look(_read_commit, _no_commit), cost)).value
         except (NotFound, Invalid, Empty, Blocked, Forbidden) as error:
-            log.warning("%s: whose commit %s is stays unknown: %s", repository.full_name, commit.sha, error)
+            log.warning(
+                "%s: whose commit %s is stays unknown: %s", repository.full_name, commit.sha, facts_of(error)
+            )
             return None
         if found is None:
             text = "%s: whose commit %s is stays unknown: what GitHub says of it is odd"

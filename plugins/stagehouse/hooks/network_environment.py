@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
 from airflow.sdk.log import mask_secret
+from attrs import define
 
 from include.errors import PermanentError
 from include.text import safe_repr, secret_encodings
@@ -22,21 +23,20 @@ if TYPE_CHECKING:
     from include.http.route import Route
 
 BUNDLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE")  # the first that is set counts
-NO_PROXY_URL = (
-    "is no URL of an HTTP proxy; not shown, a secret may be in it. Next: set it to http://name:port, or to "
-    "http://login:password@name:port with percent-encoded signs"
-)
+NO_PROXY_URL = "is no URL of an HTTP proxy; not shown, a secret may be in it"
+PROXY_URL = "set it to http://name:port, or http://login:password@name:port with percent-encoded signs"
 
 
+@define(slots=False)
 class BadEnvironment(ValueError, PermanentError):
-    """A variable of this process's environment cannot be used. Attributes: variable; reason."""
+    """A variable of this process's environment cannot be used. Attributes: variable; reason; next_step."""
 
-    def __init__(self, variable: str, reason: str) -> None:
-        super().__init__(variable, reason)
-        self.variable, self.reason = variable, reason
+    variable: str
+    reason: str
+    next_step: str
 
     def __str__(self) -> str:
-        return f"environment variable {self.variable}: {self.reason}"
+        return f"environment variable {self.variable}: {self.reason}. Next: {self.next_step}"
 
 
 def route_to(url: str) -> Route:
@@ -60,7 +60,7 @@ def route_to(url: str) -> Route:
     except ValueError:
         usable = False
     if not usable:
-        raise BadEnvironment(variable, NO_PROXY_URL)
+        raise BadEnvironment(variable, NO_PROXY_URL, PROXY_URL)
     password = unquote(proxy.raw_password or "")
     secrets = (password, proxy.raw_password or "")
     mask_secret([form for secret in secrets if secret for form in secret_encodings(secret)])
@@ -85,5 +85,5 @@ def _authorities() -> tuple[ssl.SSLContext | None, str]:
             return ssl.create_default_context(capath=path), variable
         return ssl.create_default_context(cafile=path), variable
     except (OSError, ValueError) as error:  # also ssl.SSLError: no certificate in it
-        reason = f"{safe_repr(str(path))} is no bundle of certificates ({error}). Next: set it to a PEM file"
-        raise BadEnvironment(variable, reason) from None
+        reason = f"{safe_repr(str(path))} is no bundle of certificates ({error})"
+        raise BadEnvironment(variable, reason, "set it to a PEM file of certificates") from None
