@@ -256,12 +256,12 @@ LASTING = {
     "refused as invalid": (
         {"status": 422, "body": b'{"message": "Validation Failed", "errors": [{"code": "invalid"}]}'},
         answer_errors.Invalid,
-        r"Validation Failed.*'code': 'invalid'.*Check the params",
+        r"Validation Failed.*'code': 'invalid'.*check the params",
     ),
     "unknown version": (
         {"status": 400, "body": b'{"message": "is not a supported version"}'},
         answer_errors.Unexpected,
-        "not a supported version.*Check that the host",
+        "not a supported version.*check that the host",
     ),
     "304 without being asked": (
         {"status": 304, "body": b""},
@@ -316,7 +316,7 @@ LASTING = {
     "sees nothing": (
         {"status": 404, "body": b'{"message": "Not Found"}', "after": 2},
         MostlyGone,
-        r"answer 404 \(for example [\w./-]+\): check the rights of the token",
+        r"answer 404 \(for example [\w./-]+\)\. Next: check the rights of the token",
     ),
 }
 

@@ -44,7 +44,7 @@ def asked(app):
 async def test_a_server_without_graphql_is_asked_once_in_a_run(stand_in, run, count, top):
     """By whichever task needs it first, however many workers it has, and by no later try."""
     app, url = await stand_in(crowd(like_github(count)), with_token=PLENTY)
-    app[FAULTS].add(Fault("/commits", after=60, times=9, status=500))
+    app[FAULTS].add(Fault("/commits", after=60, times=None, status=500))
     request = TopRepositoriesRequest(top=top, query="stars:>1", day=EARLY.date())
     with pytest.raises(RequestFailed):
         await run(url, request, RunOptions(), attempts=1)
@@ -57,7 +57,7 @@ async def test_by_name_it_is_asked_in_each_try(stand_in, run, yesterday):
     """Whoever has asked for GraphQL, and mended the server, gets it."""
     app, url = await stand_in(with_token=PLENTY)
     request = TopRepositoriesRequest(top=100, query="stars:>1", day=yesterday)
-    app[FAULTS].add(Fault("/commits", after=20, times=9, status=500))
+    app[FAULTS].add(Fault("/commits", after=20, times=None, status=500))
     options = RunOptions(api="graphql")
     with pytest.raises(RequestFailed):
         await run(url, request, options, attempts=1)
