@@ -163,5 +163,20 @@ def quoted(identifier: str) -> str:
     return f"`{identifier}`"
 
 
+def quoted_database(name: str) -> str:
+    """Return the name of a database in backquotes: any text, as a server takes it.
+
+    Raises: ValueError for an empty one, and one with a NUL.
+    """
+    if not name or "\0" in name:
+        raise ValueError(f"{name!r} is no name of a database")
+    return in_backquotes(name)
+
+
+def in_backquotes(name: str) -> str:
+    """Return any name as SQL writes it."""
+    return "`{}`".format(name.replace("\\", "\\\\").replace("`", "\\`"))
+
+
 def _reason(error: BaseException) -> str:
     return first_line(str(error)) if str(error) else type(error).__name__

@@ -13,7 +13,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple
 
-from include.clickhouse.client import ClickHouse, NativeClient, quoted
+from include.clickhouse.client import ClickHouse, NativeClient, quoted, quoted_database
 from include.clickhouse.errors import CLEAR_LOAD, ClickHouseError, DayMismatch, UnusableConnection
 from include.staging.tables import StagedTable
 from include.staging.units import PartitionValue, Unit
@@ -97,7 +97,8 @@ class ClusterClient(NativeClient):
         holders = {shard: table for shard, table in held.items() if table}
         if len(holders) > 1:
             reason = f"its rows are on shards {', '.join(map(str, holders))}, but it lies on one"
-            surplus = f"ALTER TABLE {self.database}_shard.<table> DROP PARTITION {unit.partition!r}"
+            rows = quoted_database(f"{self.database}_shard")
+            surplus = f"ALTER TABLE {rows}.<table> DROP PARTITION {unit.partition!r}"
             next_step = f"run {surplus} on all of these shards but the right one, then {CLEAR_LOAD}"
             raise DayMismatch(
                 self._connection_name, ", ".join(set(holders.values())), unit.name, reason, next_step
@@ -170,7 +171,7 @@ def connect_to_unit(clickhouse: ClickHouse, tables: Iterable[StagedTable], unit:
 def rows_of(clickhouse: ClickHouse, table: str) -> str:
     """Return the quoted name of the table that holds what rows of `table` the connected server has."""
     is_cluster = isinstance(clickhouse, ClusterClient)
-    return f"{quoted(rows_database(clickhouse))}.{quoted(table)}" if is_cluster else quoted(table)
+    return f"{quoted_database(rows_database(clickhouse))}.{quoted(table)}" if is_cluster else quoted(table)
 
 
 def rows_database(clickhouse: ClickHouse) -> str:

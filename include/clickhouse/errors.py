@@ -43,7 +43,9 @@ _NO_SERVER_OF_SHARD = 279
 # What to do about a refusal, by the server's code.
 # Source: https://github.com/ClickHouse/ClickHouse/blob/master/src/Common/ErrorCodes.cpp
 _SCHEMA = "a table is not as the migrations made it: clear task tables, or undo what was changed by hand"
-_DISK = "free space on the server's disk; nothing is lost, the task may be run again"
+_DISK = (
+    "free space on the server's disk, or on that of extra.path; nothing is lost, the task may be run again"
+)
 _KEEPER = "see whether ZooKeeper or Keeper is there, which Replicated tables need; the task may be run again"
 _LOGIN = "see whether the server still knows login and password of the connection; then run the task again"
 _RIGHTS = "give this user of the connection the right to do this"
