@@ -2,6 +2,7 @@
 
 PostgresError
 +-- PostgresUnreachable   no answer, or refused at the door
+|   +-- PostgresRefused   by a wrong login, password or database
 +-- PostgresUnwell        it answers, but is over a limit
 +-- LeaseTaken            somebody else holds the lease
 +-- LeaseLost             the lease ended under its holder
@@ -9,6 +10,8 @@ PostgresError
 """
 
 from __future__ import annotations
+
+from include.errors import PermanentError
 
 
 class PostgresError(Exception):
@@ -28,6 +31,10 @@ class PostgresUnreachable(PostgresError):
 
     def __str__(self) -> str:
         return f"connection {self.connection!r}: {self.reason}; {self.next_step}"
+
+
+class PostgresRefused(PostgresUnreachable, PermanentError):
+    """The server does not let this login into this database: no retry helps."""
 
 
 class PostgresUnwell(PostgresError):
