@@ -14,7 +14,7 @@ from clickhouse_migrations.migrator import Migrator, split_statement_tokens
 
 from include.clickhouse.client import quoted, quoted_database
 from include.clickhouse.cluster import ClusterClient
-from include.clickhouse.errors import COLUMN_IS_THERE, ClickHouseError, Refused, UnusableConnection
+from include.clickhouse.errors import COLUMN_IS_THERE, ClickHouseError, Refused, WrongConnection
 
 VERSIONS = "schema_versions"  # clickhouse-migrations' name for it
 _CREATE = re.compile(
@@ -94,18 +94,18 @@ def require_servers(clickhouse: ClusterClient) -> None:
             macros = dict(server.execute("SELECT macro, substitution FROM system.macros"))
             if missing := {"shard", "replica"} - macros.keys():
                 reason = f"macro {min(missing)} is not in its configuration"
-                raise UnusableConnection(server.where, "extra.cluster", reason)
+                raise WrongConnection(server.where, "extra.cluster", reason)
             shard_macros.setdefault(node.shard, set()).add(macros["shard"])
     each = [name for names in shard_macros.values() for name in names]
     if len(each) != len(set(each)) or len(each) != len(shard_macros):
         reason = f"one macro shard for each shard is needed, and it is {shard_macros} by shard_num"
-        raise UnusableConnection(clickhouse.where, "extra.cluster", reason)
+        raise WrongConnection(clickhouse.where, "extra.cluster", reason)
 
 
 def cluster_migrator(clickhouse: ClusterClient) -> Migrator:
     """Return what migrates a cluster; its databases and its table of migrations are there.
 
-    Raises: UnusableConnection for a database with tables of one server; ClickHouseError.
+    Raises: WrongConnection for a database with tables of one server; ClickHouseError.
     """
     clickhouse.nodes()
     found = clickhouse.execute(
@@ -114,7 +114,7 @@ def cluster_migrator(clickhouse: ClusterClient) -> Migrator:
     )
     if found and not found[0][0].startswith("Replicated"):
         reason = f"database {clickhouse.database} has tables that were made without a cluster: name another"
-        raise UnusableConnection(clickhouse.where, "schema", reason)
+        raise WrongConnection(clickhouse.where, "schema", reason)
     if found:
         clickhouse.catch_up(quoted(VERSIONS))
     # Every server, of every shard, has all of it.

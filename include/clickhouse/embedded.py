@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import re
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from itertools import chain
 from pathlib import Path
 from shutil import disk_usage
@@ -22,11 +22,20 @@ from clickhouse_driver.client import Client
 from clickhouse_driver.connection import ServerInfo
 from clickhouse_driver.context import Context
 from clickhouse_driver.streams.native import BlockInputStream, BlockOutputStream
-from clickhouse_driver.util.escape import escape_params
+from clickhouse_driver.util.escape import escape_param, escape_params
 from filelock import FileLock, Timeout
 
 from include.clickhouse.client import in_backquotes, quoted_database
-from include.clickhouse.errors import ClientShared, EngineBusy, Refused, UnusableConnection, first_line
+from include.clickhouse.errors import (
+    ClientShared,
+    EngineBusy,
+    Refused,
+    UnusableConnection,
+    WrongConnection,
+    first_line,
+    refused,
+)
+from include.clickhouse.settings import LOOK, LOOKED_WITH, RELIED_ON, changes_settings, unlike
 
 if TYPE_CHECKING:
     from chdb.state.sqlitelike import Connection
@@ -54,14 +63,25 @@ class EmbeddedClient:
     The engine takes one process at a time, so a lock file beside the directory makes the others wait. In a
     process it takes one path at a time; none where it was open when the process was forked: such a process
     has to end by os._exit(), as multiprocessing's do. Threads are served one after the other.
+
+    Args: settings, of the session; relied_on, those that statements rely on, whatever `settings` say.
     """
 
     is_server = False
     _opened_by: ClassVar[int] = 0  # a process
 
-    def __init__(self, where: str, path: str | Path, database: str, wait_s: float = ENGINE_WAIT_S) -> None:
+    def __init__(
+        self,
+        where: str,
+        path: str | Path,
+        database: str,
+        wait_s: float = ENGINE_WAIT_S,
+        *,
+        settings: Mapping[str, object] | None = None,
+        relied_on: Mapping[str, str] = RELIED_ON,
+    ) -> None:
         self.where, self.path, self.database = where, Path(path), database
-        self._wait_s = wait_s
+        self._wait_s, self._settings, self._relied_on = wait_s, settings or {}, relied_on
         self._lock = FileLock(f"{self.path}.lock", thread_local=False)
         self._opening = threading.Lock()
         self._engine_connection: Connection | None = None
@@ -142,6 +162,24 @@ class EmbeddedClient:
             self._require_room()
             engine.query(f"CREATE DATABASE IF NOT EXISTS {database}")
         engine.query(f"USE {database}")
+        try:
+            self._set(engine, self._settings)
+        except RuntimeError as error:
+            raise WrongConnection(self.where, "extra.settings", first_line(str(error))) from None
+        self._require_settings(engine)
+
+    def _require_settings(self, engine: Connection) -> None:
+        if not self._relied_on:
+            return
+        look = LOOK % escape_params({"names": tuple(self._relied_on)}, self._context)
+        self._set(engine, LOOKED_WITH)
+        found = (line.split("\t") for line in engine.query(look, "TSVRaw").data().splitlines())
+        self._set(engine, unlike(self._relied_on, ((name, value) for name, value in found)))
+
+    def _set(self, engine: Connection, settings: Mapping[str, object]) -> None:
+        for name, value in settings.items():
+            text = str(int(value)) if isinstance(value, bool) else str(value)
+            engine.query(f"SET {in_backquotes(name)} = {escape_param(text, self._context)}")
 
     def _require_room(self) -> None:
         """Refuse to write a definition to a full disk.
@@ -157,9 +195,11 @@ class EmbeddedClient:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             self._lock.acquire(timeout=self._wait_s)
         except ValueError as error:
-            raise UnusableConnection(self.where, "schema", str(error)) from None
+            raise WrongConnection(self.where, "schema", str(error)) from None
         except Timeout:
             raise EngineBusy(self.where, str(self.path), self._wait_s) from None
+        except (FileExistsError, NotADirectoryError, PermissionError) as error:
+            raise WrongConnection(self.where, "extra.path", str(error)) from None
         except OSError as error:
             raise UnusableConnection(self.where, "extra.path", str(error)) from None
 
@@ -167,6 +207,8 @@ class EmbeddedClient:
         if _DEFINITION.match(query) and self._engine():
             self._require_room()
         data = self._refusals_named(lambda: self._engine().query(query, "Native").bytes())
+        if changes_settings(query):
+            self._require_settings(self._engine())
         blocks = list(self._blocks(data))
         return (blocks[0].columns_with_types if blocks else []), [b for b in blocks if b.num_rows]
 
@@ -227,7 +269,7 @@ class EmbeddedClient:
         except RuntimeError as error:
             code = _CODE.search(str(error))
             reason = str(error)[code.end() :] if code else str(error)
-            raise Refused(self.where, int(code[1]) if code else 0, first_line(reason)) from None
+            raise refused(self.where, int(code[1]) if code else 0, first_line(reason)) from None
 
 
 def _native_format_context() -> Context:

@@ -10,6 +10,8 @@ from datetime import date
 
 from clickhouse_driver.errors import Error
 
+from include.errors import PermanentError
+
 CLEAR_LOAD = "clear task load with all after it"  # the next step of a table that a run has staged
 
 
@@ -37,6 +39,24 @@ class UnusableConnection(ClickHouseError):
         return f"{self.where}, field {self.field}: {self.reason}"
 
 
+class WrongConnection(UnusableConnection, PermanentError):
+    """The field has to be corrected: no retry helps."""
+
+
+class NoDatabase(WrongConnection):
+    """The server does not know the database.
+
+    Attributes: as of UnusableConnection; statement, which makes it.
+    """
+
+    def __init__(self, where: str, field: str, reason: str, statement: str) -> None:
+        super().__init__(where, field, reason)
+        self.args, self.statement = (where, field, reason, statement), statement
+
+    def __str__(self) -> str:
+        return f"{super().__str__()}. Next: run {self.statement} as a user who may, or correct the field"
+
+
 COLUMN_IS_THERE = (15, 44)  # of 26.9, of 18.16
 _NO_SERVER_OF_SHARD = 279
 
@@ -50,12 +70,15 @@ _KEEPER = "see whether ZooKeeper or Keeper is there, which Replicated tables nee
 _LOGIN = "see whether the server still knows login and password of the connection; then run the task again"
 _RIGHTS = "give this user of the connection the right to do this"
 _STATEMENT = "correct the statement; if it is Stagehouse's, is the server of a version that the README names?"
+_SETTINGS = "let the profile of this user have the setting otherwise"
 _ANY = "the server's log tells more; the task may be run again"
+_NO_RIGHT = (164, 192, 193, 194, 291, 452, 497, 516)
 _NEXT_STEPS = {
     53: _STATEMENT,
     62: _STATEMENT,
     **dict.fromkeys((192, 193, 194, 516), _LOGIN),
     **dict.fromkeys((291, 497), _RIGHTS),
+    452: _SETTINGS,
     225: _KEEPER,
     242: _KEEPER,
     999: _KEEPER,
@@ -85,6 +108,15 @@ class Refused(ClickHouseError):
     def __str__(self) -> str:
         next_step = _NEXT_STEPS.get(self.code, _ANY)
         return f"{self.where}: code {self.code}: {self.reason}. Next: {next_step}"
+
+
+class NotAllowed(Refused, PermanentError):
+    """The user of the connection lacks a right: no retry helps."""
+
+
+def refused(where: str, code: int, reason: str) -> Refused:
+    """Return the error of a server's answer. Args: as of Refused."""
+    return (NotAllowed if code in _NO_RIGHT else Refused)(where, code, reason)
 
 
 class OutcomeUnknown(ClickHouseError):
