@@ -18,7 +18,7 @@ INSTALL := $(UV) pip install --quiet --python $(BIN)/python --require-hashes
 LOCK := $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url
 
 # Debian packages of the tests, each with the program it must bring.
-TEST_PACKAGES := clickhouse-server:clickhouse-server chromium:chromium chromium-driver:chromedriver redis-server:redis-server zookeeper:/usr/share/zookeeper/bin/zkServer.sh
+TEST_PACKAGES := clickhouse-server:clickhouse-server pgbouncer:pgbouncer chromium:chromium chromium-driver:chromedriver redis-server:redis-server zookeeper:/usr/share/zookeeper/bin/zkServer.sh
 
 # GitHub's GraphQL schema, of the npm package that GitHub's own client uses; the tests' stand-in executes it.
 SCHEMA := $(VENV)/github.graphql
@@ -41,9 +41,11 @@ up: $(VENV)/embedded.stamp ## start the same stack with the UI and leave it runn
 down: ## stop what `make up` started
 	@if [ -e $(VENV)/embedded.stamp ]; then $(STACK) down; else echo 'Nothing is running'; fi
 
-# What a change breaks it breaks here most of the time. Nothing has to be installed beside the Python packages.
-quick: style ## style, types and the tests of units and DAGs: minutes, for while you work
-	@$(BIN)/pytest --numprocesses 2 --dist loadfile tests/unit tests/dags
+# What a change breaks it breaks here most of the time. Nothing has to be installed beside the Python packages, which
+# bring an embedded ClickHouse and Postgres.
+QUICK := tests/unit tests/dags tests/integration/http tests/integration/github tests/integration/github_stand_in
+quick: style ## style, types and the tests that need no server of their own: minutes, for while you work
+	@$(BIN)/pytest --numprocesses 2 --dist loadfile $(QUICK)
 
 # Half of the time tests wait for servers and schedulers. A file's tests share theirs, so they stay together. By name
 # those that take minutes come first; xdist itself would leave them, which are few in a file, for the end.

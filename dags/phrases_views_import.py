@@ -43,7 +43,6 @@ STAGED = StagedSource(
     task="stage",
     day=run_date,
     guarded=job.TABLE,
-    each_day=False,  # a file has samples of many days, and the last of two files counts
     asset=Asset("phrases_views"),
     event=job.imported_event,
     summary=job.file_counts,

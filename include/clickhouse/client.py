@@ -198,7 +198,8 @@ class NativeClient(Client):  # type: ignore[misc]
         reason = f"the server at {self.address} refused: code {error.code}: {first_line(error.message)}"
         if error.code == _UNKNOWN_DATABASE:
             statement = f"CREATE DATABASE {quoted_database(self.database)}"
-            return NoDatabase(self.where, "schema", reason, statement)
+            next_step = f"run {statement} as a user who may, or correct the field"
+            return NoDatabase(self.where, "schema", reason, next_step)
         if field := _FIELD_OF_CODE.get(error.code):
             return WrongConnection(self.where, field, reason)
         return UnusableConnection(self.where, "host", reason)

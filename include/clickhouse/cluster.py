@@ -22,6 +22,7 @@ from include.clickhouse.errors import (
     WrongConnection,
 )
 from include.clickhouse.settings import RELIED_ON
+from include.errors import facts_of
 from include.staging.tables import StagedTable
 from include.staging.units import PartitionValue, Unit
 
@@ -151,9 +152,10 @@ class ClusterClient(NativeClient):
                 continue
             yield there
         if len(down) == len(replicas):
-            reason = f"no server of shard {shard} answers ({'; '.join(map(str, replicas))}): {down[-1]}"
+            servers = "; ".join(map(str, replicas))
+            reason = f"no server of shard {shard} answers ({servers}): {facts_of(down[-1])}"
             next_step = "start one of them, or can this worker not reach it by that name and port?"
-            raise UnusableConnection(self._connection_name, "extra.cluster", f"{reason}. Next: {next_step}")
+            raise UnusableConnection(self._connection_name, "extra.cluster", reason, next_step)
 
     def _held(self, shard: int, tables: Iterable[StagedTable], unit: Unit) -> str | None:
         """Return a table of which the shard has rows of the unit, None where it has none.
@@ -169,7 +171,7 @@ class ClusterClient(NativeClient):
                             return table
                 except ClickHouseError as error:
                     log.warning("%s: it may be behind the other replicas: %s", server.where, error)
-                    behind = f"not all that there is of it may be there yet: {error}"
+                    behind = f"not all that there is of it may be there yet: {facts_of(error)}"
                 else:
                     return None
         next_step = f"start the other servers of shard {shard}, or see system.replication_queue of this one"

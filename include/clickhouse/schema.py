@@ -5,12 +5,13 @@ from __future__ import annotations
 import logging
 from pathlib import Path
 
+from attrs import define
 from clickhouse_migrations.connection import ClickhouseDriverConnection
 from clickhouse_migrations.exceptions import MigrationException
 from clickhouse_migrations.migration import MigrationStorage
 from clickhouse_migrations.migrator import Migrator
 
-from include.clickhouse.client import ClickHouse, NativeClient
+from include.clickhouse.client import ClickHouse, NativeClient, quoted_database
 from include.clickhouse.cluster import ClusterClient
 from include.clickhouse.cluster_ddl import cluster_migrator
 from include.clickhouse.errors import (
@@ -28,17 +29,17 @@ log = logging.getLogger(__name__)
 MIGRATIONS = Path(__file__).parent / "migrations"
 
 
+@define(slots=False)
 class MigrationRefused(ClickHouseError):
     """The recorded migrations and the files disagree. Attributes: where; reason."""
 
-    def __init__(self, where: str, reason: str) -> None:
-        super().__init__(where, reason)
-        self.where, self.reason = where, reason
+    where: str
+    reason: str
 
     def __str__(self) -> str:
         return (
-            f"{self.where}: {self.reason}. A migration that ran is never edited: add a new file to "
-            f"{MIGRATIONS.name}/, or deploy the version of the project that wrote this schema"
+            f"{self.where}: {self.reason}. A migration that ran is never edited. Next: deploy the version of "
+            f"the project that wrote this schema, or undo the edit and add a new file to {MIGRATIONS.name}/"
         )
 
 
@@ -78,10 +79,10 @@ def make_database(clickhouse: NativeClient) -> None:
     except NoDatabase as missing:
         with clickhouse.without_database() as elsewhere:
             try:
-                elsewhere.execute(missing.statement.replace("DATABASE", "DATABASE IF NOT EXISTS", 1))
+                elsewhere.execute(f"CREATE DATABASE IF NOT EXISTS {quoted_database(clickhouse.database)}")
             except (NotAllowed, UnusableConnection) as error:
                 reason = f"{missing.reason}, and this user may not make it: {error.reason}"
-                raise NoDatabase(missing.where, missing.field, reason, missing.statement) from None
+                raise NoDatabase(missing.where, missing.field, reason, missing.next_step) from None
         log.info("%s: database %s is made", clickhouse.where, clickhouse.database)
 
 
@@ -93,8 +94,8 @@ def _migrator(clickhouse: ClickHouse) -> Migrator:
         "WHERE database = %(database)s AND name = 'loads' AND engine = 'Distributed'"
     )
     if clickhouse.execute(distributed, {"database": clickhouse.database}):
-        reason = f"is not set, and database {clickhouse.database} has the tables of a cluster: name that"
-        raise WrongConnection(clickhouse.where, "extra.cluster", reason)
+        reason = f"is not set, and database {clickhouse.database} has the tables of a cluster"
+        raise WrongConnection(clickhouse.where, "extra.cluster", reason, "name that cluster")
     migrator = Migrator(_Connection(clickhouse))
     migrator.init_schema()
     return migrator

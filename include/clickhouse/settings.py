@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterable, Mapping
 
 from include.clickhouse.errors import WrongConnection
+from include.errors import facts_of
 
 _OVERFLOW_MODES = (
     "distinct_overflow_mode",
@@ -89,15 +90,16 @@ def unlike(relied_on: Mapping[str, str], found: Iterable[tuple[str, str]]) -> di
     return {name: relied_on[name] for name, value in found if value != relied_on[name]}
 
 
-def fixed(where: str, wanted: Mapping[str, str], error: object = "") -> WrongConnection:
+def fixed(where: str, wanted: Mapping[str, str], error: Exception | None = None) -> WrongConnection:
     """Return the error of settings that may not be as relied on."""
     needed = ", ".join(f"{name} = {value or repr(value)}" for name, value in wanted.items())
-    said = f" ({error})" if error else ""
-    reason = (
-        f"the profile of this user does not let Stagehouse have {needed}, which its SQL relies on{said}. "
-        "Next: change them there, or allow to (readonly, constraints), or name a user of another profile"
+    said = f" ({facts_of(error)})" if error else ""
+    return WrongConnection(
+        where,
+        "login",
+        f"the profile of this user does not let Stagehouse have {needed}, which its SQL relies on{said}",
+        "change them there, or allow to (readonly, constraints), or name a user of another profile",
     )
-    return WrongConnection(where, "login", reason)
 
 
 def changes_settings(statement: str) -> bool:

@@ -10,17 +10,22 @@ from typing import TypeVar
 import aiohttp
 import stamina
 
+from include.errors import facts_of
 from include.http.bounds import Bounds
-from include.http.errors import RequestFailed, RequestOutcomeUnknown, RetryBudgetSpent, Transient
+from include.http.errors import (
+    RequestFailed,
+    RequestNotSent,
+    RequestOutcomeUnknown,
+    RetryBudgetSpent,
+    Transient,
+)
 from include.http.request import Request
 from include.http.request_cost import RequestCost
 
 FEWEST_RETRIES = 20
 RETRIES_PER_ITEM = 0.1  # a healthy API needs far fewer: one in a thousand requests
 CAUSES_KEPT = 3
-# What Transport.ask() raises of a request that is repeatable; of another one only where it did not leave.
-UNSENT = (aiohttp.ClientError, TimeoutError, OSError)
-RETRYABLE = (Transient, *UNSENT)
+RETRYABLE = (Transient, RequestNotSent, aiohttp.ClientError, TimeoutError, OSError)
 
 T = TypeVar("T")
 log = logging.getLogger(__name__)
@@ -61,14 +66,15 @@ async def with_retries(
 ) -> T:
     """Ask until there is a usable answer, `attempts` times at most (as the bounds have it, unless given).
 
-    A request that is not repeatable is asked again only where it did not leave: an answer that is not usable
-    does not say whether it was carried out.
+    A request that is not repeatable is asked again only where it did not leave. An answer that is not usable
+    does not say whether it was carried out, and what `ask` does with an answer can fail in the same ways as
+    the connection.
 
     Args: without_secrets: makes a text fit for a log.
     Raises: RequestFailed after the last one; RetryBudgetSpent; RequestOutcomeUnknown; at once, what no retry
         would change.
     """
-    on = RETRYABLE if request.is_repeatable else UNSENT
+    on = RETRYABLE if request.is_repeatable else (RequestNotSent,)
     cause, attempts = "", attempts or bounds.attempts
     try:
         async for attempt in stamina.retry_context(
@@ -86,8 +92,7 @@ async def with_retries(
                 try:
                     return await ask()
                 except RETRYABLE as error:
-                    known = isinstance(error, Transient)
-                    cause = without_secrets(str(error) if known else f"{request.url}: {cause_of(error)}")
+                    cause = without_secrets(_cause(error, request))
                     log.warning("attempt %d of %d: %s", attempt.num, attempts, cause)
                     raise
     except RETRYABLE as error:
@@ -96,6 +101,12 @@ async def with_retries(
             raise RequestOutcomeUnknown(request.method, url, cause, status) from error
         raise RequestFailed(url, attempts, cause, status) from error
     raise AssertionError("stamina ends by a result or by an error")
+
+
+def _cause(error: Exception, request: Request) -> str:
+    if isinstance(error, Transient | RequestNotSent):
+        return facts_of(error)
+    return f"{request.url}: {cause_of(error)}"
 
 
 def cause_of(error: BaseException) -> str:

@@ -20,6 +20,7 @@ from include.http.errors import (
     ForeignOrigin,
     HttpError,
     LimitNeverLifts,
+    RequestNotSent,
     RequestOutcomeUnknown,
     TooManyRedirects,
 )
@@ -115,8 +116,8 @@ class Transport:
         request that is not repeatable goes again only where the rules say that nothing was done; else its
         refusal is returned too.
 
-        Raises: RequestOutcomeUnknown where such a request was sent and its answer was lost; of the errors of
-            aiohttp, then, only those of a request that did not leave; RateLimitedUntil; LimitNeverLifts.
+        Raises: RateLimitedUntil; LimitNeverLifts; of a repeatable request the errors of aiohttp; of another
+            one RequestOutcomeUnknown where it was sent and its answer was lost, else RequestNotSent.
         """
         while True:
             if received := await self._ask_once(request, cost):
@@ -185,8 +186,10 @@ class Transport:
             raise
         except Exception as error:
             # Also what fails later, such as a full disk where a limit is remembered: no retry may follow it.
-            if slot is None or slot.repeatable or not slot.sent:
+            if request.is_repeatable:
                 raise
+            if slot is None or slot.repeatable or not slot.sent:
+                raise RequestNotSent(self.without_secrets(f"{request.url}: {cause_of(error)}")) from error
             lost = "the connection was lost" if isinstance(error, AlreadySent) else cause_of(error)
             raise self._unknown(request, self.without_secrets(lost), slot.status) from error
 

@@ -1,8 +1,10 @@
-"""One holder at a time, across processes, hosts, runs and tries: a lease on a PostgreSQL session.
+"""One holder at a time, across processes, hosts, runs and tries: a lease in an open PostgreSQL transaction.
 
-The lease is a session-level advisory lock. PostgreSQL frees it when the session ends for whatever reason, so
-a holder that is killed leaves nothing behind. Two holders compete only within one database, and only over
-connections of their own: behind a pooler in transaction mode a session lock means nothing.
+The lease is an advisory lock of a transaction. PostgreSQL frees it when the transaction ends for whatever
+reason, so a holder that is killed leaves nothing behind. The transaction stays open, so a pooler in
+transaction mode (PgBouncer) cannot give its session to anybody else. It reads nothing and writes nothing: it
+holds no snapshot, and so no vacuum back. Two holders compete only within one database. A session lock of the
+same key, as older versions take, excludes it too.
 Source: https://www.postgresql.org/docs/current/explicit-locking.html#ADVISORY-LOCKS
 """
 
@@ -25,12 +27,14 @@ from include.postgres.errors import LeaseLost, LeaseTaken
 ANSWER_WAIT_S = 10.0
 HOLDER_BYTES = 63  # PostgreSQL cuts application_name there
 # The server must notice a holder whose host vanished without a word (in about 25 s instead of two hours), and
-# must not end a holder for being quiet. Servers that do not know a setting do not get it.
-SESSION = """
-SELECT set_config(name, wanted.value, false)
+# must not end a holder for being quiet. Servers that do not know a setting do not get it. All of it ends with
+# the transaction: behind a pooler the session goes on to others.
+TRANSACTION = """
+SELECT set_config(name, wanted.value, true)
 FROM pg_settings JOIN (VALUES
     ('tcp_keepalives_idle', '10'), ('tcp_keepalives_interval', '5'), ('tcp_keepalives_count', '3'),
-    ('idle_session_timeout', '0'), ('application_name', %(holder)s)
+    ('idle_in_transaction_session_timeout', '0'), ('transaction_timeout', '0'),
+    ('application_name', %(holder)s)
 ) AS wanted (name, value) USING (name)
 """
 # How pg_locks shows a lock whose key is one bigint: the key's halves in classid and objid, objsubid 1.
@@ -41,22 +45,32 @@ WHERE lock.locktype = 'advisory' AND lock.granted AND lock.objsubid = 1
     AND lock.database = (SELECT oid FROM pg_database WHERE datname = current_database())
     AND lock.classid::bigint = (%(key)s >> 32) & 4294967295 AND lock.objid::bigint = %(key)s & 4294967295
 """
+HELD = """
+SELECT count(DISTINCT (classid, objid)) = cardinality(%(keys)s)
+FROM pg_locks JOIN unnest(%(keys)s) AS key
+    ON classid::bigint = (key >> 32) & 4294967295 AND objid::bigint = key & 4294967295
+WHERE locktype = 'advisory' AND granted AND objsubid = 1 AND pid = pg_backend_pid()
+    AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+"""
 
 
 class Lease:
     """A lease that is held, or several as one; made by lease(). Attributes: name, theirs together."""
 
-    def __init__(self, name: str, connection: psycopg2.extensions.connection) -> None:
+    def __init__(self, name: str, connection: psycopg2.extensions.connection, keys: list[int]) -> None:
         self.name = name
-        self._connection = connection
+        self._connection, self._keys = connection, keys
 
     def check(self) -> None:
-        """Ask the server whether the session still lives: one round trip, call it now and then.
+        """Ask the server whether this transaction still has the locks: one round trip, call it now and then.
 
-        Raises: LeaseLost: the session ended, and the lock with it, or there was no answer for ANSWER_WAIT_S.
+        Raises: LeaseLost: it has not, the session ended, or there was no answer for ANSWER_WAIT_S.
         """
         with _answered(self._connection, self.name), self._connection.cursor() as cursor:
-            cursor.execute("SELECT 1")
+            cursor.execute(HELD, {"keys": self._keys})
+            held = cursor.fetchone()
+        if held != (True,):
+            raise LeaseLost(self.name)
 
 
 @contextmanager
@@ -77,19 +91,19 @@ def lease(
     names = (names,) if isinstance(names, str) else names
     together = ", ".join(names)
     with closing(connect()) as connection:
-        connection.autocommit = True  # an open transaction would hold vacuum back for as long as the lease
+        # Another level would keep its first snapshot, and hold vacuum back for as long as the lease.
+        connection.set_session(isolation_level="READ COMMITTED", readonly=True, autocommit=False)
         with _answered(connection, together), connection.cursor() as cursor:
-            cursor.execute(SESSION, {"holder": _shown(holder)})
-            for name in names:
-                _take(cursor, name, places)
-        yield Lease(together, connection)
+            cursor.execute(TRANSACTION, {"holder": _shown(holder)})
+            keys = [_take(cursor, name, places) for name in names]
+        yield Lease(together, connection, keys)
 
 
-def _take(cursor: psycopg2.extensions.cursor, name: str, places: int) -> None:
+def _take(cursor: psycopg2.extensions.cursor, name: str, places: int) -> int:
     for each in (name, *(f"{name} place {place}" for place in range(2, places + 1))):
-        cursor.execute("SELECT pg_try_advisory_lock(%(key)s)", {"key": lock_key(each)})
+        cursor.execute("SELECT pg_try_advisory_xact_lock(%(key)s)", {"key": (key := lock_key(each))})
         if cursor.fetchone() == (True,):
-            return
+            return key
     cursor.execute(HOLDER, {"key": lock_key(name)})
     raise LeaseTaken(name, *(cursor.fetchone() or ("unknown",)))
 

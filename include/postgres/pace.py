@@ -128,6 +128,7 @@ class SharedPacer:
 
     async def _open(self) -> psycopg.AsyncConnection[Any]:
         connection = await self._connect()
+        connection.prepare_threshold = None  # behind a pooler the next turn may have another session
         try:
             there = await connection.execute("SELECT to_regclass('stagehouse_pace') IS NOT NULL")
             if await there.fetchone() != (True,):

@@ -42,7 +42,7 @@ class StagedTable(BaseModel):
     unit; day_column, None where the table is not kept by day; partition_by, of a table whose units are not
     days but are replaced too, its PARTITION BY: a column, or a function of one, such as `toStartOfHour(at)`;
     last_insert_counts, of a table without both: readers see, of the rows of one key, the one that was
-    inserted last, whatever is in it.
+    inserted last, whatever is in it; its units are all of one kind, days or others.
     """
 
     model_config = ConfigDict(frozen=True)

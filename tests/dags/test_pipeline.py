@@ -2,6 +2,8 @@
 
 import asyncio
 import json
+import socket
+from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
@@ -16,14 +18,16 @@ from airflow.serialization.serialized_objects import DagSerialization
 from include.clickhouse.embedded import EmbeddedClient
 from include.clickhouse.errors import DayMismatch
 from include.errors import PermanentError
+from include.params import BadParam
+from include.phrase_views.counters.staging import PHRASES_VIEWS
 from include.postgres.errors import LeaseTaken
-from include.staging.manifest import Manifest, save_manifest
-from include.staging.tables import write_table
+from include.staging.manifest import Manifest, StagedBy, own_manifest, read_manifest, save_manifest
+from include.staging.tables import Row, StagedTable, write_table
 from stagehouse.hooks.postgres_hook import StagehousePostgresHook
 from stagehouse.pipeline.defaults import RETRY_POLICY, TASK_DEFAULTS
 from stagehouse.pipeline.params import day_param
 from stagehouse.pipeline.preflight import postgres_facts, tables
-from stagehouse.pipeline.run_context import run_context, run_date, staging_of
+from stagehouse.pipeline.run_context import requested_day, run_context, run_date, staging_of
 from stagehouse.pipeline.staged import (
     StagedSource,
     check_published,
@@ -31,6 +35,7 @@ from stagehouse.pipeline.staged import (
     load_staged_part,
     part_list,
     publish_staged,
+    stage_rows,
 )
 from tests.integration.clickhouse.days import COMMITS, commits
 from tests.servers.postgres import PostgresServer
@@ -46,12 +51,12 @@ class Run:
     def __init__(self) -> None:
         self.pushed: dict[str, object] = {}
 
-    def task(self, task_id: str):
+    def task(self, task_id: str, **params: object):
         """A try of a task."""
         xcom = {"xcom_push": self.pushed.__setitem__, "xcom_pull": self._pull}
         ti = SimpleNamespace(**RUN, **xcom, id=uuid4(), task_id=task_id, try_number=1)
         dag_run = SimpleNamespace(**RUN, partition_key=None, run_after=NOON)
-        return set_current_context({"params": {}, "dag_run": dag_run, "ti": ti})
+        return set_current_context({"params": params, "dag_run": dag_run, "ti": ti})
 
     def _pull(self, *, task_ids: str, key: str) -> object:
         assert task_ids == "read"
@@ -75,10 +80,10 @@ def read(engine: Path, select: str) -> list[tuple]:
         return clickhouse.execute(select)
 
 
-def stage(rows: list[tuple]) -> list[dict[str, str]]:
+def stage(rows: list[tuple], table: StagedTable = COMMITS) -> list[dict[str, str]]:
     """Do what the task of a source does that stages."""
     directory = staging_of(run_date())
-    written = {COMMITS.name: write_table(directory, COMMITS, rows, rows_per_part=4)}
+    written = {table.name: write_table(directory, table, rows, rows_per_part=4)}
     manifest = Manifest(**run_context(), day=DAY, task="read", host="here", written_at=NOON, tables=written)
     save_manifest(directory, manifest)
     return part_list(manifest)
@@ -127,7 +132,7 @@ def through_the_scheduler(value: object):
 def test_the_form_has_a_date_picker_for_each_day(dagbag):
     """By `format`, the way Airflow's form knows a day; in every DAG that has one."""
     days = {dag_id: dag.params.get_param("day") for dag_id, dag in dagbag.dags.items() if "day" in dag.params}
-    assert set(days) == {"github_top_repositories", "phrase_views_report"}
+    assert set(days) >= {"github_top_repositories", "phrase_views_report"}
     for param in days.values():
         assert (param.schema["type"], param.schema["format"]) == (["null", "string"], "date")
         assert param.resolve() == ""
@@ -159,6 +164,55 @@ def test_the_shared_tasks_follow_each_other():
     assert [found[name].execution_timeout.total_seconds() for name in ("load", "publish", "check")] == [
         3600, 2400, 2400,
     ]  # fmt: skip
+
+
+def test_rows_are_read_once_in_a_run(engine: Path):
+    """A second try takes what is staged; where a part or the manifest is damaged, they are read anew."""
+    run, source, read_rows = Run(), a_source(), []
+
+    def rows() -> Iterator[Row]:
+        for row in commits(3, DAY):
+            read_rows.append(row)
+            yield row
+
+    with run.task("read"):
+        parts = stage_rows(source, (COMMITS, rows()))
+        assert parts == stage_rows(source, (COMMITS, rows()))
+        assert len(read_rows) == 3
+        assert run.pushed == {"host": socket.gethostname()}
+        directory = staging_of(DAY)
+        for file in ("manifest.json", parts[0]["file"]):
+            (directory / file).write_bytes(b"{")
+            read_rows.clear()
+            assert stage_rows(source, (COMMITS, rows())) == parts
+            assert len(read_rows) == 3
+    manifest = read_manifest(directory, StagedBy(**RUN, day=DAY, task="read"))
+    assert manifest.tables[COMMITS.name].rows == 3
+
+
+def test_rows_that_cannot_be_read_leave_no_manifest(engine: Path):
+    """So that no later task takes the half of them for all."""
+
+    def rows() -> Iterator[Row]:
+        yield from commits(3, DAY)
+        raise ValueError("line 4")
+
+    with Run().task("read"):
+        with pytest.raises(ValueError, match="line 4"):
+            stage_rows(a_source(), (COMMITS, rows()))
+        assert own_manifest(staging_of(DAY), StagedBy(**RUN, day=DAY, task="read")) is None
+
+
+def test_the_one_param_of_a_source_may_be_its_day():
+    """Empty is the run's own; no day, one to come, and a param that nobody asks for are refused by name."""
+    for value in ("", None):
+        with Run().task("read", day=value):
+            assert requested_day() == DAY - timedelta(days=1)
+    with Run().task("read", day="2026-01-31"):
+        assert requested_day() == date(2026, 1, 31)
+    for params in ({"day": "2026-02-30"}, {"day": "1969-12-31"}, {"day": "9999-01-01"}, {"Day": ""}):
+        with Run().task("read", **params), pytest.raises(BadParam, match=next(iter(params))):
+            requested_day()
 
 
 def test_a_source_gets_in_whole(engine: Path):
@@ -203,12 +257,12 @@ def test_a_changed_day_is_red(engine: Path):
         check_published(source)
 
 
-def test_a_source_may_guard_all_its_days(engine: Path):
-    """One publication at a time, of whichever day."""
-    run, source = Run(), a_source(guarded="a_table", each_day=False)
+def test_where_the_last_of_two_counts_one_publication_excludes_all(engine: Path):
+    """Of whichever day: a file of counters has samples of many."""
+    run, source = Run(), a_source(guarded="a_table")
     tables.function()
     with run.task("read"):
-        parts = stage(commits(3, DAY))
+        parts = stage([(1, "a phrase", 10, int(NOON.timestamp()))], PHRASES_VIEWS)
     with run.task("publish"):
         staged = [load_staged_part(source, part) for part in parts]
         with (
@@ -216,4 +270,4 @@ def test_a_source_may_guard_all_its_days(engine: Path):
             pytest.raises(AirflowRescheduleException),
         ):
             publish_staged(source, staged)
-        assert publish_staged(source, staged) == {COMMITS.name: 3}
+        assert publish_staged(source, staged) == {PHRASES_VIEWS.name: 1}

@@ -23,8 +23,9 @@ BEFORE, INSIDE, AFTER, ANSWERED = "before", "inside", "after", "answered"
 TO_SERVER, TO_CLIENT = "to server", "to client"
 Way = Literal["to server", "to client"]
 Moment = Literal["before", "inside", "after", "answered"]
-# The last bytes of a complete answer: ClickHouse's packet EndOfStream, PostgreSQL's ReadyForQuery (idle).
-END_OF_STREAM, READY_FOR_QUERY = b"\x05", b"Z\0\0\0\x05I"
+# The last bytes of a complete answer: ClickHouse's packet EndOfStream, PostgreSQL's ReadyForQuery (idle, or
+# in a transaction).
+END_OF_STREAM, READY_FOR_QUERY = (b"\x05",), (b"Z\0\0\0\x05I", b"Z\0\0\0\x05T")
 PATIENCE_S = 30.0
 
 
@@ -36,7 +37,7 @@ class Stop:
     answer is at the proxy, and the client gets none.
     """
 
-    def __init__(self, text: bytes, moment: Moment, nth: int, end_of_answer: bytes) -> None:
+    def __init__(self, text: bytes, moment: Moment, nth: int, end_of_answer: tuple[bytes, ...]) -> None:
         self.text, self.moment, self.end_of_answer = text, moment, end_of_answer
         self.link: Link | None = None  # the connection that got there
         self._left, self._tail = nth, b""
@@ -88,7 +89,7 @@ class Proxy:
     Attributes: port; connections: how many clients have come.
     """
 
-    def __init__(self, server_port: int, end_of_answer: bytes = END_OF_STREAM) -> None:
+    def __init__(self, server_port: int, end_of_answer: tuple[bytes, ...] = END_OF_STREAM) -> None:
         self.server_port, self.end_of_answer = server_port, end_of_answer
         self._listening = socket.create_server(("127.0.0.1", 0))
         self.port: int = self._listening.getsockname()[1]

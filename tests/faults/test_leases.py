@@ -22,8 +22,8 @@ def short_patience(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_lease_whose_answer_is_lost_is_free_again(postgres: Proxy, dsn: Callable, moment: Moment):
     """Whether it was granted or not: it died with its session, and the next one gets it."""
     connect = partial(psycopg2.connect, dsn(postgres))
-    postgres.reset_at(b"pg_try_advisory_lock", moment)
-    with pytest.raises(LeaseLost, match=r"lease 'publish' is lost, .* take it again"):
+    postgres.reset_at(b"pg_try_advisory_xact_lock", moment)
+    with pytest.raises(LeaseLost, match=r"lease 'publish' is lost, .*\. Next: .* takes it anew"):
         lease(connect, "publish", "first").__enter__()
     with lease(connect, "publish", "second") as held:
         held.check()
@@ -35,7 +35,7 @@ def test_a_lease_whose_answer_is_lost_is_free_again(postgres: Proxy, dsn: Callab
 def test_a_check_whose_answer_is_lost_is_a_lost_lease(postgres: Proxy, dsn: Callable, moment: Moment):
     """Nobody may assume that it is still held."""
     with lease(partial(psycopg2.connect, dsn(postgres)), "publish", "first") as held:
-        postgres.reset_at(b"SELECT 1", moment)
+        postgres.reset_at(b"pg_backend_pid", moment)
         with pytest.raises(LeaseLost):
             held.check()
 
@@ -53,7 +53,7 @@ def test_a_server_that_falls_silent_loses_the_lease(postgres: Proxy, dsn: Callab
 
 def test_a_server_that_falls_silent_while_it_is_asked(postgres: Proxy, dsn: Callable, short_patience: None):
     """No task waits for a lease without an end."""
-    postgres.stop_at(b"pg_try_advisory_lock")
+    postgres.stop_at(b"pg_try_advisory_xact_lock")
     with pytest.raises(LeaseLost, match="'publish'"):
         lease(partial(psycopg2.connect, dsn(postgres)), "publish", "first").__enter__()
 

@@ -47,7 +47,7 @@ def server() -> Iterator[Upper]:
 @pytest.fixture
 def through(server: Upper) -> Iterator[Proxy]:
     """A proxy in front of it."""
-    with Proxy(server.port, end_of_answer=b".") as proxy:
+    with Proxy(server.port, end_of_answer=(b".",)) as proxy:
         yield proxy
 
 

@@ -1,8 +1,9 @@
-"""load -> publish -> check: the tasks that bring what a source has staged into ClickHouse, exactly once."""
+"""stage -> load -> publish -> check: the tasks that bring a source's rows into ClickHouse, exactly once."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import socket
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -13,13 +14,14 @@ from stagehouse.clock import now
 from stagehouse.hooks.publication import publication_lock
 from stagehouse.hooks.storage_roots import staging_root
 from stagehouse.pipeline.defaults import TASK_TIMEOUT
-from stagehouse.pipeline.run_context import manifest_of, staging_of, this_attempt
+from stagehouse.pipeline.run_context import manifest_of, run_context, staging_of, this_attempt
 
 if TYPE_CHECKING:
     from airflow.sdk.execution_time.context import OutletEventAccessors
 
     from include.clickhouse.client import ClickHouse
     from include.staging.manifest import Manifest
+    from include.staging.tables import Row, StagedTable
 
 LOAD_TIMEOUT = timedelta(hours=1)
 
@@ -36,8 +38,7 @@ class StagedSource:
     Attributes:
         task: the id of the task that writes the manifest: later errors tell people to clear it.
         day: returns the day that names this run's staging directory and its rows in `loads`.
-        guarded: the DAG or the table that the lease of a publication names.
-        each_day: whether days are published independently; if not, the lease is of all days.
+        guarded: the DAG or the table that the lease of a publication names, with the day or without it.
         asset: emitted when the data in sight is checked.
         event: makes the extra of the asset's event from the manifest and rows by table.
         summary: makes what `check` returns from the same; rows by table unless given.
@@ -49,7 +50,6 @@ class StagedSource:
     day: Callable[[], date]
     guarded: str
     asset: Asset
-    each_day: bool = True
     event: Callable[[Manifest, dict[str, int]], dict[str, Any]] = day_event
     summary: Callable[[Manifest, dict[str, int]], dict[str, Any]] = lambda _, rows: rows
     on_published: Callable[[ClickHouse, Manifest, datetime, Callable[[], None]], None] | None = None
@@ -57,6 +57,33 @@ class StagedSource:
     def manifest(self) -> Manifest:
         """Return what the run has staged, perhaps on another worker. Raises: StagingError."""
         return manifest_of(self.task, self.day())
+
+
+def stage_rows(source: StagedSource, *staged: tuple[StagedTable, Iterable[Row]]) -> list[dict[str, str]]:
+    """Stage the rows of a day, for each table; return what part_list() does.
+
+    What an earlier try of this run has staged is used: of a generator not even the first row is read then.
+
+    Raises: whatever the rows raise; BadRow; OSError.
+    """
+    from include.staging.manifest import Manifest, StagedBy, own_manifest, parts_are_whole, save_manifest
+    from include.staging.tables import write_table
+
+    run, day = run_context(), source.day()
+    directory = staging_of(day)
+    manifest = own_manifest(directory, StagedBy(**run, day=day, task=source.task))
+    if manifest is None or not parts_are_whole(directory, manifest):
+        manifest = Manifest(
+            dag_id=run["dag_id"],
+            run_id=run["run_id"],
+            day=day,
+            task=source.task,
+            host=socket.gethostname(),
+            written_at=now(),
+            tables={table.name: write_table(directory, table, rows) for table, rows in staged},
+        )
+        save_manifest(directory, manifest)
+    return part_list(manifest)
 
 
 def part_list(manifest: Manifest) -> list[dict[str, str]]:
@@ -125,7 +152,7 @@ def publish_staged(source: StagedSource, staged: Sequence[dict[str, object]]) ->
 
     manifest = source.manifest()
     parts = [StagedPart.model_validate(part) for part in staged]
-    with publication_lock(source.guarded, manifest.day if source.each_day else None) as (clickhouse, lease):
+    with publication_lock(source.guarded, _guarded_day(manifest)) as (clickhouse, lease):
         rows = publish_day(
             clickhouse, manifest, parts, attempt=this_attempt(), now=now, check_lease=lease.check
         )
@@ -143,8 +170,14 @@ def check_published(source: StagedSource) -> tuple[Manifest, dict[str, int]]:
     from include.staging.cleaning import drop_old_runs, drop_unfinished_files
 
     manifest = source.manifest()
-    with publication_lock(source.guarded, manifest.day if source.each_day else None) as (clickhouse, _):
+    with publication_lock(source.guarded, _guarded_day(manifest)) as (clickhouse, _):
         rows = check_day(clickhouse, staging_of(manifest.day), manifest, this_attempt())
     drop_old_runs(staging_root(), manifest.dag_id, now())
     drop_unfinished_files(staging_root() / manifest.dag_id, now())
     return manifest, rows
+
+
+def _guarded_day(manifest: Manifest) -> date | None:
+    """Return the day whose publications exclude each other; None for all days, where the last one counts."""
+    one_counts = any(parts.table.last_insert_counts for parts in manifest.tables.values())
+    return None if one_counts else manifest.day

@@ -17,7 +17,6 @@ from include.github_stand_in.sample import Sample
 from include.http.cooldown_store import CooldownStore
 from tests.clock import DAY, now
 from tests.integration.github.crowd import PLENTY
-from tests.integration.http.server import RecordingServer, answers, ok
 
 # Quick, but of the same shape as in production.
 BOUNDS = {
@@ -62,22 +61,6 @@ def make_client(tmp_path):
         )
 
     return make
-
-
-@pytest.fixture
-async def serve():
-    """Start servers that answer as told; all stop at the end of the test."""
-    servers = []
-
-    async def start(handler=None):
-        server = RecordingServer(handler or answers(ok()))
-        await server.start()
-        servers.append(server)
-        return server
-
-    yield start
-    for server in servers:
-        await server.stop()
 
 
 @pytest.fixture

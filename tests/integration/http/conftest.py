@@ -6,7 +6,6 @@ from include.http.cooldown_store import CooldownStore
 from tests.clock import now
 from tests.integration.http.client import PlainClient
 from tests.integration.http.cutting_server import CuttingServer
-from tests.integration.http.server import RecordingServer, answers, ok
 
 
 @pytest.fixture
@@ -17,22 +16,6 @@ def make_client(tmp_path):
         return PlainClient(f"{url}", CooldownStore(tmp_path), **{"clock": now} | options)
 
     return make
-
-
-@pytest.fixture
-async def serve():
-    """Start servers that answer as told; all stop at the end of the test."""
-    servers = []
-
-    async def start(handler=None):
-        server = RecordingServer(handler or answers(ok()))
-        await server.start()
-        servers.append(server)
-        return server
-
-    yield start
-    for server in servers:
-        await server.stop()
 
 
 @pytest.fixture

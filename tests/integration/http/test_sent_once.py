@@ -8,6 +8,7 @@ import pytest
 
 from include.http.errors import RequestFailed, RequestOutcomeUnknown
 from include.http.request_cost import RequestCost
+from include.http.retries import with_retries
 from tests.integration.http.cutting_server import STAGES
 
 UNSAFE = ["POST", "PATCH", "PUT", "DELETE"]
@@ -95,6 +96,29 @@ async def test_what_did_not_leave_is_sent_as_soon_as_it_can_be(serve_cutting, ma
         await server.start(server.port)
         answer, _ = await sending
     assert (answer.status, server.seen["POST"], client.retries.spent > 0) == (200, 1, True)
+
+
+@pytest.mark.parametrize("failure", [OSError, TimeoutError, aiohttp.ClientError])
+async def test_a_caller_that_fails_after_the_answer_is_no_lost_connection(serve, make_client, failure):
+    """A full disk where the answer is to be kept looks like one that did not leave: it is not sent again."""
+    server, cost = await serve(), RequestCost()
+    async with make_client(server.url) as client:
+        request, transport = client.request("POST", body=BODY), client.transport
+
+        async def ask_and_keep():
+            await transport.ask(request, cost)
+            raise failure("No space left on device")
+
+        with pytest.raises(RequestOutcomeUnknown, match="No space left"):
+            await with_retries(
+                ask_and_keep,
+                request,
+                cost,
+                client.retries,
+                transport.bounds,
+                without_secrets=transport.without_secrets,
+            )
+    assert (server.seen.count, cost.requests) == (1, 1)
 
 
 async def test_what_never_left_has_failed_and_is_not_unknown(make_client):

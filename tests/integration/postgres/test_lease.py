@@ -169,17 +169,73 @@ def test_a_stopped_server_loses_the_lease(postgres_server: PostgresServer, conne
             postgres_server.start()
 
 
-def test_the_session_is_set_up(postgres_server: PostgresServer, connect: Callable):
-    """Shows the holder, keeps no transaction open, outlives idle limits, ends with its host."""
+def test_the_transaction_is_set_up(postgres_server: PostgresServer, connect: Callable):
+    """Shows the holder, outlives the limits of idle and long transactions, ends with its host."""
     connections = []
     with lease(lambda: connections.append(connect()) or connections[0], "github:api", "ü" * 40):
         with connections[0].cursor() as cursor:
             cursor.execute(
                 "SELECT application_name, current_setting('tcp_keepalives_idle'),"
-                " current_setting('idle_session_timeout') FROM pg_stat_activity WHERE pid = pg_backend_pid()"
+                " current_setting('idle_in_transaction_session_timeout'),"
+                " current_setting('transaction_timeout') FROM pg_stat_activity WHERE pid = pg_backend_pid()"
             )
-            shown, idle, timeout = cursor.fetchone()
-        assert (idle, timeout) == ("10", "0")
-        assert connections[0].info.transaction_status == psycopg2.extensions.TRANSACTION_STATUS_IDLE
+            shown, *settings = cursor.fetchone()
+        assert settings == ["10", "0", "0"]
+        assert connections[0].info.transaction_status == psycopg2.extensions.TRANSACTION_STATUS_INTRANS
     assert shown
     assert connections[0].closed
+
+
+def test_a_lease_outlives_what_ends_forgotten_transactions(
+    postgres_server: PostgresServer, postgres_database: str, connect: Callable
+):
+    """The server's own limits are for those who forget: a holder is quiet for as long as its work takes."""
+    for limit in ("idle_in_transaction_session_timeout", "transaction_timeout", "idle_session_timeout"):
+        postgres_server.execute(f"ALTER DATABASE {postgres_database} SET {limit} = '300ms'")
+    with lease(connect, "github:api", "me") as held:
+        time.sleep(0.7)
+        held.check()
+
+
+def test_a_lease_holds_no_vacuum_back(postgres_server: PostgresServer, connect: Callable):
+    """Its transaction has neither a snapshot nor a number, also after checks, and by whatever default."""
+    with lease(lambda: connect_repeatable(connect), "github:api", "quiet holder") as held:
+        held.check()
+        with postgres_server.connect().cursor() as cursor:
+            cursor.execute(
+                "SELECT state, backend_xmin, backend_xid FROM pg_stat_activity"
+                " WHERE application_name = 'quiet holder'"
+            )
+            assert cursor.fetchall() == [("idle in transaction", None, None)]
+
+
+def connect_repeatable(connect: Callable) -> psycopg2.extensions.connection:
+    """Connect as a role whose transactions keep their first snapshot by default."""
+    connection = connect()
+    with connection.cursor() as cursor:
+        cursor.execute("SET default_transaction_isolation = 'repeatable read'")
+    return connection
+
+
+def test_a_lock_that_is_gone_is_a_lost_lease(connect: Callable):
+    """Also where the connection lives on: what was rolled back, or given to somebody else by a pooler."""
+    connections = []
+    with lease(lambda: connections.append(connect()) or connections[0], ("a", "b"), "me") as held:
+        held.check()
+        connections[0].rollback()
+        with pytest.raises(LeaseLost, match="'a, b' is lost"):
+            held.check()
+
+
+def test_an_older_version_and_this_one_exclude_each_other(connect: Callable):
+    """It takes locks of the session, of the same keys: both may be at work while an upgrade goes on."""
+    older = connect()
+    with older.cursor() as cursor:
+        cursor.execute("SELECT pg_try_advisory_lock(%s)", [lock_key("publish")])
+        with pytest.raises(LeaseTaken):
+            lease(connect, "publish", "newer").__enter__()
+        cursor.execute("SELECT pg_advisory_unlock(%s)", [lock_key("publish")])
+        with lease(connect, "publish", "newer"):
+            cursor.execute("SELECT pg_try_advisory_lock(%s)", [lock_key("publish")])
+            assert cursor.fetchone() == (False,)
+    older.close()

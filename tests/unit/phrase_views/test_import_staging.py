@@ -13,13 +13,13 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from include.phrase_views.counters.errors import (
+from include.inbox.errors import (
     BadHeader,
     ImportFileDamaged,
     ImportFileTooLarge,
     TooManyRejected,
 )
-from include.phrase_views.counters.lines import MAX_LINE_BYTES, read_blocks
+from include.inbox.lines import MAX_LINE_BYTES, read_blocks
 from include.phrase_views.counters.rows import parse_csv, parse_ndjson
 from include.phrase_views.counters.staging import PHRASES_VIEWS, REJECTED, stage_counters
 from include.staging.tables import read_batches
@@ -181,7 +181,7 @@ def test_a_gzip_bomb_is_cut_off(bomb: bytes):
 
 def test_too_many_rows_are_refused(tmp_path: Path):
     """The memory for samples seen is bounded by their number."""
-    with pytest.raises(ImportFileTooLarge, match="split it"):
+    with pytest.raises(ImportFileTooLarge, match="Next: split the file"):
         stage(tmp_path, HEADER + GOOD, max_rows=0)
 
 

@@ -1,14 +1,15 @@
-"""Which file an import may read: one in the inbox, and nothing outside it."""
+"""Which file may be read: one in the inbox, and nothing outside it."""
 
 from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import Any, Protocol, cast
 
-from include.phrase_views.counters.errors import OutsideInbox
+from include.inbox.errors import ImportFileChanged, OutsideInbox
 from include.staging.files import StagingPath
 
 _USER = re.compile("(?<=://)[^/@]*@")  # Airflow's URLs may carry the id of a connection
@@ -31,16 +32,29 @@ def locate(inbox: StagingPath, name: str) -> InboxPath:
         raise OutsideInbox(name, "a file name without control characters is needed")
     relative = _below(inbox, name) if "://" in name else name
     if "\\" in relative or "://" in relative:
-        raise OutsideInbox(name, f"give a path relative to the inbox {inbox}, with '/', or a URL below it")
+        raise OutsideInbox(name, f"no path relative to the inbox {inbox}, with '/', and no URL below it")
     if PurePosixPath(relative).is_absolute() or ".." in PurePosixPath(relative).parts:
-        raise OutsideInbox(name, f"give a path relative to the inbox {inbox}, without '..'")
+        raise OutsideInbox(name, f"no path relative to the inbox {inbox}, without '..'")
     path = _local(inbox, relative) if isinstance(inbox, Path) else _stored(inbox, relative)
     if not path.is_file():
         raise OutsideInbox(name, f"no regular file of that name is in the inbox {inbox}")
     return path
 
 
-def version(path: InboxPath) -> object:
+@contextmanager
+def unchanged(path: InboxPath, name: str) -> Iterator[None]:
+    """Require that nobody writes the file while the block reads it.
+
+    Args: name, for the error.
+    Raises: ImportFileChanged.
+    """
+    before = _version(path)
+    yield
+    if _version(path) != before:
+        raise ImportFileChanged(name, "somebody wrote it while it was read")
+
+
+def _version(path: InboxPath) -> object:
     """Return what changes when somebody writes the file: size and time, in object stores their tag too."""
     found = path.stat()
     return dict(found) if isinstance(found, Mapping) else (found.st_size, found.st_mtime_ns)

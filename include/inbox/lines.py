@@ -1,4 +1,4 @@
-"""The lines of an import file: unpacked, numbered, in blocks of whole lines, all in bounded memory."""
+"""The lines of a file of the inbox: unpacked, numbered, in blocks of whole lines, all in bounded memory."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from io import BufferedReader
 from typing import Any, NamedTuple
 
-from include.phrase_views.counters.errors import ImportFileDamaged, ImportFileTooLarge
+from include.inbox.errors import ImportFileDamaged, ImportFileTooLarge
 
 MAX_LINE_BYTES = 16_384  # a phrase of 1,000 characters, each escaped as a surrogate pair, has 12,000
 MAX_BYTES = 2 * 1024**3  # unpacked: a gzip of 2 MB can hold as much
@@ -51,7 +51,7 @@ def read_blocks(path: str, file: BufferedReader, max_bytes: int = MAX_BYTES) -> 
     try:
         yield from _blocks(path, source, max_bytes)
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-        raise ImportFileDamaged(path, f"not a whole gzip file ({error}): deliver it again") from error
+        raise ImportFileDamaged(path, f"not a whole gzip file ({error})") from error
 
 
 def _blocks(path: str, source: BufferedReader[Any], max_bytes: int) -> Iterator[Block]:
@@ -59,11 +59,11 @@ def _blocks(path: str, source: BufferedReader[Any], max_bytes: int) -> Iterator[
     while data := source.read(_BLOCK_BYTES):
         if not seen:
             if data.startswith(_OTHER_ENCODINGS):
-                raise ImportFileDamaged(path, "it is UTF-16: save it as UTF-8")
+                raise ImportFileDamaged(path, "it is in UTF-16, not UTF-8")
             data = data.removeprefix(codecs.BOM_UTF8)
         seen += len(data)
         if seen > max_bytes:
-            raise ImportFileTooLarge(path, f"more than {max_bytes} bytes unpacked: split it")
+            raise ImportFileTooLarge(path, f"more than {max_bytes} bytes unpacked")
         whole, newline, rest = (rest + data).rpartition(b"\n")
         if newline:
             block = Block(first, whole.removesuffix(b"\r").replace(b"\r\n", b"\n"))
