@@ -52,6 +52,7 @@ RELIED_ON: Mapping[str, str] = {
     **dict.fromkeys(_OVERFLOW_MODES, "throw"),
     # Our own tables are read whole, and merging what is merged is no error.
     "force_index_by_date": "0",
+    "force_optimize_projection": "0",
     "force_primary_key": "0",
     "optimize_throw_if_noop": "0",
     # What is answered is done.
