@@ -1,5 +1,7 @@
 """Rows of a table as staging files: newline-delimited JSON arrays, checked against the column types.
 
+Parts in the other form, text, are in text_parts.py.
+
 A part reads like this, one row a line, columns in the order of the table:
 
     ["2026-08-20","octo-org/octo-repo","monalisa",3]
@@ -9,25 +11,26 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from datetime import UTC, date, datetime
 from functools import cached_property
 from itertools import islice
-from typing import Annotated, Any, Self, TypeVar
+from typing import Annotated, Any, Literal, Self, TypeVar
+from uuid import UUID
 
 import msgspec
 from clickhouse_cityhash.cityhash import CityHash64
 from pydantic import BaseModel, ConfigDict, FailFast, Field, TypeAdapter, ValidationError, model_validator
 
-from include.staging.column_kinds import COLUMN_KINDS
+from include.staging.column_kinds import COLUMN_KINDS, NDJSON_KINDS
 from include.staging.errors import BadRow, StagingFileDamaged, StagingFileMissing, clear
 from include.staging.files import StagingPath, open_buffered, write_atomically
 from include.staging.units import PARTITION_BY, partition_column, partition_sql
 from include.text import safe_repr
 
 ROWS_PER_PART = 500_000  # a part is built in memory: about 30 MB of text for the widest of our tables
-_ROWS_CHECKED_AT_ONCE = 1_000  # few enough to stay in the processor's cache
+ROWS_CHECKED_AT_ONCE = 1_000  # few enough to stay in the processor's cache
 
 _NAME = "[A-Za-z_][A-Za-z0-9_]{0,62}"
 
@@ -42,7 +45,10 @@ class StagedTable(BaseModel):
     unit; day_column, None where the table is not kept by day; partition_by, of a table whose units are not
     days but are replaced too, its PARTITION BY: a column, or a function of one, such as `toStartOfHour(at)`;
     last_insert_counts, of a table without both: readers see, of the rows of one key, the one that was
-    inserted last, whatever is in it; its units are all of one kind, days or others.
+    inserted last, whatever is in it; its units are all of one kind, days or others; form of its parts:
+    "text" is what COPY writes, for large tables and more kinds of columns (text_parts.py), and hashed
+    otherwise, so a table keeps its form; escapes, of text: False where no value needed one, which is proved
+    for less.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -52,14 +58,19 @@ class StagedTable(BaseModel):
     day_column: str | None = "date"
     partition_by: str | None = Field(default=None, pattern=PARTITION_BY)
     last_insert_counts: bool = False
+    form: Literal["ndjson", "text"] = "ndjson"
+    escapes: bool = True
 
     @model_validator(mode="after")
     def _is_whole(self) -> Self:
+        kinds = COLUMN_KINDS if self.form == "text" else NDJSON_KINDS
         for column, kind in self.columns.items():
-            if not re.fullmatch(_NAME, column) or kind not in COLUMN_KINDS:
+            if not re.fullmatch(_NAME, column) or kind not in kinds:
                 raise ValueError(f"no column {safe_repr(column)} of kind {safe_repr(kind)} can be staged")
         if not self.columns or not set(self.key) <= set(self.columns):
             raise ValueError("the key is of columns that the table has not")
+        if any(self.columns[column].startswith("Nullable(") for column in self.key):
+            raise ValueError("the key has a column that may be NULL")
         if self.day_column is not None and self.columns.get(self.day_column) != "Date":
             raise ValueError("the day_column is no column of kind Date")
         if self.partition_by is not None:
@@ -99,7 +110,7 @@ class StagedTable(BaseModel):
 
         Raises: ValueError, which says less than rows_adapter; also where that one takes the rows.
         """
-        checked: list[Row] = msgspec.convert(rows, self._decoded_kind, builtin_types=(date, datetime))
+        checked: list[Row] = msgspec.convert(rows, self._decoded_kind, builtin_types=(date, datetime, UUID))
         if not self._are_within_bounds(checked):
             raise ValueError("out of bounds")
         return checked
@@ -118,8 +129,8 @@ class StagedTable(BaseModel):
     def _are_within_bounds(self, rows: list[Any]) -> bool:
         for place, kind in enumerate(self.columns.values()):
             if bounds := COLUMN_KINDS[kind].bounds:
-                values = [row[place] for row in rows]
-                if not bounds[0] <= min(values) <= max(values) < bounds[1]:
+                values = [row[place] for row in rows if row[place] is not None]
+                if values and not bounds[0] <= min(values) <= max(values) < bounds[1]:
                     return False
         return True
 
@@ -172,11 +183,15 @@ def write_table(
 ) -> TableParts:
     """Write `rows` as parts of at most `rows_per_part` rows; memory is bounded by one part.
 
-    The name of a part holds a hash of its content: two tries that write at once cannot mix. Instants are
-    kept as their columns keep them: UTC, whole seconds, the fraction cut.
+    The parts have the form of the table. The name of a part holds a hash of its content: two tries that write
+    at once cannot mix. Instants are kept as their columns keep them: UTC, whole seconds, the fraction cut.
 
     Raises: BadRow for a value that does not fit its column, before the part it is in exists.
     """
+    if table.form == "text":
+        from include.staging.text_parts import write_rows  # it needs what is above
+
+        return write_rows(directory, table, rows, rows_per_part)
     source = iter(rows)
     parts: list[Part] = []
     while part := _write_part(directory, table, islice(source, rows_per_part), sum(p.rows for p in parts)):
@@ -196,7 +211,7 @@ def read_batches(
         raise StagingFileMissing(str(path), clear(task))
     digest, count = hashlib.sha256(), 0
     with open_buffered(path) as file:
-        for lines in _batches(file, batch_rows):
+        for lines in batches(file, batch_rows):
             digest.update(b"".join(lines))
             try:
                 rows = table.read_rows(b"[" + b",".join(lines) + b"]")
@@ -211,7 +226,8 @@ def read_batches(
         raise StagingFileDamaged(str(path), reason, task)
 
 
-def _batches(items: Iterable[T], size: int) -> Iterator[list[T]]:
+def batches(items: Iterable[T], size: int) -> Iterator[list[T]]:
+    """Yield lists of `size` items, the last one shorter."""
     source = iter(items)
     return iter(lambda: list(islice(source, size)), [])
 
@@ -221,11 +237,8 @@ def _write_part(
 ) -> Part | None:
     texts: list[bytes] = []
     count = checksum = 0
-    for batch in _batches(rows, _ROWS_CHECKED_AT_ONCE):
-        try:
-            lines, hashes = _written(table, table.check_rows(batch))
-        except ValueError:
-            lines, hashes = _written(table, _checked_by_pydantic(table, batch, rows_before + count))
+    for batch in batches(rows, ROWS_CHECKED_AT_ONCE):
+        lines, hashes = written(table, batch, rows_before + count, _written)
         checksum += hashes
         texts.append(lines)
         count += len(batch)
@@ -236,6 +249,16 @@ def _write_part(
     file = f"{table.name}-{rows_before:010d}-{sha256[:8]}.ndjson"
     write_atomically(directory / file, data)
     return Part(file=file, rows=count, sha256=sha256, checksum=checksum % 2**64)
+
+
+def written(
+    table: StagedTable, rows: list[Row], rows_before: int, write: Callable[[StagedTable, list[Row]], T]
+) -> T:
+    """Check rows and write them. Raises: BadRow for the first that does not fit."""
+    try:
+        return write(table, table.check_rows(rows))
+    except ValueError:
+        return write(table, _checked_by_pydantic(table, rows, rows_before))
 
 
 def _checked_by_pydantic(table: StagedTable, rows: list[Row], rows_before: int) -> list[Row]:
