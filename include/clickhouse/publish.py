@@ -11,11 +11,12 @@ from include.clickhouse.cluster import connect_to_unit
 from include.clickhouse.errors import DayMismatch
 from include.clickhouse.fingerprint import expected_fingerprint
 from include.clickhouse.load import StagedPart, load_part
-from include.clickhouse.loads import record_load, recorded_load
+from include.clickhouse.loads import load_in_sight, record_load
 from include.clickhouse.partitions import (
     OLD_PARTS_WAIT_S,
     await_removal_of_old_parts,
     check_published,
+    partition_name,
     replace_partition,
 )
 from include.clickhouse.publication import Publication
@@ -66,7 +67,7 @@ def publish_day(
         raise gone
     else:
         _bring_into_sight(publication, manifest, staged, now)
-    replaced = [parts for parts in manifest.tables.values() if parts.table.partition]
+    replaced = [parts for parts in manifest.tables.values() if parts.table.is_replaced]
     await_removal_of_old_parts(clickhouse, [parts.table.name for parts in replaced], old_parts_wait_s)
     _require_partitions(publication, replaced)
     kept = _kept_for_check(manifest)
@@ -83,9 +84,9 @@ def check_day(
 ) -> dict[str, int]:
     """Compare what readers see with what the run staged; return rows by table.
 
-    Tables by day, or another partition, are compared with the manifest. Of the others, every staged key must
-    be there, and every value where no other run may have put a newer one since. For that, publish has kept
-    the staging tables; where one is gone, its part in `directory` is loaded once more.
+    Tables by day, or another partition, or replaced whole, are compared with the manifest. Of the others,
+    every staged key must be there, and every value where no other run may have put a newer one since. For
+    that, publish has kept the staging tables; where one is gone, its part in `directory` is loaded once more.
 
     Raises: DayMismatch, naming table, unit and the next step; as load_part().
     """
@@ -98,7 +99,7 @@ def check_day(
     rows = {}
     for name, parts in manifest.tables.items():
         rows[name] = parts.rows
-        if parts.table.partition:
+        if parts.table.is_replaced:
             rows[name] = check_published(publication, parts.table, expected_fingerprint(parts))
             continue
         sources = []
@@ -120,7 +121,7 @@ def _kept_for_check(manifest: Manifest) -> dict[tuple[str, str], str]:
     return {
         (name, part.file): published_name(name, manifest.run_id, part.file)
         for name, parts in manifest.tables.items()
-        if not parts.table.partition
+        if not parts.table.is_replaced
         for part in parts.parts
     }
 
@@ -134,10 +135,10 @@ def _holds_part(publication: Publication, parts: TableParts, part: Part, source:
 def _bring_into_sight(
     publication: Publication, manifest: Manifest, staged: Sequence[StagedPart], now: Callable[[], datetime]
 ) -> None:
-    tables = sorted(manifest.tables.values(), key=lambda parts: parts.table.partition is not None)
+    tables = sorted(manifest.tables.values(), key=lambda parts: parts.table.is_replaced)
     loaded = {name: [part for part in staged if part.table == name] for name in manifest.tables}
     for parts in tables:
-        if parts.table.partition:
+        if parts.table.is_replaced:
             source = _gathered(publication, parts, loaded[parts.table.name])
             replace_partition(publication, parts.table, source, expected_fingerprint(parts))
         else:
@@ -151,7 +152,7 @@ def _bring_into_sight(
             expected_fingerprint(parts),
             publication.run_id,
             now(),
-            newest_of_all_units=parts.table.last_insert_counts,
+            newest_of_all_units=parts.table.last_insert_counts or parts.table.replaced_whole,
         )
     for parts in tables:
         if parts.table.last_insert_counts:
@@ -162,7 +163,7 @@ def _bring_into_sight(
 def _recorded_tables(manifest: Manifest) -> list[TableParts]:
     """Return those with a row in `loads`: all but days of tables that are upserted and have a version."""
     by_day, tables = manifest.unit_name is None, manifest.tables.values()
-    return [each for each in tables if not by_day or each.table.partition or each.table.last_insert_counts]
+    return [each for each in tables if not by_day or each.table.is_replaced or each.table.last_insert_counts]
 
 
 def _require_partitions(publication: Publication, replaced: Sequence[TableParts]) -> None:
@@ -179,7 +180,7 @@ def _require_partitions(publication: Publication, replaced: Sequence[TableParts]
 
 def _published_by_this_run(publication: Publication, manifest: Manifest) -> bool:
     tables, unit = _recorded_tables(manifest), publication.unit.name
-    recorded = [recorded_load(publication.clickhouse, parts.table.name, unit) for parts in tables]
+    recorded = [load_in_sight(publication.clickhouse, parts.table, unit) for parts in tables]
     return bool(tables) and [load and load[:3] for load in recorded] == [
         (parts.rows, parts.checksum, publication.run_id) for parts in tables
     ]
@@ -214,7 +215,9 @@ def _gathered(publication: Publication, parts: TableParts, loaded: Sequence[Stag
     for part in loaded:  # in a table of this try, as both ways append
         source = quoted(part.staging_table)
         if fits[part.file]:  # hard links, no copy
-            attach = f"ALTER TABLE {quoted(name)} ATTACH PARTITION %(partition)s FROM {source}"
+            attach = (
+                f"ALTER TABLE {quoted(name)} ATTACH PARTITION {partition_name(parts.table)} FROM {source}"
+            )
             clickhouse.execute(attach, {"partition": publication.unit.partition})
         else:
             log.info("%s: table %s was migrated after %s was loaded", clickhouse.where, table, part.file)

@@ -45,7 +45,9 @@ class StagedTable(BaseModel):
     unit; day_column, None where the table is not kept by day; partition_by, of a table whose units are not
     days but are replaced too, its PARTITION BY: a column, or a function of one, such as `toStartOfHour(at)`;
     last_insert_counts, of a table without both: readers see, of the rows of one key, the one that was
-    inserted last, whatever is in it; its units are all of one kind, days or others; form of its parts:
+    inserted last, whatever is in it; replaced_whole, of a table without days and PARTITION BY: each unit has
+    all of its rows, and the last one that was published counts; of these two, the units of a table are all of
+    one kind, days or others; form of its parts:
     "text" is what COPY writes, for large tables and more kinds of columns (text_parts.py), and hashed
     otherwise, so a table keeps its form; escapes, of text: False where no value needed one, which is proved
     for less.
@@ -58,6 +60,7 @@ class StagedTable(BaseModel):
     day_column: str | None = "date"
     partition_by: str | None = Field(default=None, pattern=PARTITION_BY)
     last_insert_counts: bool = False
+    replaced_whole: bool = False
     form: Literal["ndjson", "text"] = "ndjson"
     escapes: bool = True
 
@@ -78,13 +81,20 @@ class StagedTable(BaseModel):
                 raise ValueError("the table has a day_column and a partition_by: one of them")
             if partition_column(self.partition_by) not in self.columns:
                 raise ValueError("partition_by is of a column that the table has not")
+        if self.replaced_whole and (self.partition or self.last_insert_counts):
+            raise ValueError("the table is replaced whole, or by partition, or upserted: one of them")
         return self
 
     @property
     def partition(self) -> str | None:
-        """What its partitions are cut by, as SQL; None where its rows are upserted by key."""
+        """What its partitions are cut by, as SQL; None where it has none."""
         by = self.day_column or self.partition_by
         return partition_sql(by) if by else None
+
+    @property
+    def is_replaced(self) -> bool:
+        """Tell whether a unit takes the place of the one before it; else its rows are upserted by key."""
+        return self.replaced_whole or self.partition is not None
 
     @cached_property
     def _row_kind(self) -> Any:

@@ -120,7 +120,9 @@ class TextWriter:
             self._rows += next(number for number, line in enumerate(lines) if len(line) == longest)
             raise self._too_long()
         if not is_copy_text(block):
-            raise first_bad_row(self._table, lines, self._rows_before + self._rows) or AssertionError(block)
+            rows_before = self._rows_before + self._rows
+            bad = first_bad_row(self._table, lines, rows_before)
+            raise bad or BadRow(self._table.name, rows_before + 1, _ALL, "bytes that COPY does not write")
         if self._write is None:
             path = self._directory / f"{self._table.name}.tsv"
             self._write = self._file.enter_context(written_atomically(path, named=self._path))
