@@ -218,14 +218,16 @@ class Transport:
         headers = {**request.headers, **self._rules.credentials(slot.token)}
         if etag := request.etags.get(slot.token):
             headers["If-None-Match"] = etag
+        url, body = self._rules.addressed(request.url, slot.token), request.body
+        content = {"data": body} if isinstance(body, bytes) else {"json": body}
         async with self._session.request(
-            request.method, request.url, json=request.body, headers=headers, allow_redirects=False
+            request.method, url, headers=headers, allow_redirects=False, **content
         ) as response:
             slot.status = response.status
-            body = await _read_body(response, self._max_body_bytes)
+            received = await _read_body(response, self._max_body_bytes)
             told = {name.lower(): value for name, value in response.headers.items()}
             self.server_time = read_server_time(told, self._now())
-            answer = Answer(str(request.url), response.status, told, body, self._secrets)
+            answer = Answer(str(request.url), response.status, told, received, self._secrets)
             return Received(answer, slot.token, _links(response))
 
 
