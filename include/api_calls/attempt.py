@@ -160,7 +160,7 @@ def _batched(outcomes: Sequence[Outcome], size: int) -> Iterator[Sequence[Outcom
 
 
 def _write(run: Run, directory: StagingPath, run_id: RunId, stopped: str) -> TableParts:
-    otherwise = stopped or f"param limit is {run.limit}"
+    otherwise = stopped.partition(". Next: ")[0] or f"param limit is {run.limit}"
     rows = table_rows(
         run.staged,
         run.outcomes,

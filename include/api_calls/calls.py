@@ -18,11 +18,12 @@ from typing import NamedTuple
 
 from include.api_calls.calling import Call
 from include.api_calls.earlier import Earlier, left_out
+from include.api_calls.errors import AccessRefused, ApiAway
 from include.api_calls.marks import Marks, Taken
 from include.api_calls.outcomes import Outcome, Outcomes
 from include.api_calls.progress import Progress
 from include.api_calls.request import CallsRequest
-from include.api_calls.sender import AccessRefused, ApiAway, Sender
+from include.api_calls.sender import Sender
 from include.api_calls.staging import StagedFile
 from include.http.errors import LimitNeverLifts, RateLimitedUntil, RetryBudgetSpent
 

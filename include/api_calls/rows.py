@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from include.api_calls.errors import ColumnMissing, UnreadableRow
 from include.inbox.errors import BadHeader, ImportFileDamaged
 from include.text import safe_repr
 
@@ -71,7 +72,7 @@ def read_layout(
     with open_file() as file:
         start = file.peek(4)[:4]
         if not start:
-            raise ImportFileDamaged(path, "it is empty: deliver it again")
+            raise ImportFileDamaged(path, "it is empty")
         encoding = next((name for bom, name in _BOMS.items() if start.startswith(bom)), encoding)
         lines = _Lines(path, file, encoding)
         first = next(lines, "")
@@ -85,7 +86,7 @@ def read_layout(
     if missing := [column for column in columns if column not in found.header]:
         shown = ascii(found.delimiter.join(found.header))[:200]
         reason = f"the recipe's column {safe_repr(missing[0])} is not in the header, which is {shown}"
-        raise BadHeader(path, f"{reason}: correct recipe or file; see params encoding and delimiter")
+        raise ColumnMissing(path, reason)
     return found
 
 
@@ -128,9 +129,8 @@ class _Lines:
         before = error.object[: error.start] if isinstance(error, UnicodeDecodeError) else b""
         return self.count + 1 + before.count(b"\n")
 
-    def _damaged(self, line: int, reason: str) -> ImportFileDamaged:
-        next_step = "save the file as CSV in UTF-8, or name its encoding in param encoding"
-        return ImportFileDamaged(self._path, f"line {line}: {reason}: {next_step}")
+    def _damaged(self, line: int, reason: str) -> UnreadableRow:
+        return UnreadableRow(self._path, f"line {line}: {reason}")
 
 
 def _parsed(
@@ -145,8 +145,8 @@ def _parsed(
             yield cells, line
             line = reader.line_num + 1
     except csv.Error as error:
-        reason = f"line {line}: the row that begins there is no CSV ({error})"
-        raise ImportFileDamaged(path, f"{reason}: look for a quote that is not closed") from error
+        reason = f"line {line}: the row that begins there is no CSV ({error}); is a quote not closed?"
+        raise UnreadableRow(path, reason) from error
 
 
 def _csv_rows(path: str, lines: _Lines, layout: Layout) -> Iterator[Row]:
@@ -178,13 +178,13 @@ def _fit(line: str, delimiter: str, columns: Sequence[str]) -> tuple[int, int]:
 def _header(path: str, cells: Sequence[str]) -> list[str]:
     names = [cell.strip() for cell in cells]
     if not any(names):
-        raise BadHeader(path, "line 1 is blank: it has to name the columns")
+        raise BadHeader(path, "line 1 is blank, it has to name the columns")
     if len(names) > MAX_COLUMNS:
         raise BadHeader(path, f"line 1 has {len(names)} columns, at most {MAX_COLUMNS} are allowed")
     if doubled := next((name for name in names if names.count(name) > 1), None):
-        raise BadHeader(path, f"line 1 names column {safe_repr(doubled)} twice: rename one of them")
+        raise BadHeader(path, f"line 1 names column {safe_repr(doubled)} twice")
     if names.count("") > 1:
-        raise BadHeader(path, "line 1 has several columns without a name: name them")
+        raise BadHeader(path, "line 1 has several columns without a name")
     return names
 
 

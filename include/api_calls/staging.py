@@ -96,11 +96,11 @@ def stage_file(
     day: date,
     host: str,
     now: Callable[[], datetime],
-    tell_rejected: Callable[[bytes], None],
+    tell_rejected: Callable[[bytes], str],
 ) -> StagedFile:
     """Copy and check the file that `request` names, or return what this run has staged of it already.
 
-    Args: tell_rejected: is given all of rejected.ndjson, also where that is too much.
+    Args: tell_rejected: is given all of rejected.ndjson, also where that is too much; returns where it is.
     Raises: BadRecipe; OutsideInbox; BadHeader, ImportFileDamaged, ImportFileTooLarge, ImportFileChanged;
         TooManyRejected.
     """
@@ -111,7 +111,7 @@ def stage_file(
         return StagedFile(directory, manifest)
     recipe, text = read_recipe(recipes, request.recipe)
     path = locate(inbox, request.path)
-    with unchanged(path, request.path, TASK):
+    with unchanged(path, request.path):
         sha256 = _copy(request.path, path, copy)
     layout = read_layout(
         request.path,
@@ -126,10 +126,10 @@ def stage_file(
     rejects = checked.rejects(request.max_rejected + _SEEN_BEYOND)
     lines = "".join(json.dumps(each._asdict(), ensure_ascii=False) + "\n" for each in rejects).encode()
     write_atomically(directory / INPUT / REJECTED, lines)
-    tell_rejected(lines)
+    told = tell_rejected(lines)
     if len(rejects) > request.max_rejected:
         first = rejects[0]
-        raise TooManyRejected(request.max_rejected, len(rejects), first.line, first.reason, REJECTED)
+        raise TooManyRejected(request.max_rejected, len(rejects), first.line, first.reason, told)
     manifest = Manifest(
         dag_id=dag_id,
         run_id=run_id,
@@ -244,9 +244,9 @@ def _copy(name: str, path: InboxPath, copy: StagingPath) -> str:
             while data := source.read(_READ_BYTES):
                 size += len(data)
                 if size > MAX_BYTES:
-                    raise ImportFileTooLarge(name, f"more than {MAX_BYTES} bytes unpacked: split it")
+                    raise ImportFileTooLarge(name, f"more than {MAX_BYTES} bytes unpacked")
                 digest.update(data)
                 write(data)
         except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-            raise ImportFileDamaged(name, f"not a whole gzip file ({error}): deliver it again") from error
+            raise ImportFileDamaged(name, f"not a whole gzip file ({error})") from error
     return digest.hexdigest()

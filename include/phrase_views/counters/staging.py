@@ -120,7 +120,7 @@ class _Sorter:
             if len(set(some)) < len(some):
                 twice.update(each for each, times in Counter(some).items() if times > 1)
         if len(twice) > MAX_TWICE:
-            raise ImportFileTooLarge(self.path, f"more than {MAX_TWICE} samples come twice: split it")
+            raise ImportFileTooLarge(self.path, f"more than {MAX_TWICE} samples come twice")
         return frozenset(twice)
 
     def _rows(self, batches: Iterator[ParsedBlock]) -> Iterator[CounterRow]:
@@ -132,7 +132,7 @@ class _Sorter:
             self._hashes.extend(hashes)
             self._months.update(time.gmtime(instant)[:2] for instant in {row[3] for row in found.rows})
             if len(self._hashes) > self.max_rows or len(self._months) > MAX_MONTHS:
-                limits = f"more than {self.max_rows} rows or {MAX_MONTHS} different months: split it"
+                limits = f"more than {self.max_rows} rows or {MAX_MONTHS} different months"
                 raise ImportFileTooLarge(self.path, limits)
             yield from found.rows if self.twice.isdisjoint(hashes) else self._first_ones(found)
             if len(self.rejects) > self.max_rejected + _SEEN_BEYOND:
@@ -159,7 +159,7 @@ def _parsed(path: str, file: BufferedReader, form: Format) -> Iterator[ParsedBlo
     blocks = read_blocks(path, file)
     first = next(blocks, None)
     if first is None:
-        raise ImportFileDamaged(path, "it is empty: deliver it again")
+        raise ImportFileDamaged(path, "it is empty")
     blocks = chain([first], blocks)
     is_ndjson = form == "ndjson" or (form == "auto" and first.data.lstrip().startswith(b"{"))
     return parse_ndjson(blocks) if is_ndjson else parse_csv(path, blocks)

@@ -66,7 +66,11 @@ def stage_run() -> dict[str, int]:
     from include.api_calls.staging import REJECTED, stage_file
     from include.staging.files import write_atomically
 
-    directory = reports()
+    def tell_rejected(lines: bytes) -> str:
+        path = reports() / REJECTED
+        write_atomically(path, lines, mode=0o644)
+        return str(path)
+
     staged = stage_file(
         inbox_root(),
         recipes_root(),
@@ -76,7 +80,7 @@ def stage_run() -> dict[str, int]:
         day=run_date(),
         host=socket.gethostname(),
         now=now,
-        tell_rejected=lambda lines: write_atomically(directory / REJECTED, lines, mode=0o644),
+        tell_rejected=tell_rejected,
     )
     get_current_context()["ti"].xcom_push("host", socket.gethostname())
     return {"rows": staged.rows, "rejected": staged.rejected}

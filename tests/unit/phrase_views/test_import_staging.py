@@ -181,7 +181,7 @@ def test_a_gzip_bomb_is_cut_off(bomb: bytes):
 
 def test_too_many_rows_are_refused(tmp_path: Path):
     """The memory for samples seen is bounded by their number."""
-    with pytest.raises(ImportFileTooLarge, match="split it"):
+    with pytest.raises(ImportFileTooLarge, match="Next: split the file"):
         stage(tmp_path, HEADER + GOOD, max_rows=0)
 
 
