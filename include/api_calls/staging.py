@@ -13,8 +13,9 @@ import logging
 import zlib
 from array import array
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import date, datetime
+from itertools import islice
 from typing import Any, NamedTuple
 
 from include.api_calls.calling import CallMaker
@@ -36,6 +37,7 @@ MAX_BYTES = 2 * 1024**3  # unpacked: a gzip of 2 MB can hold as much
 _SHOWN = 300  # characters of a rejected row
 _SEEN_BEYOND = 1_000  # rejects written down above the threshold, so that their kinds show
 _SOUGHT_AT_ONCE = 2**17
+_CHECKED_AT_ONCE = 500  # rows
 _READ_BYTES = 1024 * 1024
 _GZIP = b"\x1f\x8b"
 
@@ -74,10 +76,14 @@ class StagedFile:
 
     def __iter__(self) -> Iterator[Row]:
         """Yield all rows; those that are not to be called have a problem. Raises: OSError."""
+        rows = read_rows(self.path, lambda: open_buffered(self._directory / _COPY), self.layout)
+        if not self.rejected:
+            yield from rows
+            return
         with open_buffered(self._directory / REJECTED) as file:
             rejects = (Reject(**json.loads(line)) for line in file)
             reject = next(rejects, None)
-            for row in read_rows(self.path, lambda: open_buffered(self._directory / _COPY), self.layout):
+            for row in rows:
                 if reject and reject.row == row.row:
                     yield row._replace(problem=reject.reason)
                     reject = next(rejects, None)
@@ -169,15 +175,20 @@ class _Checked:
     def rejects(self, most: int) -> list[Reject]:
         """Return the rows that are not to be called, in order, and not many more than `most`."""
         found, hashes = list[Reject](), array("q")
-        for row in read_rows(self._path, self._open_file, self._layout):
-            self.rows = row.row
-            if problem := self._problem(row, hashes):
-                found.append(_reject(row, problem))
-                if len(found) > most:
-                    return found
+        rows = read_rows(self._path, self._open_file, self._layout)
+        while batch := list(islice(rows, _CHECKED_AT_ONCE)):
+            self.rows = batch[-1].row
+            if not self._unique and self._all_fit(batch):
+                continue
+            found += [_reject(row, told) for row in batch if (told := self._problem(row, hashes))]
+            if len(found) > most:
+                return found
         if self._unique and (twice := _seen_twice(hashes)):
             found = sorted([*found, *self._doubled(twice, most)])
         return found
+
+    def _all_fit(self, rows: Sequence[Row]) -> bool:
+        return not any(row.problem for row in rows) and self._maker.all_fit([row.cells for row in rows])
 
     def _problem(self, row: Row, hashes: array[int]) -> str:
         if row.problem:
