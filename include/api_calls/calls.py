@@ -25,14 +25,28 @@ from include.api_calls.progress import Progress
 from include.api_calls.request import CallsRequest
 from include.api_calls.sender import Sender
 from include.api_calls.staging import StagedFile
-from include.http.errors import LimitNeverLifts, RateLimitedUntil, RetryBudgetSpent
+from include.http.errors import (
+    LimitNeverLifts,
+    ProxyRefused,
+    RateLimitedUntil,
+    RetryBudgetSpent,
+    Untrusted,
+)
 
 TICK_S = 5.0
 READ_AHEAD = 200  # rows whose calls are in memory
 KEPT_BACK = 100  # outcomes of repeatable rows that are saved together, at each tick at the latest
 MOST_AT_ONCE = 100  # requests at the same time that a connection may allow
 
-NOT_CARRIED_OUT = (AccessRefused, ApiAway, RateLimitedUntil, LimitNeverLifts, RetryBudgetSpent)
+NOT_CARRIED_OUT = (
+    AccessRefused,
+    ApiAway,
+    LimitNeverLifts,
+    ProxyRefused,
+    RateLimitedUntil,
+    RetryBudgetSpent,
+    Untrusted,
+)
 
 log = logging.getLogger(__name__)
 

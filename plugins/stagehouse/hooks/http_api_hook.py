@@ -24,6 +24,7 @@ from stagehouse.hooks.connection_fields import (
     read_options,
 )
 from stagehouse.hooks.connection_grammar import NO_URL, is_url
+from stagehouse.hooks.network_environment import route_to
 
 if TYPE_CHECKING:
     from include.api_calls.rules import CallRules
@@ -90,6 +91,16 @@ class HttpApiHook(BaseHook):
         """The root of the API. Raises: BadConnection."""
         return _host(self._connection())
 
+    def require_usable(self) -> None:
+        """Read all of the connection, and the way there, sending nothing.
+
+        Raises: BadConnection; BadEnvironment.
+        """
+        connection = self._connection()
+        _options(connection)
+        _secret(connection)
+        route_to(_host(connection))
+
     @property
     def has_secret(self) -> bool:
         """Tell whether the connection has a secret. Raises: BadConnection."""
@@ -155,6 +166,7 @@ class HttpApiHook(BaseHook):
             max_concurrent_requests=options.max_concurrent_requests,
             timeout_s=options.timeout_s,
             max_body_bytes=MAX_ANSWER_BYTES,
+            route=route_to(host),
         )
 
     def test_connection(self) -> tuple[bool, str]:

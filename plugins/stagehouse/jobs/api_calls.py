@@ -49,7 +49,7 @@ def reports() -> StagingPath:
 def require_input() -> None:
     """Require file, recipe and connection to be usable.
 
-    Raises: BadParam, BadVariable, OutsideInbox, BadRecipe, BadConnection.
+    Raises: BadParam, BadVariable, OutsideInbox, BadRecipe, BadConnection, BadEnvironment.
     """
     from include.api_calls.recipe import read_recipe
     from include.inbox.files import locate
@@ -57,8 +57,7 @@ def require_input() -> None:
     request = run_request()
     recipe, _ = read_recipe(recipes_root(), request.recipe)
     locate(inbox_root(), request.path)
-    hook = _hook(recipe.connection)
-    _ = hook.options, hook.base_url, hook.has_secret
+    _hook(recipe.connection).require_usable()
 
 
 def stage_run() -> dict[str, int]:
