@@ -35,12 +35,12 @@ import stagehouse.preconditions  # noqa: F401 - says what is missing
 import asyncio
 from datetime import timedelta
 
-from airflow.sdk import Asset, CronPartitionTimetable, Param, chain, dag, task
+from airflow.sdk import Asset, Param, chain, dag, task
 
 from include.github.request import APIS, DEFAULT_QUERY, DEFAULT_TOP, MAX_QUERY, MAX_TOP, MAX_VERIFY
 from stagehouse.hooks.storage_roots import require_storage
 from stagehouse.jobs import github_top_repositories as job
-from stagehouse.pipeline.defaults import DAG_DEFAULTS, TASK_DEFAULTS
+from stagehouse.pipeline.defaults import DAG_DEFAULTS, TASK_DEFAULTS, day_before
 from stagehouse.pipeline.params import day_param
 from stagehouse.pipeline.preflight import postgres_facts, tables
 from stagehouse.pipeline.staged import StagedSource, load_publish_check
@@ -56,7 +56,7 @@ STAGED = StagedSource(
 
 @dag(
     **DAG_DEFAULTS,
-    schedule=CronPartitionTimetable("30 0 * * *", timezone="UTC", run_offset=-1, key_format="%Y-%m-%d"),
+    schedule=day_before("30 0 * * *"),
     max_active_runs=1,
     dagrun_timeout=timedelta(hours=23),
     params={

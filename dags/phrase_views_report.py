@@ -32,12 +32,12 @@ import stagehouse.preconditions  # noqa: F401 - says what is missing
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from airflow.sdk import Asset, CronPartitionTimetable, Param, chain, dag, task
+from airflow.sdk import Asset, Param, chain, dag, task
 
 from include.phrase_views.request import DEFAULT_HOUR_RULE, DEFAULT_TIME_ZONE, MAX_CAMPAIGNS
 from stagehouse.hooks.storage_roots import require_storage
 from stagehouse.jobs import phrase_views_report as job
-from stagehouse.pipeline.defaults import DAG_DEFAULTS, TASK_DEFAULTS
+from stagehouse.pipeline.defaults import DAG_DEFAULTS, TASK_DEFAULTS, day_before
 from stagehouse.pipeline.params import day_param
 from stagehouse.pipeline.preflight import postgres_facts, tables
 
@@ -49,7 +49,7 @@ DAY_PUBLISHED = Asset("phrases_views_by_hour_day")
 
 @dag(
     **DAG_DEFAULTS,
-    schedule=CronPartitionTimetable("15 0 * * *", timezone="UTC", run_offset=-1, key_format="%Y-%m-%d"),
+    schedule=day_before("15 0 * * *"),
     max_active_runs=4,
     dagrun_timeout=timedelta(hours=23),
     params={

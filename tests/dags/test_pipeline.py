@@ -2,6 +2,8 @@
 
 import asyncio
 import json
+import socket
+from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
@@ -16,15 +18,16 @@ from airflow.serialization.serialized_objects import DagSerialization
 from include.clickhouse.embedded import EmbeddedClient
 from include.clickhouse.errors import DayMismatch
 from include.errors import PermanentError
+from include.params import BadParam
 from include.phrase_views.counters.staging import PHRASES_VIEWS
 from include.postgres.errors import LeaseTaken
-from include.staging.manifest import Manifest, save_manifest
-from include.staging.tables import StagedTable, write_table
+from include.staging.manifest import Manifest, StagedBy, own_manifest, read_manifest, save_manifest
+from include.staging.tables import Row, StagedTable, write_table
 from stagehouse.hooks.postgres_hook import StagehousePostgresHook
 from stagehouse.pipeline.defaults import RETRY_POLICY, TASK_DEFAULTS
 from stagehouse.pipeline.params import day_param
 from stagehouse.pipeline.preflight import postgres_facts, tables
-from stagehouse.pipeline.run_context import run_context, run_date, staging_of
+from stagehouse.pipeline.run_context import requested_day, run_context, run_date, staging_of
 from stagehouse.pipeline.staged import (
     StagedSource,
     check_published,
@@ -32,6 +35,7 @@ from stagehouse.pipeline.staged import (
     load_staged_part,
     part_list,
     publish_staged,
+    stage_rows,
 )
 from tests.integration.clickhouse.days import COMMITS, commits
 from tests.servers.postgres import PostgresServer
@@ -47,12 +51,12 @@ class Run:
     def __init__(self) -> None:
         self.pushed: dict[str, object] = {}
 
-    def task(self, task_id: str):
+    def task(self, task_id: str, **params: object):
         """A try of a task."""
         xcom = {"xcom_push": self.pushed.__setitem__, "xcom_pull": self._pull}
         ti = SimpleNamespace(**RUN, **xcom, id=uuid4(), task_id=task_id, try_number=1)
         dag_run = SimpleNamespace(**RUN, partition_key=None, run_after=NOON)
-        return set_current_context({"params": {}, "dag_run": dag_run, "ti": ti})
+        return set_current_context({"params": params, "dag_run": dag_run, "ti": ti})
 
     def _pull(self, *, task_ids: str, key: str) -> object:
         assert task_ids == "read"
@@ -128,7 +132,7 @@ def through_the_scheduler(value: object):
 def test_the_form_has_a_date_picker_for_each_day(dagbag):
     """By `format`, the way Airflow's form knows a day; in every DAG that has one."""
     days = {dag_id: dag.params.get_param("day") for dag_id, dag in dagbag.dags.items() if "day" in dag.params}
-    assert set(days) == {"github_top_repositories", "phrase_views_report"}
+    assert set(days) >= {"github_top_repositories", "phrase_views_report"}
     for param in days.values():
         assert (param.schema["type"], param.schema["format"]) == (["null", "string"], "date")
         assert param.resolve() == ""
@@ -160,6 +164,55 @@ def test_the_shared_tasks_follow_each_other():
     assert [found[name].execution_timeout.total_seconds() for name in ("load", "publish", "check")] == [
         3600, 2400, 2400,
     ]  # fmt: skip
+
+
+def test_rows_are_read_once_in_a_run(engine: Path):
+    """A second try takes what is staged; where a part or the manifest is damaged, they are read anew."""
+    run, source, read_rows = Run(), a_source(), []
+
+    def rows() -> Iterator[Row]:
+        for row in commits(3, DAY):
+            read_rows.append(row)
+            yield row
+
+    with run.task("read"):
+        parts = stage_rows(source, (COMMITS, rows()))
+        assert parts == stage_rows(source, (COMMITS, rows()))
+        assert len(read_rows) == 3
+        assert run.pushed == {"host": socket.gethostname()}
+        directory = staging_of(DAY)
+        for file in ("manifest.json", parts[0]["file"]):
+            (directory / file).write_bytes(b"{")
+            read_rows.clear()
+            assert stage_rows(source, (COMMITS, rows())) == parts
+            assert len(read_rows) == 3
+    manifest = read_manifest(directory, StagedBy(**RUN, day=DAY, task="read"))
+    assert manifest.tables[COMMITS.name].rows == 3
+
+
+def test_rows_that_cannot_be_read_leave_no_manifest(engine: Path):
+    """So that no later task takes the half of them for all."""
+
+    def rows() -> Iterator[Row]:
+        yield from commits(3, DAY)
+        raise ValueError("line 4")
+
+    with Run().task("read"):
+        with pytest.raises(ValueError, match="line 4"):
+            stage_rows(a_source(), (COMMITS, rows()))
+        assert own_manifest(staging_of(DAY), StagedBy(**RUN, day=DAY, task="read")) is None
+
+
+def test_the_one_param_of_a_source_may_be_its_day():
+    """Empty is the run's own; no day, one to come, and a param that nobody asks for are refused by name."""
+    for value in ("", None):
+        with Run().task("read", day=value):
+            assert requested_day() == DAY - timedelta(days=1)
+    with Run().task("read", day="2026-01-31"):
+        assert requested_day() == date(2026, 1, 31)
+    for params in ({"day": "2026-02-30"}, {"day": "1969-12-31"}, {"day": "9999-01-01"}, {"Day": ""}):
+        with Run().task("read", **params), pytest.raises(BadParam, match=next(iter(params))):
+            requested_day()
 
 
 def test_a_source_gets_in_whole(engine: Path):

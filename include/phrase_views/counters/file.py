@@ -9,8 +9,8 @@ from collections.abc import Callable
 from datetime import date, datetime
 from typing import IO, Any
 
-from include.phrase_views.counters.errors import ImportFileChanged
-from include.phrase_views.counters.inbox import InboxPath, locate, version
+from include.inbox.errors import ImportFileChanged
+from include.inbox.files import InboxPath, locate, unchanged
 from include.phrase_views.counters.request import ImportRequest
 from include.phrase_views.counters.staging import REJECTED, stage_counters
 from include.staging.files import StagingPath
@@ -70,18 +70,16 @@ def stage_file(
         if parts_are_whole(directory, manifest):
             log.info("%s: this run has staged it already: %s", request.path, manifest.facts)
             return manifest
-    before, sources = version(path), list[HashedFile]()
+    sources = list[HashedFile]()
 
     def open_file() -> io.BufferedReader:
         sources.append(HashedFile(path.open("rb")))
         return io.BufferedReader(sources[-1])
 
-    staged = stage_counters(
-        directory, request.path, open_file, form=request.format, max_rejected=request.max_rejected
-    )
-    if version(path) != before:
-        reason = "somebody wrote it while it was read: when it is complete, clear task stage"
-        raise ImportFileChanged(request.path, reason)
+    with unchanged(path, request.path, TASK):
+        staged = stage_counters(
+            directory, request.path, open_file, form=request.format, max_rejected=request.max_rejected
+        )
     manifest = Manifest(
         dag_id=dag_id,
         run_id=run_id,

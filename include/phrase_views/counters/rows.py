@@ -17,8 +17,8 @@ from pydantic import AfterValidator, ConfigDict, Field, GetPydanticSchema, TypeA
 from pydantic_core import CoreSchema, core_schema
 from typing_extensions import TypedDict
 
-from include.phrase_views.counters.errors import BadHeader
-from include.phrase_views.counters.lines import MAX_LINE_BYTES, Block, Line
+from include.inbox.errors import BadHeader
+from include.inbox.lines import MAX_LINE_BYTES, Block, Line
 
 COLUMNS = ("campaign_id", "phrase", "views", "dt")
 MAX_PHRASE = 1_000  # characters

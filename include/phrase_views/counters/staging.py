@@ -13,8 +13,8 @@ from operator import itemgetter
 
 from pydantic import BaseModel, ConfigDict
 
-from include.phrase_views.counters.errors import ImportFileDamaged, ImportFileTooLarge, TooManyRejected
-from include.phrase_views.counters.lines import read_blocks
+from include.inbox.errors import ImportFileDamaged, ImportFileTooLarge, TooManyRejected
+from include.inbox.lines import read_blocks
 from include.phrase_views.counters.request import Format
 from include.phrase_views.counters.rows import (
     CounterRow,

@@ -27,7 +27,7 @@ def run_request() -> ImportRequest:
 
 def require_file() -> None:
     """Require the file to be there, inside the inbox. Raises: BadParam, BadVariable, OutsideInbox."""
-    from include.phrase_views.counters.inbox import locate
+    from include.inbox.files import locate
 
     locate(inbox_root(), run_request().path)
 

@@ -1,11 +1,11 @@
-"""Defaults of all DAGs and tasks. A DAG file takes them as they are or names what differs."""
+"""Defaults of all DAGs and tasks, and the schedule by day. A DAG file takes them or names what differs."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from airflow.sdk import ExceptionRetryPolicy, RetryAction, RetryRule
+from airflow.sdk import CronPartitionTimetable, ExceptionRetryPolicy, RetryAction, RetryRule
 
 from include.errors import PermanentError
 from stagehouse.pipeline.notifications import notify_run_failure, notify_task_failure
@@ -34,3 +34,8 @@ LOOK_DEFAULTS: dict[str, Any] = {
     "retries": 1,
     "retry_delay": timedelta(seconds=30),
 }
+
+
+def day_before(cron: str) -> CronPartitionTimetable:
+    """Return a schedule in UTC, each run of which is the partition of the day before: see include.run_day."""
+    return CronPartitionTimetable(cron, timezone="UTC", run_offset=-1, key_format="%Y-%m-%d")

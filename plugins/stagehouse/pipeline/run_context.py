@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, date
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeVar
 
 from airflow.sdk import get_current_context
 
-from include.params import BadParam
+from include.params import BadParam, read_day, refuse_unknown_params
 from include.run_day import run_day
 from include.staging.files import run_directory
 from stagehouse.clock import now
@@ -29,6 +29,19 @@ class HasDay(Protocol):
 
 
 Request = TypeVar("Request", bound=HasDay)
+FIRST_DAY = date(1970, 1, 1)  # of a column of kind Date
+
+
+class DayRequest(NamedTuple):
+    """What a DAG is asked for that has no param but `day`."""
+
+    day: date
+
+    @classmethod
+    def read(cls, params: Mapping[str, object], *, run_day: date, today: date) -> DayRequest:
+        """Turn the params of a run into a request. Raises: BadParam."""
+        refuse_unknown_params(params, ("day",))
+        return cls(read_day(params.get("day"), run_day, FIRST_DAY, today))
 
 
 def run_context() -> dict[str, str]:
@@ -59,6 +72,11 @@ def request_of_this_run(read_request: Callable[..., Request]) -> Request:
     if partition and request.day.isoformat() != partition:
         raise BadParam("day", str(request.day), f"empty or {partition}, the partition of this run")
     return request
+
+
+def requested_day() -> date:
+    """Return the day of a run whose one param is `day`. Raises: BadParam."""
+    return request_of_this_run(DayRequest.read).day
 
 
 def staging_of(day: date) -> StagingPath:

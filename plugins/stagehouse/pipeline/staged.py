@@ -1,8 +1,9 @@
-"""load -> publish -> check: the tasks that bring what a source has staged into ClickHouse, exactly once."""
+"""stage -> load -> publish -> check: the tasks that bring a source's rows into ClickHouse, exactly once."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import socket
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -13,13 +14,14 @@ from stagehouse.clock import now
 from stagehouse.hooks.publication import publication_lock
 from stagehouse.hooks.storage_roots import staging_root
 from stagehouse.pipeline.defaults import TASK_TIMEOUT
-from stagehouse.pipeline.run_context import manifest_of, staging_of, this_attempt
+from stagehouse.pipeline.run_context import manifest_of, run_context, staging_of, this_attempt
 
 if TYPE_CHECKING:
     from airflow.sdk.execution_time.context import OutletEventAccessors
 
     from include.clickhouse.client import ClickHouse
     from include.staging.manifest import Manifest
+    from include.staging.tables import Row, StagedTable
 
 LOAD_TIMEOUT = timedelta(hours=1)
 
@@ -55,6 +57,33 @@ class StagedSource:
     def manifest(self) -> Manifest:
         """Return what the run has staged, perhaps on another worker. Raises: StagingError."""
         return manifest_of(self.task, self.day())
+
+
+def stage_rows(source: StagedSource, *staged: tuple[StagedTable, Iterable[Row]]) -> list[dict[str, str]]:
+    """Stage the rows of a day, for each table; return what part_list() does.
+
+    What an earlier try of this run has staged is used: of a generator not even the first row is read then.
+
+    Raises: whatever the rows raise; BadRow; OSError.
+    """
+    from include.staging.manifest import Manifest, StagedBy, own_manifest, parts_are_whole, save_manifest
+    from include.staging.tables import write_table
+
+    run, day = run_context(), source.day()
+    directory = staging_of(day)
+    manifest = own_manifest(directory, StagedBy(**run, day=day, task=source.task))
+    if manifest is None or not parts_are_whole(directory, manifest):
+        manifest = Manifest(
+            dag_id=run["dag_id"],
+            run_id=run["run_id"],
+            day=day,
+            task=source.task,
+            host=socket.gethostname(),
+            written_at=now(),
+            tables={table.name: write_table(directory, table, rows) for table, rows in staged},
+        )
+        save_manifest(directory, manifest)
+    return part_list(manifest)
 
 
 def part_list(manifest: Manifest) -> list[dict[str, str]]:

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from include.phrase_views.counters.errors import ImportFileError, OutsideInbox, TooManyRejected
-from include.phrase_views.counters.inbox import locate
+from include.inbox.errors import ImportFileError, OutsideInbox, TooManyRejected
+from include.inbox.files import locate
 from include.phrase_views.counters.rows import COLUMNS
 from include.phrase_views.counters.staging import PHRASES_VIEWS, REJECTED, Staged, stage_counters
 from include.staging.files import run_directory

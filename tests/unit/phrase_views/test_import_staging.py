@@ -13,13 +13,13 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from include.phrase_views.counters.errors import (
+from include.inbox.errors import (
     BadHeader,
     ImportFileDamaged,
     ImportFileTooLarge,
     TooManyRejected,
 )
-from include.phrase_views.counters.lines import MAX_LINE_BYTES, read_blocks
+from include.inbox.lines import MAX_LINE_BYTES, read_blocks
 from include.phrase_views.counters.rows import parse_csv, parse_ndjson
 from include.phrase_views.counters.staging import PHRASES_VIEWS, REJECTED, stage_counters
 from include.staging.tables import read_batches

@@ -1,14 +1,16 @@
-"""Which file an import may read: one in the inbox, and nothing outside it."""
+"""Which file may be read: one in the inbox, and nothing outside it."""
 
 from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import Any, Protocol, cast
 
-from include.phrase_views.counters.errors import OutsideInbox
+from include.inbox.errors import ImportFileChanged, OutsideInbox
+from include.staging.errors import clear
 from include.staging.files import StagingPath
 
 _USER = re.compile("(?<=://)[^/@]*@")  # Airflow's URLs may carry the id of a connection
@@ -40,7 +42,21 @@ def locate(inbox: StagingPath, name: str) -> InboxPath:
     return path
 
 
-def version(path: InboxPath) -> object:
+@contextmanager
+def unchanged(path: InboxPath, name: str, task: str) -> Iterator[None]:
+    """Require that nobody writes the file while the block reads it.
+
+    Args: name of the file and task that reads it, for the error.
+    Raises: ImportFileChanged.
+    """
+    before = _version(path)
+    yield
+    if _version(path) != before:
+        reason = f"somebody wrote it while it was read: when it is complete, {clear(task)}"
+        raise ImportFileChanged(name, reason)
+
+
+def _version(path: InboxPath) -> object:
     """Return what changes when somebody writes the file: size and time, in object stores their tag too."""
     found = path.stat()
     return dict(found) if isinstance(found, Mapping) else (found.st_size, found.st_mtime_ns)

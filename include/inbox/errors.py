@@ -1,4 +1,4 @@
-"""What can be wrong with a file of counters, in words for the person on call."""
+"""What can be wrong with a file of the inbox, in words for the person on call."""
 
 from __future__ import annotations
 

@@ -1,12 +1,12 @@
-"""An import reads files of its inbox and nothing else."""
+"""Files of the inbox are read and nothing else, and none that somebody writes meanwhile."""
 
 import os
 from pathlib import Path
 
 import pytest
 
-from include.phrase_views.counters.errors import OutsideInbox
-from include.phrase_views.counters.inbox import locate
+from include.inbox.errors import ImportFileChanged, OutsideInbox
+from include.inbox.files import locate, unchanged
 
 
 @pytest.fixture
@@ -41,3 +41,21 @@ def test_refuses_what_is_not_a_file_of_the_inbox(inbox: Path, name: str):
     os.mkfifo(inbox / "pipe")
     with pytest.raises(OutsideInbox, match="import file"):
         locate(inbox, name)
+
+
+def test_a_file_that_is_written_while_it_is_read_is_named(inbox: Path):
+    """With the task to clear; one that stays as it is passes, and an error of the reader is not hidden."""
+    path = locate(inbox, "august/20.csv")
+    with unchanged(path, "august/20.csv", "stage"):
+        path.read_bytes()
+    said = "import file 'august/20.csv': somebody wrote it .* clear task stage with all after it"
+    with pytest.raises(ImportFileChanged, match=said), unchanged(path, "august/20.csv", "stage"):
+        path.write_text("more")
+    with pytest.raises(ValueError, match="line 1"), unchanged(path, "august/20.csv", "stage"):
+        refuse_while_it_is_written(path)
+
+
+def refuse_while_it_is_written(path: Path) -> None:
+    """A reader that finds a bad line."""
+    path.write_text("still more")
+    raise ValueError("line 1")

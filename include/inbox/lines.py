@@ -1,4 +1,4 @@
-"""The lines of an import file: unpacked, numbered, in blocks of whole lines, all in bounded memory."""
+"""The lines of a file of the inbox: unpacked, numbered, in blocks of whole lines, all in bounded memory."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from io import BufferedReader
 from typing import Any, NamedTuple
 
-from include.phrase_views.counters.errors import ImportFileDamaged, ImportFileTooLarge
+from include.inbox.errors import ImportFileDamaged, ImportFileTooLarge
 
 MAX_LINE_BYTES = 16_384  # a phrase of 1,000 characters, each escaped as a surrogate pair, has 12,000
 MAX_BYTES = 2 * 1024**3  # unpacked: a gzip of 2 MB can hold as much
