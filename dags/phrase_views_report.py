@@ -15,7 +15,8 @@ the page *Phrase views*.
 | `check` | the day, `loads`, `phrases_views`; `publish`'s lease | asset `phrases_views_by_hour_day` | yes |
 
 **A gain** is the difference of two neighbouring samples of a counter. Flags mark what is less than sure:
-`partial` (no sample before the day), `gap` (an hour or more without one), `reset` (the counter fell).
+`partial` (no sample before the day), `gap` (an hour or more without one), `corrected` (the counter fell, to
+half its value or more: no gain), `reset` (it fell below, or `falls` is `reset`: its new value is the gain).
 
 **A day** is one of the param `time_zone`. With `campaign_ids` only those campaigns are reported anew; what
 is published of the others stays; where the day is not as `loads` says, report it once for all campaigns.
@@ -34,7 +35,7 @@ from typing import TYPE_CHECKING
 
 from airflow.sdk import Asset, Param, chain, dag, task
 
-from include.phrase_views.request import DEFAULT_HOUR_RULE, DEFAULT_TIME_ZONE, MAX_CAMPAIGNS
+from include.phrase_views.request import DEFAULT_FALLS, DEFAULT_HOUR_RULE, DEFAULT_TIME_ZONE, MAX_CAMPAIGNS
 from stagehouse.hooks.storage_roots import require_storage
 from stagehouse.jobs import phrase_views_report as job
 from stagehouse.pipeline.defaults import DAG_DEFAULTS, TASK_DEFAULTS, day_before
@@ -76,6 +77,14 @@ DAY_PUBLISHED = Asset("phrases_views_by_hour_day")
             title="A sample stamped on the hour",
             description="sample: belongs to the hour it begins. closing: to the hour it ends, which is exact "
             "where samples are taken on the mark.",
+        ),
+        "falls": Param(
+            DEFAULT_FALLS,
+            type="string",
+            enum=["correct", "reset"],
+            title="A counter that falls",
+            description="correct: it was corrected if it stays at half its value or more, and gains what is "
+            "above its highest value. reset: its new value is the gain.",
         ),
     },
     default_args=TASK_DEFAULTS | {"execution_timeout": timedelta(hours=1)},

@@ -18,7 +18,13 @@ from tests.unit.hostile.values import OFTEN, any_text, anything, assert_names, a
 
 RUN_DAY, TODAY = date(2026, 8, 20), date(2026, 8, 21)
 RANKING = {"top": 100, "query": "stars:>1", "day": "2026-08-20"}
-REPORT = {"campaign_ids": [1, 2], "day": "2026-08-20", "time_zone": "Europe/Berlin", "hour_rule": "closing"}
+REPORT = {
+    "campaign_ids": [1, 2],
+    "day": "2026-08-20",
+    "time_zone": "Europe/Berlin",
+    "hour_rule": "closing",
+    "falls": "reset",
+}
 OPTIONS = {"api": "rest", "verify": 5, "plan_only": True}
 IMPORT = {"path": "august/20.csv", "format": "csv", "max_rejected": 5}
 
@@ -78,6 +84,7 @@ def test_params_of_a_report(params):
     assert all(type(number) is int and 1 <= number < 2**31 for number in request.campaign_ids)
     assert hours(request.day, request.time_zone)
     assert request.hour_rule in ("sample", "closing")
+    assert request.falls in ("correct", "reset")
 
 
 @OFTEN
