@@ -26,7 +26,7 @@ REPORT = {
     "falls": "reset",
 }
 OPTIONS = {"api": "rest", "verify": 5, "plan_only": True}
-IMPORT = {"path": "august/20.csv", "format": "csv", "max_rejected": 5}
+IMPORT = {"path": "august/20.csv", "format": "csv", "max_rejected": 5, "require_last_line_end": True}
 
 
 @OFTEN
@@ -105,6 +105,7 @@ def test_params_of_an_import(params):
     assert not {"\0", "\n"} & set(request.path)
     assert type(request.max_rejected) is int
     assert 0 <= request.max_rejected <= MAX_REJECTED
+    assert type(request.require_last_line_end) is bool
 
 
 def test_a_list_of_a_million_campaigns_is_refused_in_a_line():

@@ -275,6 +275,42 @@ def test_the_first_of_two_samples_counts(tmp_path: Path):
     ]
 
 
+@pytest.mark.parametrize(
+    ("data", "line"),
+    [
+        (HEADER + GOOD, 2),
+        (HEADER + GOOD + b"\n1,cut within its date,1,2026-08-2", 3),
+        (HEADER + GOOD + b"\r", 2),
+        (HEADER + GOOD + b"\n  ", 3),
+        (HEADER.strip(), 1),
+        (NDJSON, 1),
+        (NDJSON + b"\n" + NDJSON[:-5], 2),
+        (HEADER + (GOOD + b"\n") * 9000 + GOOD, 9002),
+    ],
+)
+@pytest.mark.parametrize("pack", [bytes, gzip.compress])
+def test_a_last_line_without_an_end_is_told(
+    tmp_path: Path, data: bytes, line: int, pack, caplog: pytest.LogCaptureFixture
+):
+    """An upload may have been cut within it: the log names it, as the error does where an end is required."""
+    assert stage(tmp_path, pack(data), max_rejected=1).last_line_ended is False
+    told = f"its last line, number {line}, has no line end: an upload may have been cut within it"
+    assert [record.getMessage() for record in caplog.records] == [f"a.csv: {told}"]
+    with pytest.raises(ImportFileDamaged, match=rf"a\.csv': {told}\. Deliver it again"):
+        stage(tmp_path, pack(data), max_rejected=1, require_last_line_end=True)
+    for end in (b"\n", b"\r\n"):
+        whole = stage(tmp_path, pack(data + end), max_rejected=1, require_last_line_end=True)
+        assert whole.last_line_ended is True
+    assert len(caplog.records) == 1
+
+
+def test_a_file_that_is_cut_and_has_rejects_is_to_be_delivered_again(tmp_path: Path):
+    """Where an end is required; the rejected lines are kept too."""
+    with pytest.raises(ImportFileDamaged, match="Deliver it again"):
+        stage(tmp_path, HEADER + b"bad\n" + GOOD, require_last_line_end=True)
+    assert len(rejects(tmp_path)) == 1
+
+
 def test_too_many_rejects_are_an_error(tmp_path: Path):
     """Names the first one and the file that holds all; survives the way between processes."""
     with pytest.raises(TooManyRejected) as caught:
