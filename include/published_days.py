@@ -6,6 +6,8 @@ import json
 from collections.abc import Iterable, Mapping
 from datetime import UTC, date, datetime, time, timedelta
 
+from attrs import define
+
 from include.clickhouse.client import ClickHouse
 from include.clickhouse.fingerprint import expected_fingerprint
 from include.clickhouse.loads import RecordedLoad, recorded_load
@@ -24,12 +26,13 @@ DEFAULT_HOURS = dict.fromkeys(TABLES, 6)
 LAST_HOUR = 23
 
 
+@define(slots=False)
 class NotPublished(Exception):
     """A day that is due is not in sight. Attributes: where; day; missing: by DAG, what is wrong with it."""
 
-    def __init__(self, where: str, day: date, missing: dict[str, str]) -> None:
-        super().__init__(where, day, missing)
-        self.where, self.day, self.missing = where, day, missing
+    where: str
+    day: date
+    missing: dict[str, str]
 
     def __str__(self) -> str:
         each = "; ".join(f"{dag_id}: {problem}" for dag_id, problem in self.missing.items())

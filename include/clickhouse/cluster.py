@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 
 from include.clickhouse.client import ClickHouse, NativeClient, quoted
 from include.clickhouse.errors import CLEAR_LOAD, ClickHouseError, DayMismatch, UnusableConnection
+from include.errors import facts_of
 from include.staging.tables import StagedTable
 from include.staging.units import PartitionValue, Unit
 
@@ -135,9 +136,10 @@ class ClusterClient(NativeClient):
                 continue
             yield there
         if len(down) == len(replicas):
-            reason = f"no server of shard {shard} answers ({'; '.join(map(str, replicas))}): {down[-1]}"
+            servers = "; ".join(map(str, replicas))
+            reason = f"no server of shard {shard} answers ({servers}): {facts_of(down[-1])}"
             next_step = "start one of them, or can this worker not reach it by that name and port?"
-            raise UnusableConnection(self._connection_name, "extra.cluster", f"{reason}. Next: {next_step}")
+            raise UnusableConnection(self._connection_name, "extra.cluster", reason, next_step)
 
     def _held(self, shard: int, tables: Iterable[StagedTable], unit: Unit) -> str | None:
         """Return a table of which the shard has rows of the unit, None where it has none.
@@ -153,7 +155,7 @@ class ClusterClient(NativeClient):
                             return table
                 except ClickHouseError as error:
                     log.warning("%s: it may be behind the other replicas: %s", server.where, error)
-                    behind = f"not all that there is of it may be there yet: {error}"
+                    behind = f"not all that there is of it may be there yet: {facts_of(error)}"
                 else:
                     return None
         next_step = f"start the other servers of shard {shard}, or see system.replication_queue of this one"

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 
+from attrs import define
 from clickhouse_migrations.connection import ClickhouseDriverConnection
 from clickhouse_migrations.migrator import Migrator, split_statement_tokens
 
@@ -25,15 +26,17 @@ _CREATE = re.compile(
 _ADD_COLUMN = re.compile(r"ALTER TABLE (?P<table>\w+) (?P<change>ADD COLUMN .+)")
 
 
+@define(slots=False)
 class NoClusterForm(ClickHouseError):
     """A migration has a statement that we cannot turn into one for a cluster. Attributes: statement."""
 
-    def __init__(self, statement: str) -> None:
-        super().__init__(statement)
-        self.statement = statement
+    statement: str
 
     def __str__(self) -> str:
-        return f"no form for a cluster is known of {self.statement[:200]!r}: add it to cluster_ddl.py"
+        return (
+            f"no form for a cluster is known of {self.statement[:200]!r}. Next: write the migration as those "
+            "before it are, or add the form to include/clickhouse/cluster_ddl.py"
+        )
 
 
 class ClusterMigrations(ClickhouseDriverConnection):  # type: ignore[misc]
@@ -94,12 +97,14 @@ def require_servers(clickhouse: ClusterClient) -> None:
             macros = dict(server.execute("SELECT macro, substitution FROM system.macros"))
             if missing := {"shard", "replica"} - macros.keys():
                 reason = f"macro {min(missing)} is not in its configuration"
-                raise UnusableConnection(server.where, "extra.cluster", reason)
+                next_step = "add the macros shard and replica to that server's configuration"
+                raise UnusableConnection(server.where, "extra.cluster", reason, next_step)
             shard_macros.setdefault(node.shard, set()).add(macros["shard"])
     each = [name for names in shard_macros.values() for name in names]
     if len(each) != len(set(each)) or len(each) != len(shard_macros):
         reason = f"one macro shard for each shard is needed, and it is {shard_macros} by shard_num"
-        raise UnusableConnection(clickhouse.where, "extra.cluster", reason)
+        next_step = "correct the macros in the servers' configuration"
+        raise UnusableConnection(clickhouse.where, "extra.cluster", reason, next_step)
 
 
 def cluster_migrator(clickhouse: ClusterClient) -> Migrator:
@@ -113,8 +118,8 @@ def cluster_migrator(clickhouse: ClusterClient) -> Migrator:
         {"database": clickhouse.database, "table": VERSIONS},
     )
     if found and not found[0][0].startswith("Replicated"):
-        reason = f"database {clickhouse.database} has tables that were made without a cluster: name another"
-        raise UnusableConnection(clickhouse.where, "schema", reason)
+        reason = f"database {clickhouse.database} has tables that were made without a cluster"
+        raise UnusableConnection(clickhouse.where, "schema", reason, "name another database")
     if found:
         clickhouse.catch_up(quoted(VERSIONS))
     # Every server, of every shard, has all of it.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from pathlib import Path
 
+from attrs import define
 from clickhouse_migrations.connection import ClickhouseDriverConnection
 from clickhouse_migrations.exceptions import MigrationException
 from clickhouse_migrations.migration import MigrationStorage
@@ -20,17 +21,17 @@ log = logging.getLogger(__name__)
 MIGRATIONS = Path(__file__).parent / "migrations"
 
 
+@define(slots=False)
 class MigrationRefused(ClickHouseError):
     """The recorded migrations and the files disagree. Attributes: where; reason."""
 
-    def __init__(self, where: str, reason: str) -> None:
-        super().__init__(where, reason)
-        self.where, self.reason = where, reason
+    where: str
+    reason: str
 
     def __str__(self) -> str:
         return (
-            f"{self.where}: {self.reason}. A migration that ran is never edited: add a new file to "
-            f"{MIGRATIONS.name}/, or deploy the version of the project that wrote this schema"
+            f"{self.where}: {self.reason}. A migration that ran is never edited. Next: deploy the version of "
+            f"the project that wrote this schema, or undo the edit and add a new file to {MIGRATIONS.name}/"
         )
 
 
@@ -65,8 +66,8 @@ def _migrator(clickhouse: ClickHouse) -> Migrator:
         "WHERE database = %(database)s AND name = 'loads' AND engine = 'Distributed'"
     )
     if clickhouse.execute(distributed, {"database": clickhouse.database}):
-        reason = f"is not set, and database {clickhouse.database} has the tables of a cluster: name that"
-        raise UnusableConnection(clickhouse.where, "extra.cluster", reason)
+        reason = f"is not set, and database {clickhouse.database} has the tables of a cluster"
+        raise UnusableConnection(clickhouse.where, "extra.cluster", reason, "name that cluster")
     migrator = Migrator(_Connection(clickhouse))
     migrator.init_schema()
     return migrator

@@ -61,7 +61,7 @@ def read_blocks(path: str, file: BufferedReader, max_bytes: int = MAX_BYTES) -> 
     try:
         yield from _blocks(path, source, max_bytes)
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-        raise ImportFileDamaged(path, f"not a whole gzip file ({error}): deliver it again") from error
+        raise ImportFileDamaged(path, f"not a whole gzip file ({error})") from error
 
 
 def _blocks(path: str, source: BufferedReader[Any], max_bytes: int) -> Iterator[Block]:
@@ -69,11 +69,11 @@ def _blocks(path: str, source: BufferedReader[Any], max_bytes: int) -> Iterator[
     while data := source.read(_BLOCK_BYTES):
         if not seen:
             if data.startswith(_OTHER_ENCODINGS):
-                raise ImportFileDamaged(path, "it is UTF-16: save it as UTF-8")
+                raise ImportFileDamaged(path, "it is in UTF-16, not UTF-8")
             data = data.removeprefix(codecs.BOM_UTF8)
         seen += len(data)
         if seen > max_bytes:
-            raise ImportFileTooLarge(path, f"more than {max_bytes} bytes unpacked: split it")
+            raise ImportFileTooLarge(path, f"more than {max_bytes} bytes unpacked")
         whole, newline, rest = (rest + data).rpartition(b"\n")
         if newline:
             block = Block(first, whole.removesuffix(b"\r").replace(b"\r\n", b"\n"))

@@ -11,6 +11,8 @@ from datetime import UTC, date, datetime
 from itertools import groupby
 from typing import NamedTuple
 
+from attrs import define
+
 from include.pages.campaign_page import FALLS, FLAGS, HOUR_RULES, Published, campaign_page
 from include.pages.day_index import READABLE, withdraw_index_of_another, write_index
 from include.pages.self_contained import self_contained_page
@@ -26,15 +28,18 @@ _CSV_COLUMNS = (
 )  # fmt: skip
 
 
+@define(slots=False)
 class RowsOutOfOrder(ValueError):
     """Rows do not come by campaign, phrase and hour, each once. Attributes: row; before, the one before."""
 
-    def __init__(self, row: ReportRow, before: ReportRow) -> None:
-        super().__init__(row, before)
-        self.row, self.before = row, before
+    row: ReportRow
+    before: ReportRow
 
     def __str__(self) -> str:
-        return f"rows must come by campaign_id, phrase, hour_start, each once: {self.row} after {self.before}"
+        return (
+            f"rows must come by campaign_id, phrase, hour_start, each once: {self.row} after {self.before}. "
+            "Next: report a defect, clearing the task does not help"
+        )
 
 
 class Campaign(NamedTuple):

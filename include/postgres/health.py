@@ -102,10 +102,7 @@ def find_reasons(health: PostgresHealth, limits: HealthLimits) -> tuple[str, ...
         ),
         (
             oldest_s > limits.oldest_transaction_s,
-            (
-                f"a transaction is open for {oldest_s:.0f} s (limit {limits.oldest_transaction_s:.0f} s): "
-                "find it in pg_stat_activity or pg_prepared_xacts"
-            ),
+            (f"a transaction is open for {oldest_s:.0f} s (limit {limits.oldest_transaction_s:.0f} s)"),
         ),
         (
             lag_s > limits.replication_lag_s,

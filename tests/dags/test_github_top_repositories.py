@@ -121,7 +121,9 @@ def test_more_tasks_may_ask_at_once_where_the_environment_says_so(root: Path, mo
     assert asking == {"rank", "plan", "fetch"}
     for text in ("0", "21", "two", "", "-1", "²"):
         monkeypatch.setenv("STAGEHOUSE_GITHUB_PROCESSES", text)
-        told = f"STAGEHOUSE_GITHUB_PROCESSES is {text!a}: allowed is a whole number from 1 to 20. Correct"
+        told = (
+            f"STAGEHOUSE_GITHUB_PROCESSES is {text!a}: allowed is a whole number from 1 to 20. Next: correct"
+        )
         with pytest.raises(ValueError, match=re.escape(told)):
             tasks_at_once()
 

@@ -248,7 +248,7 @@ def test_two_reports_of_one_day_take_turns(
     with publisher(first, *one, run_id="one", port=proxy.port) as task:
         stop.wait()
         with publisher(second, *other, run_id="other") as refused:
-            told = f"lease 'publish phrases_views_by_hour {DAY}' is held by 'publish of one': try again"
+            told = f"lease 'publish phrases_views_by_hour {DAY}' is held by 'publish of one'. Next: try again"
             assert told in refused.error()
         stop.release()
         task.result()

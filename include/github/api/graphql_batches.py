@@ -10,6 +10,7 @@ from typing import Generic, TypeVar
 
 from pydantic import JsonValue
 
+from include.errors import facts_of
 from include.github.api.answer_errors import Forbidden, Invalid, NotFound, Unexpected
 from include.github.api.client import GitHubClient
 from include.github.api.graphql_responses import Refusal
@@ -97,10 +98,10 @@ class QueryBatcher(Generic[Item, Page]):
         except RequestFailed as error:
             if not error.overloaded:
                 raise
-            return [Refusal("overload", str(error))] * count
+            return [Refusal("overload", facts_of(error))] * count
         except (Forbidden, Invalid, NotFound, Unexpected) as error:
             # A GitHub Enterprise without it, or a token without the right: REST says what is wrong.
-            return [Refusal("useless", str(error))] * count
+            return [Refusal("useless", facts_of(error))] * count
 
 
 def _is_overload(answer: object) -> bool:

@@ -20,6 +20,7 @@ from collections.abc import Iterable
 
 from pydantic import JsonValue, ValidationError
 
+from include.errors import facts_of
 from include.github.api.answer_errors import Blocked, Empty, Invalid, NotFound
 from include.github.api.client import GitHubClient
 from include.github.api.models import Account, Commit, Repository
@@ -63,7 +64,9 @@ class Accounts:
         try:
             return (await self._client.get(url, _read_commit, cost)).value.account
         except (NotFound, Invalid, Empty, Blocked) as error:
-            log.warning("%s: whose commit %s is stays unknown: %s", repository.full_name, commit.sha, error)
+            log.warning(
+                "%s: whose commit %s is stays unknown: %s", repository.full_name, commit.sha, facts_of(error)
+            )
             return None
 
 

@@ -9,6 +9,7 @@ from datetime import date
 
 from yarl import URL
 
+from include.errors import facts_of
 from include.github.api.answer_errors import Blocked, Empty, NotFound
 from include.github.api.client import GitHubClient
 from include.github.api.errors import TooManyPages
@@ -41,7 +42,9 @@ async def count_commits(
         except RequestFailed as error:
             if per_page == PAGE_SIZES[-1] or not error.overloaded:
                 raise
-            log.warning("%s/%s: pages of %d are too much for the server: %s", owner, name, per_page, error)
+            log.warning(
+                "%s/%s: pages of %d are too much for the server: %s", owner, name, per_page, facts_of(error)
+            )
     raise AssertionError("the last page size returns or raises")
 
 
@@ -89,10 +92,10 @@ async def _fetch_repository(
         outcome = "moved" if count.moved else "ok"
     except NotFound as error:
         outcome = "gone"
-        log.warning("%s is gone: %s", repository.full_name, error)
+        log.warning("%s is gone: %s", repository.full_name, facts_of(error))
     except Blocked as error:
         outcome = "blocked"
-        log.warning("%s is blocked: %s", repository.full_name, error)
+        log.warning("%s is blocked: %s", repository.full_name, facts_of(error))
     except Empty:
         outcome = "empty"
     return record_of(position, repository, outcome, cost, count)

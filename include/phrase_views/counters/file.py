@@ -76,7 +76,7 @@ def stage_file(
         sources.append(HashedFile(path.open("rb")))
         return io.BufferedReader(sources[-1])
 
-    with unchanged(path, request.path, TASK):
+    with unchanged(path, request.path):
         staged = stage_counters(
             directory,
             request.path,
@@ -110,5 +110,5 @@ def _require_unchanged(path: InboxPath, request: ImportRequest, staged: Manifest
     with path.open("rb") as opened:
         found = hashlib.file_digest(io.BufferedReader(HashedFile(opened)), "sha256").hexdigest()
     if found != staged.facts.get("sha256"):
-        reason = f"it is not what this run staged at {staged.written_at:%F %T %Z}: trigger a new run for it"
+        reason = f"it is not what this run staged at {staged.written_at:%F %T %Z}"
         raise ImportFileChanged(request.path, reason)

@@ -14,7 +14,12 @@ from operator import itemgetter
 
 from pydantic import BaseModel, ConfigDict
 
-from include.inbox.errors import ImportFileDamaged, ImportFileTooLarge, TooManyRejected
+from include.inbox.errors import (
+    ImportFileDamaged,
+    ImportFileTooLarge,
+    LastLineEndMissing,
+    TooManyRejected,
+)
 from include.inbox.lines import Block, read_blocks
 from include.phrase_views.counters.request import Format
 from include.phrase_views.counters.rows import (
@@ -106,7 +111,7 @@ def _tell_last_line_end(path: str, unended_line: int | None, *, required: bool) 
         return
     found = f"its last line, number {unended_line}, has no line end: an upload may have been cut within it"
     if required:
-        raise ImportFileDamaged(path, f"{found}. Deliver it again, or unset param require_last_line_end")
+        raise LastLineEndMissing(path, found)
     log.warning("%s: %s", path, found)
 
 
@@ -153,7 +158,7 @@ class _Sorter:
             if len(set(some)) < len(some):
                 twice.update(each for each, times in Counter(some).items() if times > 1)
         if len(twice) > MAX_TWICE:
-            raise ImportFileTooLarge(self.path, f"more than {MAX_TWICE} samples come twice: split it")
+            raise ImportFileTooLarge(self.path, f"more than {MAX_TWICE} samples come twice")
         return frozenset(twice)
 
     def _rows(self, batches: Iterator[ParsedBlock]) -> Iterator[CounterRow]:
@@ -165,7 +170,7 @@ class _Sorter:
             self._hashes.extend(hashes)
             self._months.update(time.gmtime(instant)[:2] for instant in {row[3] for row in found.rows})
             if len(self._hashes) > self.max_rows or len(self._months) > MAX_MONTHS:
-                limits = f"more than {self.max_rows} rows or {MAX_MONTHS} different months: split it"
+                limits = f"more than {self.max_rows} rows or {MAX_MONTHS} different months"
                 raise ImportFileTooLarge(self.path, limits)
             yield from found.rows if self.twice.isdisjoint(hashes) else self._first_ones(found)
             if len(self.rejects) > self.max_rejected + _SEEN_BEYOND:
@@ -191,7 +196,7 @@ class _Sorter:
 def _parsed(path: str, blocks: Iterator[Block], form: Format) -> Iterator[ParsedBlock]:
     first = next(blocks, None)
     if first is None:
-        raise ImportFileDamaged(path, "it is empty: deliver it again")
+        raise ImportFileDamaged(path, "it is empty")
     blocks = chain([first], blocks)
     is_ndjson = form == "ndjson" or (form == "auto" and first.data.lstrip().startswith(b"{"))
     return parse_ndjson(blocks) if is_ndjson else parse_csv(path, blocks)

@@ -84,7 +84,9 @@ class ClickHouseOptions(BaseModel):
     def _installed(cls, kind: bool | str | None) -> bool | str | None:
         package = _COMPRESSED_BY.get(str(kind))
         if package and not find_spec(package):
-            raise ValueError(f"needs the Python package {package}, which is not installed")
+            raise ValueError(
+                f"needs the Python package {package}, which is not installed: install it, or leave this out"
+            )
         return kind
 
     @field_validator("path")

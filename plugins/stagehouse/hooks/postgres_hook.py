@@ -159,7 +159,7 @@ class StagehousePostgresHook(PostgresHook):
             field = f"extra.{name}"
             if name in TOKEN_OPTIONS and value:
                 raise BadConnection(
-                    connection.conn_id, field, "tokens are not supported: use login and password"
+                    connection.conn_id, field, "tokens are not supported", "use login and password instead"
                 )
             if name not in known | self.ignored_extra_options:
                 raise BadConnection(

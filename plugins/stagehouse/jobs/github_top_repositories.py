@@ -39,10 +39,10 @@ def tasks_at_once() -> int:
     """
     text = os.environ.get(TASKS_AT_ONCE, "1")
     if not (text.isascii() and text.isdigit() and 1 <= int(text) <= 20):  # noqa: PLR2004 - as of `processes`
-        allowed = (
-            "a whole number from 1 to 20. Correct or unset it where Airflow is started, and start that anew"
+        raise ValueError(
+            f"environment variable {TASKS_AT_ONCE} is {safe_repr(text)}: allowed is a whole number from 1 to "
+            "20. Next: correct or unset it where Airflow is started, and start that anew"
         )
-        raise ValueError(f"environment variable {TASKS_AT_ONCE} is {safe_repr(text)}: allowed is {allowed}")
     return int(text)
 
 

@@ -260,7 +260,7 @@ def test_a_damaged_index_hides_its_own_day_only(reader: httpx.Client, hidden: Pa
     answer = reader.get(PHRASES, params={"day": "2026-11-20"})
     assert answer.status_code == 503
     assert "phrase_views/2026-11-20/index.json: campaigns.0.campaign_id" in answer.text
-    assert "Clear the task `render`" in answer.text
+    assert "Next: clear the task `render`" in answer.text
     assert "<script>" not in answer.text.replace('<script src="/stagehouse/static/frame.js" defer>', "")
 
 

@@ -141,7 +141,7 @@ async def test_a_refusal(postgres_server: PostgresServer, changes: dict, said: s
 
 async def test_an_unknown_role_over_the_socket(postgres_server: PostgresServer):
     """Names login when the server does not know the role."""
-    with pytest.raises(PostgresUnreachable, match='role "nobody_here" does not exist; check login'):
+    with pytest.raises(PostgresUnreachable, match=r'role "nobody_here" does not exist\. Next: check login'):
         await check(postgres_server, host=str(postgres_server.directory), user="nobody_here")
 
 
@@ -149,7 +149,7 @@ async def test_a_stopped_server(postgres_server: PostgresServer):
     """Says that the server refuses while it is stopped, and is well as soon as it is back."""
     postgres_server.stop()
     try:
-        with pytest.raises(PostgresUnreachable, match="Connection refused; check host and port"):
+        with pytest.raises(PostgresUnreachable, match=r"Connection refused\. Next: check host and port"):
             await check(postgres_server)
     finally:
         postgres_server.start()
@@ -159,14 +159,14 @@ async def test_a_stopped_server(postgres_server: PostgresServer):
 async def test_nobody_listens(postgres_server: PostgresServer, closed_port: int):
     """Names host and port where nobody listens, also for a name with two addresses."""
     with pytest.raises(
-        PostgresUnreachable, match=f"port {closed_port} failed: .*refused; check host and port"
+        PostgresUnreachable, match=rf"port {closed_port} failed: .*refused\. Next: check host and port"
     ):
         await check(postgres_server, host="localhost", port=closed_port)
 
 
 async def test_a_port_that_never_answers(postgres_server: PostgresServer, silent_port: int):
     """Gives up in time on a port that accepts and stays silent."""
-    with pytest.raises(PostgresUnreachable, match="no connection within 2 s; check host and port"):
+    with pytest.raises(PostgresUnreachable, match=r"no connection within 2 s\. Next: check host and port"):
         await check(postgres_server, port=silent_port)
 
 
@@ -175,7 +175,9 @@ async def test_a_server_that_hangs(postgres_server: PostgresServer):
     with contextlib.closing(postgres_server.connect()) as blocker:
         blocker.autocommit = False
         blocker.cursor().execute("LOCK TABLE pg_proc")  # lets us in, and then no function can be called
-        with pytest.raises(PostgresUnreachable, match="connected, but no answer within 3 s; look for locks"):
+        with pytest.raises(
+            PostgresUnreachable, match=r"connected, but no answer within 3 s\. Next: look for locks"
+        ):
             await check(postgres_server)
     assert (await check(postgres_server, HealthLimits(oldest_transaction_s=0.0))).oldest_transaction_s is None
 

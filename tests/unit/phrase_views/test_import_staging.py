@@ -17,6 +17,7 @@ from include.inbox.errors import (
     BadHeader,
     ImportFileDamaged,
     ImportFileTooLarge,
+    LastLineEndMissing,
     TooManyRejected,
 )
 from include.inbox.lines import MAX_LINE_BYTES, read_blocks
@@ -296,7 +297,7 @@ def test_a_last_line_without_an_end_is_told(
     assert stage(tmp_path, pack(data), max_rejected=1).last_line_ended is False
     told = f"its last line, number {line}, has no line end: an upload may have been cut within it"
     assert [record.getMessage() for record in caplog.records] == [f"a.csv: {told}"]
-    with pytest.raises(ImportFileDamaged, match=rf"a\.csv': {told}\. Deliver it again"):
+    with pytest.raises(LastLineEndMissing, match=rf"a\.csv': {told}\. Next: deliver the file again"):
         stage(tmp_path, pack(data), max_rejected=1, require_last_line_end=True)
     for end in (b"\n", b"\r\n"):
         whole = stage(tmp_path, pack(data + end), max_rejected=1, require_last_line_end=True)
@@ -306,7 +307,7 @@ def test_a_last_line_without_an_end_is_told(
 
 def test_a_file_that_is_cut_and_has_rejects_is_to_be_delivered_again(tmp_path: Path):
     """Where an end is required; the rejected lines are kept too."""
-    with pytest.raises(ImportFileDamaged, match="Deliver it again"):
+    with pytest.raises(LastLineEndMissing):
         stage(tmp_path, HEADER + b"bad\n" + GOOD, require_last_line_end=True)
     assert len(rejects(tmp_path)) == 1
 
@@ -349,7 +350,7 @@ def test_a_gzip_bomb_is_cut_off(bomb: bytes):
 
 def test_too_many_rows_are_refused(tmp_path: Path):
     """The memory for samples seen is bounded by their number."""
-    with pytest.raises(ImportFileTooLarge, match="split it"):
+    with pytest.raises(ImportFileTooLarge, match="Next: split the file"):
         stage(tmp_path, HEADER + GOOD, max_rows=0)
 
 
