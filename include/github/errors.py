@@ -73,6 +73,43 @@ class MostlyGone(GitHubError, PermanentError):
 
 
 @define(slots=False)
+class MostlyForbidden(GitHubError, PermanentError):
+    """Most of the repositories are forbidden to each token, or not found: hardly their fault.
+
+    Attributes: forbidden; gone, not found; asked; example.
+    """
+
+    forbidden: int
+    gone: int
+    asked: int
+    example: str
+
+    def __str__(self) -> str:
+        others = f" and {self.gone} answer 404" if self.gone else ""
+        return (
+            f"{self.forbidden} of {self.asked} repositories answer 403 to each token{others} (for example "
+            f"{self.example}; the log has GitHub's reasons). Next: check the rights of the tokens in the "
+            "GitHub connection (single sign-on, IP allow list, lifetime), then run the task again"
+        )
+
+
+@define(slots=False)
+class MostlyOdd(GitHubError, PermanentError):
+    """Of most of the repositories most commits cannot be read. Attributes: odd; asked; example."""
+
+    odd: int
+    asked: int
+    example: str
+
+    def __str__(self) -> str:
+        return (
+            f"most commits of {self.odd} of {self.asked} repositories are odd (for example of "
+            f"{self.example}; the log says why). Next: check the host of the GitHub connection, and what "
+            "stands between us and it, then run the task again"
+        )
+
+
+@define(slots=False)
 class DayNotPublished(LookupError, PermanentError):
     """`loads` has no commits of a day. Attributes: where, the connection; table; day, YYYY-MM-DD."""
 

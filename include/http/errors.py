@@ -4,7 +4,8 @@ HttpError
  ├ AnswerError ── Transient, and the kinds that an API adds
  ├ RateLimitedUntil, LimitNeverLifts
  ├ RequestFailed, RetryBudgetSpent, RequestOutcomeUnknown, RequestNotSent
- └ ForeignOrigin, TooManyRedirects
+ ├ ForeignOrigin, TooManyRedirects
+ └ ProxyRefused, Untrusted
 """
 
 from __future__ import annotations
@@ -187,4 +188,48 @@ class TooManyRedirects(HttpError, PermanentError):
         return (
             f"{self.url}: still redirected after {self.hops} hops. Next: check the host of the "
             f"{self.connection} and what stands between us and it, then clear the task"
+        )
+
+
+@define(slots=False)
+class ProxyRefused(HttpError, PermanentError):
+    """The proxy on the way does not let us through.
+
+    Attributes: url that was asked; proxy; status of its answer; asked_for_in, where the proxy is set.
+    """
+
+    url: str
+    proxy: str
+    status: int
+    asked_for_in: str
+
+    def __str__(self) -> str:
+        step = f"have the proxy allow this address, or name its host in NO_PROXY beside {self.asked_for_in}"
+        if self.status == 407:  # noqa: PLR2004 - Proxy Authentication Required
+            step = (
+                f"set the right login and password in {self.asked_for_in} (http://login:password@name:port, "
+                "with percent-encoded signs)"
+            )
+        return (
+            f"{self.url}: the proxy {self.proxy} answers {self.status} and lets nothing through. Next: "
+            f"{step}, in the environment of all workers of Airflow, then clear the task"
+        )
+
+
+@define(slots=False)
+class Untrusted(HttpError, PermanentError):
+    """The server's certificate is not trusted.
+
+    Attributes: url; reason; trusted_in, where the trusted ones are set.
+    """
+
+    url: str
+    reason: str
+    trusted_in: str
+
+    def __str__(self) -> str:
+        return (
+            f"{self.url}: the certificate is not trusted ({self.reason}). Next: see whose it is; if that is "
+            f"yours, add its authority to the bundle that {self.trusted_in} names, in the environment of all "
+            "workers of Airflow, then clear the task"
         )

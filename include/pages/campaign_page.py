@@ -16,6 +16,7 @@ from include.pages.bar_chart import bar_chart
 from include.pages.self_contained import self_contained_page
 from include.phrase_views.hours import Hour, hours
 from include.phrase_views.report_row import ReportRow
+from include.text import shown_text
 
 HEAT_MAP_PHRASES = 40
 TABLE_PHRASES = 20_000  # a page of about 6 MB; the TSV has all of them
@@ -84,12 +85,17 @@ class Column(NamedTuple):
 
 
 class Phrase(NamedTuple):
-    """A phrase's day. Attributes: views, of all hours; flags, of any hour; cells, by start of the hour."""
+    """A phrase's day.
+
+    Attributes: text, as it is shown; views, of all hours; flags, of any hour; cells, by start of the hour;
+    is_utf8, False where bytes of it are shown escaped.
+    """
 
     text: str
     views: int
     flags: list[str]
     cells: dict[datetime, ReportRow]
+    is_utf8: bool
 
 
 def campaign_page(day: date, rows: Sequence[ReportRow], published: Published) -> bytes:
@@ -116,6 +122,7 @@ def campaign_page(day: date, rows: Sequence[ReportRow], published: Published) ->
         gained=sum(1 for phrase in phrases if phrase.views),
         phrases=phrases[:TABLE_PHRASES],
         phrase_count=len(phrases),
+        escaped=sum(1 for phrase in phrases if not phrase.is_utf8),
         rows_at_once=ROWS_AT_ONCE,
         columns=columns,
         clocks_change=_clocks_change(columns, rows[0].time_zone),
@@ -178,7 +185,8 @@ def _phrases(rows: Sequence[ReportRow]) -> Iterator[Phrase]:
     for text, group in groupby(rows, key=lambda row: row.phrase):
         cells = {row.hour_start: row for row in group}
         flags = {flag for row in cells.values() for flag in row.flags}
-        yield Phrase(text, sum(row.views for row in cells.values()), sorted(flags), cells)
+        views, shown = sum(row.views for row in cells.values()), shown_text(text)
+        yield Phrase(shown, views, sorted(flags), cells, is_utf8=shown == text)
 
 
 def _by_hour(phrase: Phrase, labels: dict[datetime, str]) -> str:

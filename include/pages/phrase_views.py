@@ -20,6 +20,7 @@ from include.phrase_views.report_row import ReportRow
 from include.phrase_views.request import PhraseViewsRequest
 from include.phrase_views.views_by_hour import views_by_hour_text
 from include.staging.files import StagingPath, write_atomically, written_atomically
+from include.text import bytes_of
 
 PAGES = "phrase_views"  # the directory of all days below reports_root
 _CSV_COLUMNS = (
@@ -85,7 +86,7 @@ def render_phrase_views(
         for campaign_id, group in groupby(_in_order(rows), key=lambda row: row.campaign_id):
             own = list(group)
             check_lease()
-            _write(directory / f"{campaign_id}.tsv", views_by_hour_text(own).encode())
+            _write(directory / f"{campaign_id}.tsv", bytes_of(views_by_hour_text(own)))
             _write(directory / f"{campaign_id}.html", campaign_page(request.day, own, published))
             write(_csv(_csv_lines(request.day, own)))
             campaigns.append(_summary(own))
@@ -104,10 +105,12 @@ def _write(path: StagingPath, data: bytes) -> None:
 def _in_order(rows: Iterable[ReportRow]) -> Iterator[ReportRow]:
     # A campaign that came twice would take the place of its own files, without a word.
     before: ReportRow | None = None
+    place_before: tuple[int, bytes, datetime] | None = None
     for row in rows:
-        if before is not None and (row[:2], row.hour_start) <= (before[:2], before.hour_start):
+        place = (row.campaign_id, bytes_of(row.phrase), row.hour_start)  # as ClickHouse orders texts
+        if before is not None and place_before is not None and place <= place_before:
             raise RowsOutOfOrder(row, before)
-        before = row
+        before, place_before = row, place
         yield row
 
 
@@ -137,7 +140,7 @@ def _csv(lines: Iterable[Sequence[object]]) -> bytes:
     # file back must find them unchanged.
     text = io.StringIO()
     csv.writer(text).writerows(lines)
-    return text.getvalue().encode()
+    return bytes_of(text.getvalue())
 
 
 def _overview(request: PhraseViewsRequest, campaigns: Sequence[Campaign], published: Published) -> bytes:

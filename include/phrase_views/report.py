@@ -53,6 +53,7 @@ from include.phrase_views.report_row import ReportRow
 from include.phrase_views.request import Falls, PhraseViewsRequest
 from include.staging.tables import StagedTable
 from include.staging.units import Unit
+from include.text import shown_text, text_of
 
 log = logging.getLogger(__name__)
 
@@ -208,8 +209,8 @@ def check_conservation(
     if wrong:
         campaign_id, phrase, counted, reported = wrong[0]
         reason = (
-            f"the hours of campaign {campaign_id}, phrase {phrase!r} add up to {reported} views, but its "
-            f"counters gained {counted} (at least {len(wrong)} such phrases). "
+            f"the hours of campaign {campaign_id}, phrase {shown_text(text_of(phrase))!r} add up to "
+            f"{reported} views, but its counters gained {counted} (at least {len(wrong)} such phrases). "
             "Did counters of this day come in since?"
         )
         raise DayMismatch(clickhouse.where, source, request.day, reason, NEXT_STEP)
@@ -227,7 +228,8 @@ def read_report(clickhouse: ClickHouse, day: date) -> Iterator[ReportRow]:
         )
         for campaign, phrase, hour, views, flags, start, *cut in rows:
             names = tuple(flags.split(",")) if flags else ()
-            yield ReportRow(campaign, phrase, hour, views, names, datetime.fromtimestamp(start, UTC), *cut)
+            at = datetime.fromtimestamp(start, UTC)
+            yield ReportRow(campaign, text_of(phrase), hour, views, names, at, *cut)
 
 
 def publication(clickhouse: ClickHouse, day: date) -> tuple[str, datetime]:

@@ -251,6 +251,32 @@ def test_an_unset_reports_root_stops_the_run_before_the_first_request(
     place.require_untouched(before)
 
 
+@pytest.mark.parametrize(
+    ("wrong", "told"),
+    [
+        ({"password": "ghp_0123456789\u00e9bcdef"}, "password: tokens are separated by whitespace or commas"),
+        ({"password": "ghp_0123456789abcdef'"}, "password: tokens are separated by whitespace or commas"),
+        ({"host": "api.github.com"}, "host: is no URL"),
+        ({"extra": {"timeout": 5}}, "extra.timeout: not known"),
+    ],
+)
+def test_a_connection_that_is_of_no_use_stops_the_run_at_once(
+    dag, place: Place, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], wrong: dict, told
+):
+    """The first task names the field, whatever `api` is, and is not tried again; nothing is asked or made."""
+    before = len(place.github.requests)
+    connection = {"conn_type": "github", "host": place.github.url} | wrong
+    monkeypatch.setenv("AIRFLOW_CONN_GITHUB_DEFAULT", json.dumps(connection))
+    dag.task_dict["postgres_health"].retries = 3
+    run = run_by_clock(dag, top=TOP)
+    assert states(run) == {"postgres_health": "failed"} | dict.fromkeys(TASKS[1:], "upstream_failed")
+    assert run.get_task_instance("postgres_health").try_number == 1
+    said = "".join(capfd.readouterr())
+    assert f"connection 'github_default', {told}" in said
+    assert "ghp_0123456789" not in said
+    place.require_untouched(before)
+
+
 def stored_commits(place: Place, day: date) -> dict[tuple[str, str], int]:
     """Commits of the day by repository and author, as a reader finds them."""
     rows = place.read(

@@ -10,10 +10,11 @@ from datetime import date
 from yarl import URL
 
 from include.errors import facts_of
-from include.github.api.answer_errors import Blocked, Empty, NotFound
+from include.github.api.answer_errors import Blocked, Empty, Forbidden, NotFound
 from include.github.api.client import GitHubClient
 from include.github.api.errors import TooManyPages
-from include.github.api.models import Commit, Repository, read_commits
+from include.github.api.models import Repository
+from include.github.api.odd_items import SoundCommits, sound_commits
 from include.github.api.reading import Page
 from include.github.commits.counting import CommitCount, bounds_of, record_of
 from include.github.commits.source import FetchedRepository, Outcome
@@ -32,7 +33,7 @@ async def count_commits(
 
     A server that keeps failing is asked from the start for smaller pages.
 
-    Raises: NotFound, Empty, Blocked for the repository; whatever else GitHubClient.get raises.
+    Raises: NotFound, Empty, Blocked, Forbidden for the repository; whatever else GitHubClient.get raises.
     Source: https://docs.github.com/en/rest/commits/commits#list-commits
     """
     for per_page in PAGE_SIZES:
@@ -53,8 +54,9 @@ async def _count_pages(client: GitHubClient, url: URL, count: CommitCount, cost:
     asked: set[URL] = set()
     while True:
         asked.add(url)
-        page: Page[list[Commit]] = await client.get(url, read_commits, cost)
-        count.add(page.value)
+        page: Page[SoundCommits] = await client.get(url, sound_commits(), cost)
+        count.add(page.value.commits)
+        count.odd |= set(page.value.odd)
         count.moved |= page.moved
         if page.next_url is None:
             return count
@@ -74,9 +76,9 @@ class RestCommits:
     async def fetch(
         self, ranked: Sequence[tuple[int, Repository]], day: date
     ) -> AsyncIterator[list[FetchedRepository]]:
-        """Yield what is known of each repository; 404, 409 empty and 451 are outcomes.
+        """Yield what is known of each repository; 403, 404, 409 empty and 451 are outcomes.
 
-        Raises: whatever else GitHubClient.get raises.
+        Raises: whatever else GitHubClient.get raises; Forbidden, where a token is refused everything.
         """
         for positioned in ranked:
             yield [await _fetch_repository(self._client, *positioned, day)]
@@ -96,6 +98,10 @@ async def _fetch_repository(
     except Blocked as error:
         outcome = "blocked"
         log.warning("%s is blocked: %s", repository.full_name, facts_of(error))
+    except Forbidden as error:
+        await client.require_accepted(cost)
+        outcome = "forbidden"
+        log.warning("%s is forbidden: %s", repository.full_name, facts_of(error))
     except Empty:
         outcome = "empty"
     return record_of(position, repository, outcome, cost, count)

@@ -1,12 +1,14 @@
 """Every rule of the report, and how a day is published, on both engines."""
 
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 
 import pytest
 
 from include.clickhouse.client import ClickHouse
 from include.clickhouse.errors import DayMismatch
 from include.clickhouse.loads import recorded_load
+from include.pages.phrase_views import render_phrase_views
 from include.phrase_views import report
 from include.phrase_views.report import (
     REPORT_SQL,
@@ -20,6 +22,7 @@ from include.phrase_views.report import (
 )
 from include.phrase_views.sample import EXAMPLE_CAMPAIGN, EXAMPLE_PHRASE, sample_counters
 from include.phrase_views.views_by_hour import views_by_hour_text
+from include.text import bytes_of
 from tests.integration.phrase_views.days import (
     DAY,
     NOW,
@@ -62,6 +65,54 @@ def test_the_example_comes_out_day_after_day(clickhouse: ClickHouse):
     for day in (DAY, DAY + timedelta(days=1)):
         insert(clickhouse, example(day))
         assert views_by_hour_text(run(clickhouse, ask(day=day))) == EXAMPLE_TEXT
+
+
+NO_UTF8 = {
+    b"\x80 begins in the middle": r"\x80 begins in the middle",
+    "сл".encode() + b"\xd0": "сл\\xd0",
+    b"\xf1\xeb\xee\xed": r"\xf1\xeb\xee\xed",
+    b"\xff\xfe<b>": r"\xff\xfe&lt;b&gt;",
+}
+
+
+def test_phrases_that_are_no_utf8(clickhouse: ClickHouse, tmp_path: Path):
+    """Cut within a letter, or of another encoding: counted, shown escaped, in the files to the byte.
+
+    The others of the campaign, and the other campaigns, are as without them.
+    """
+    plain = ["ф dress", "\U0001f600", "slon"]
+    phrases = [*(phrase.encode() for phrase in plain), *NO_UTF8]
+    for number, phrase in enumerate(phrases, 1):
+        for views, at in ((1, f"{OTHER_DAY} 23:55:00"), (1 + number, f"{DAY} 00:10:00")):
+            insert = f"INSERT INTO phrases_views SELECT 7, unhex('{phrase.hex()}'), {views}, "
+            clickhouse.execute(f"{insert}toDateTime('{at}', 'UTC')")
+    insert_other = counters("-1/23:50=5 00:10=9", campaign_id=8)
+    clickhouse.execute("INSERT INTO phrases_views (campaign_id, phrase, views, dt) VALUES", insert_other)
+    rows = run(clickhouse, ask())
+    assert {bytes_of(row.phrase): row.views for row in rows if row.campaign_id == 7} == {
+        phrase: number for number, phrase in enumerate(phrases, 1)
+    }
+    run_id, published_at = publication(clickhouse, DAY)
+    day = render_phrase_views(tmp_path, ask(), rows, run_id=run_id, published_at=published_at)
+    html, tsv = (day / "7.html").read_text(), (day / "7.tsv").read_bytes().splitlines()
+    assert sorted(line.partition(b"\t")[0] for line in tsv[1:]) == sorted(phrases)
+    assert all(phrase in (day / "rows.csv").read_bytes() for phrase in phrases)
+    assert all(f"<bdi>{text}</bdi>" in html for text in [*plain, *NO_UTF8.values()])
+    assert "4 of 7 phrases are no UTF-8" in html
+    assert "no UTF-8" not in (day / "8.html").read_text()
+
+
+def test_a_counter_that_comes_late_for_a_phrase_that_is_no_utf8(clickhouse: ClickHouse):
+    """Is told as any other, on a line that can be printed."""
+    insert(clickhouse, counters("-1/23:50=5 00:10=9", phrase=b"\xd1\x81\xd0"))
+    computed = compute_report(clickhouse, ask(), "run 1", "report")
+    published = publish(clickhouse, ask(), computed)
+    insert(clickhouse, counters("00:20=19", phrase=b"\xd1\x81\xd0"))
+    with pytest.raises(
+        DayMismatch, match=r"phrase '\u0441\\\\xd0' add up to 4 views, but its counters gained 14"
+    ) as red:
+        check_report(clickhouse, ask(), published, "run 1")
+    assert str(red.value).isprintable()
 
 
 @pytest.mark.parametrize("year", [2038, 2040, 2105])
