@@ -11,8 +11,8 @@ class ReportRow(NamedTuple):
 
     Attributes: campaign_id; phrase, as include.text.text_of() has it; hour, local in time_zone, 0 to 23;
     views, 0 only where there is a flag; flags, of corrected, gap, partial, reset, sorted; hour_start, the
-    hour's first instant (UTC, aware); time_zone and hour_rule, by which the day was cut into hours; falls, how
-    counters that fell were read.
+    hour's first instant (UTC, aware); time_zone and hour_rule, by which the day was cut into hours; falls,
+    how counters that fell were read.
     """
 
     campaign_id: int
