@@ -6,7 +6,7 @@ import getpass
 import os
 import re
 import socket
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import AbstractContextManager
 from functools import partial
 from typing import Any
@@ -140,8 +140,14 @@ class StagehousePostgresHook(PostgresHook):
 
         Raises: BadConnection, at once.
         """
-        connect = partial(AsyncConnection.connect, **LEASE_NETWORK | self.parameters(), autocommit=True)
-        return partial(SharedPacer, connect, name, distance_s, processes)
+        return partial(SharedPacer, self.async_connect(), name, distance_s, processes)
+
+    def async_connect(self) -> Callable[[], Awaitable[AsyncConnection[Any]]]:
+        """Return what opens a connection of its own, with autocommit, inside an event loop.
+
+        Raises: BadConnection, at once.
+        """
+        return partial(AsyncConnection.connect, **LEASE_NETWORK | self.parameters(), autocommit=True)
 
     def _connect_for_lease(self) -> psycopg2.extensions.connection:
         parameters = LEASE_NETWORK | self.parameters()
