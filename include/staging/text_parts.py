@@ -77,7 +77,7 @@ class TextWriter:
                 self._take(bytes(self._pending[:end]))
                 del self._pending[:end]
             if len(self._pending) > self._longest_line:
-                raise self._too_long()
+                raise self._too_long(0)
         return len(data)
 
     def end_part(self) -> None:
@@ -116,9 +116,9 @@ class TextWriter:
 
     def _take(self, block: bytes) -> None:
         lines = block[:-1].split(b"\n")
-        if (longest := max(map(len, lines))) > self._longest_line:
-            self._rows += next(number for number, line in enumerate(lines) if len(line) == longest)
-            raise self._too_long()
+        if max(map(len, lines)) > self._longest_line:
+            too_long = next(number for number, line in enumerate(lines) if len(line) > self._longest_line)
+            raise self._too_long(too_long)
         if not is_copy_text(block):
             rows_before = self._rows_before + self._rows
             bad = first_bad_row(self._table, lines, rows_before)
@@ -159,9 +159,9 @@ class TextWriter:
     def _next_row(self, pending: bytes | bytearray) -> int:
         return self._rows_before + self._rows + pending.count(b"\n") + 1
 
-    def _too_long(self) -> BadRow:
+    def _too_long(self, lines_before: int) -> BadRow:
         reason = f"the line has more than {self._longest_line} bytes"
-        return BadRow(self._table.name, self._rows_before + self._rows + 1, _ALL, reason)
+        return BadRow(self._table.name, self._rows_before + self._rows + lines_before + 1, _ALL, reason)
 
 
 def write_rows(

@@ -8,6 +8,8 @@ from uuid import uuid4
 
 import pytest
 from airflow.sdk import ObjectStoragePath
+from airflow.sdk.io import attach
+from fsspec import filesystem
 from hypothesis import example, given
 
 from include.staging.errors import BadRow, StagingFileDamaged, StagingFileMissing
@@ -74,6 +76,7 @@ def test_however_the_bytes_come_the_parts_are_the_same(tmp_path: Path, step: int
 
 def test_parts_in_an_object_store(tmp_path: Path):
     """Gathered on this machine first: the name of a part is known when all of it is."""
+    attach("memory", fs=filesystem("memory"))
     store = ObjectStoragePath(f"memory://{uuid4().hex}/staging")
     with TextWriter(store, SALES) as writer:
         writer.write(b"1\t\\N\t\\N\ta\n")
@@ -106,6 +109,7 @@ BAD_WHEN_STAGED = [
     (b"2\t\\N\t\\N\ta\x0b\n", "name", "not as a String is written"),
     (b"2\t\\N\t\\N\tcut", "(all)", "the line has no end"),
     (b"2\t\\N\t\\N\t" + b"x" * 3000 + b"\n", "(all)", "more than 2000 bytes"),
+    (b"2\t\\N\t\\N\t" + b"x" * 3000 + b"\n3\t" + b"x" * 4000 + b"\n", "(all)", "more than 2000 bytes"),
     (b"2\t\\N\t\\N\t" + b"x" * 3 * BLOCK_BYTES, "(all)", "more than 2000 bytes"),
 ]
 
