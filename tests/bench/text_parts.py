@@ -160,7 +160,7 @@ def _against_the_pipe(place: Place, shape: Shape, rows: int) -> list[Finding]:
 
 def _make_source(place: Place, shape: Shape, rows: int) -> None:
     place.postgres.execute(f"DROP TABLE IF EXISTS {place.name}")
-    select = f"SELECT {shape.source} FROM generate_series(0, {rows - 1}) AS n"
+    select = f"SELECT {shape.source} FROM generate_series(0, {rows - 1}::bigint) AS n"
     place.postgres.execute(f"CREATE UNLOGGED TABLE {place.name} AS {select}")
     columns = ", ".join(f"{column} {kind}" for column, (kind, _) in shape.columns.items())
     place.clickhouse.execute(f"DROP TABLE IF EXISTS {place.name}")
