@@ -315,8 +315,26 @@ def test_the_first_of_two_samples_counts(tmp_path: Path):
     assert (staged.parts.rows, staged.repeated, staged.rejected, staged.blank) == (2, 1, 1, 0)
     assert [row[2] for row in staged_rows(tmp_path, staged)] == [100, 1]
     assert rejects(tmp_path) == [
-        {"line": 5, "reason": "views: line 3 says 1 for this sample", "text": "1,a,2,2026-08-20 11:50:00"}
+        {"line": 5, "reason": reason_of_two((3, 1), (5, 2)), "text": "1,a,2,2026-08-20 11:50:00"}
     ]
+
+
+def reason_of_two(first: tuple[int, int], second: tuple[int, int]) -> str:
+    """Write what is said of lines with different views for one sample, given (line, views)."""
+    return (
+        f"views: line {first[0]} says {first[1]} for this sample, line {second[0]} says {second[1]}; "
+        "samples within one second are one, fractions are cut off"
+    )
+
+
+def test_samples_within_one_second_are_told_to_be_one(tmp_path: Path):
+    """The error names both lines and values, and says that the fractions, by which they differ, are cut."""
+    data = HEADER + b"1,p,5,11:50:00.100Z\n1,p,9,11:50:00.900Z\n".replace(b"11:50", b"2026-08-20T11:50")
+    with pytest.raises(TooManyRejected) as caught:
+        stage(tmp_path, data)
+    assert reason_of_two((2, 5), (3, 9)) in str(caught.value)
+    staged = stage(tmp_path, data.replace(b",9,", b",5,"))
+    assert (staged.parts.rows, staged.repeated) == (1, 1)
 
 
 @pytest.mark.parametrize(
