@@ -116,6 +116,11 @@ def test_every_way_to_write_a_row(tmp_path: Path, data: bytes):
         ("1,a,1,2026-08-20 11:50:00+2", "dt"),
         ("1,a,1,2026-08-20 11:50:00+02:99", "dt"),
         ("1,a,1,2026-08-20 11:50:00+24:00", "dt"),
+        ("1,a,1,2026-08-20 11:50:00+14:01", "dt"),
+        ("1,a,1,2026-08-20 11:50:00 +0200 UTC", "dt"),
+        ("1,a,1,2026-08-20 11:50:00+02:00[UTC]", "dt"),
+        ("1,a,1,2026-08-20 11:50:00Z[Europe/Berlin]", "dt"),
+        ("1,a,1,2026-08-20 11:50:00 CEST", "dt"),
         ("1,a,1, 2026-08-20 11:50:00", "dt"),
         ("1,a,1,2026-08-20 24:00:00", "dt"),
         ("1,a,1,1969-12-31 23:59:59.9", "dt"),
@@ -154,12 +159,23 @@ DATES = [
     "2026-08-20 11:50",  # spreadsheets
     "2026-08-20T11:50Z",
     "2026-08-20T13:50+02:00",
+    "2026-08-20 11:50:00 +0000 UTC",  # Go
+    "2026-08-20 11:50:00.123456789 +0000 UTC",
+    "2026-08-20T11:50:00,000Z",  # ISO 8601
+    "2026-08-20 11:50:00,123",  # log4j
+    "2026-08-20t11:50:00z",  # RFC 3339
+    "2026-08-20 11:50:00 GMT",
+    "2026-08-20T11:50Z[UTC]",  # Java
+    "2026-08-20T11:50:00+00:00[UTC]",  # JavaScript
+    "2026-08-21 01:50:00+14:00",
+    "2026-08-19 21:50:00-14",
 ]
 
 
 def csv_row(dt: str = "2026-08-20 11:50:00", campaign_id: str = "7", views: str = "100") -> bytes:
     """Write ROW as a CSV has it."""
-    return HEADER + f"{campaign_id},платье,{views},{dt}".encode()
+    shown = f'"{dt}"' if "," in dt else dt
+    return HEADER + f"{campaign_id},платье,{views},{shown}".encode()
 
 
 @pytest.mark.parametrize("dt", DATES)
@@ -242,7 +258,8 @@ TAKEN_PHRASE = "taken are 1 to 1000 characters, no control characters"
             "campaign_id: '12345678901' is above 2147483647, the largest number that the column holds",
         ),
         ("views", "", "views: '' is no whole number from 0 to 2147483647"),
-        ("phrase", "", f"phrase: it is empty, and may as well be missing; {TAKEN_PHRASE}"),
+        ("views", "9" * 5000, "is above 2147483647, the largest number that the column holds"),
+        ("phrase", "", f"phrase: it is empty, as many systems write one that is missing; {TAKEN_PHRASE}"),
         ("phrase", "  ", f"phrase: '  ' is blank; {TAKEN_PHRASE}"),
         ("phrase", "a\tb", f"phrase: 'a\\tb' has the control character U+0009; {TAKEN_PHRASE}"),
         ("phrase", "п" * 1001, f"has 1001 characters; {TAKEN_PHRASE}"),
@@ -252,6 +269,21 @@ TAKEN_PHRASE = "taken are 1 to 1000 characters, no control characters"
             f"dt: '20.08.2026 11:50' is no date and time {TAKEN_DATES}",
         ),
         ("dt", "2026-02-30 00:00", "dt: '2026-02-30 00:00' does not exist: "),
+        (
+            "dt",
+            "2026-08-20 11:50:00+25",
+            "dt: '2026-08-20 11:50:00+25' has the offset +25; taken are -14:00 to +14:00",
+        ),
+        (
+            "dt",
+            "2026-08-20 11:50 +23:59",
+            "dt: '2026-08-20 11:50 +23:59' has the offset +23:59; taken are -14:00 to +14:00",
+        ),
+        (
+            "dt",
+            "2026-08-20 11:50-02:99",
+            "dt: '2026-08-20 11:50-02:99' has the offset -02:99; taken are -14:00 to +14:00",
+        ),
         ("dt", "1969-12-31 23:59", "dt: '1969-12-31 23:59' is not from 1970 to 2105"),
     ],
 )
