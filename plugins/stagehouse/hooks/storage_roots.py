@@ -27,6 +27,8 @@ AWS_CONNECTION = "aws_default"
 MAX_ROOT = 512  # half of what an object store takes as the name of a file: the rest is ours
 _AWS_SCHEMES = ("s3", "s3a", "s3n")
 PATIENCE_S = 5.0  # of a page, with a store
+# Of S3's client, which sends them always since 2025: a store other than Amazon's may refuse that.
+_CHECKSUMS = ("request_checksum_calculation", "response_checksum_validation")
 
 
 @define(slots=False)
@@ -173,6 +175,9 @@ def _open(variable: str, url: str) -> StagingPath:
     # only where there is a connection; without one, half of the path's methods would use another.
     files.dircache.use_listings_cache = False
     store.__wrapped__._fs_cached = files  # noqa: SLF001
+    if getattr(files, "endpoint_url", None):
+        for checksum in _CHECKSUMS:
+            files.config_kwargs.setdefault(checksum, "when_required")
     return cast("StagingPath", store)
 
 
