@@ -1,4 +1,4 @@
-"""Leases, the shared pace and the health check through a real PgBouncer in transaction mode."""
+"""Leases, the shared pace, health check and the page's pool through a real PgBouncer in transaction mode."""
 
 import asyncio
 import time
@@ -14,6 +14,7 @@ from include.postgres.health import HealthLimits, check_health
 from include.postgres.lease import lease
 from include.postgres.pace import SharedPacer
 from stagehouse.hooks.postgres_hook import StagehousePostgresHook
+from stagehouse.ui.database import create_pool
 from tests.integration.postgres.test_lease import process_that_holds, take_soon
 from tests.servers.pgbouncer import running_pgbouncer, through
 from tests.servers.postgres import PostgresServer
@@ -112,3 +113,19 @@ async def test_a_lease_is_no_forgotten_transaction(
             pool, "postgres_default", HealthLimits(oldest_transaction_s=0.0), timeout_s=20
         )
     assert health.oldest_transaction_s is None
+
+
+async def test_the_pages_pool_asks_again_and_again(
+    postgres_server: PostgresServer, pooler: int, connect: Callable, monkeypatch: pytest.MonkeyPatch
+):
+    """Also when the pooler gives it another session than before, which knows none of its statements."""
+    monkeypatch.setenv("AIRFLOW_CONN_POSTGRES_DEFAULT", postgres_server.airflow_connection(port=pooler))
+    async with create_pool(StagehousePostgresHook()) as pool:
+        for turn in range(20):
+            async with pool.connection() as connection:
+                assert await (await connection.execute("SELECT 1")).fetchone() == (1,)
+            if turn % 5 == 0:
+                other = connect()  # its transaction takes the session that was last used
+                other.cursor().execute("SELECT 1")
+            elif turn % 5 == 4:
+                other.close()
