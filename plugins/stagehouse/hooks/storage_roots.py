@@ -136,7 +136,8 @@ def storage_errors(variable: str, root: StagingPath) -> Iterator[None]:
         raise BadVariable(variable, reason, next_step) from error
     except Exception as error:  # every store has errors of its own
         reason = f"'{root}': no usable answer ({redact(str(error))})"
-        next_step = f"see whether it is up; check {_endpoint(root)}"
+        field = "verify" if "certificate verify failed" in str(error).lower() else "endpoint_url"
+        next_step = f"see whether it is up; check {field} {_in_extra(root)}"
         raise StorageAway(variable, reason, next_step) from error
 
 
@@ -165,9 +166,9 @@ def _object_store(variable: str, url: str) -> StagingPath:
 
 
 def _open(variable: str, url: str) -> StagingPath:
-    conn_id = _conn_id(variable, url)
+    connection = _connection(variable, url)
     try:
-        store = ObjectStoragePath(url, conn_id=conn_id)
+        store = ObjectStoragePath(url, conn_id=connection.conn_id if connection else None)
         files = store.fs  # a store whose provider is not installed is found here, not by the first file
     except (ValueError, ImportError) as error:
         raise BadVariable(variable, f"{safe_repr(url)} cannot be opened: {error}") from error
@@ -178,10 +179,13 @@ def _open(variable: str, url: str) -> StagingPath:
     if getattr(files, "endpoint_url", None):
         for checksum in _CHECKSUMS:
             files.config_kwargs.setdefault(checksum, "when_required")
+    verify = read_extra(connection).get("verify") if connection else None
+    if verify not in (None, "") and hasattr(files, "client_kwargs"):  # Airflow hands it to its hooks only
+        files.client_kwargs["verify"] = verify
     return cast("StagingPath", store)
 
 
-def _conn_id(variable: str, url: str) -> str | None:
+def _connection(variable: str, url: str) -> Connection | None:
     """Return the connection in the URL, else AWS's default one where there is one.
 
     Airflow would go on without credentials if the one in the URL were missing, and ignores the default one.
@@ -205,16 +209,27 @@ def _conn_id(variable: str, url: str) -> str | None:
             raise
         return None
     _require_plain_extra(connection)
-    return connection.conn_id
+    return connection
 
 
 def _require_plain_extra(connection: Connection) -> None:
     """Raise BadConnection for what AWS's client would repeat in an error, and may hold a secret."""
     extra = read_extra(connection)
+    verify = extra.get("verify")
+    if not (verify in (None, "") or isinstance(verify, bool) or _is_file(verify)):
+        reason = "is neither true, false nor a file of certificates on this host; not shown"
+        raise BadConnection(connection.conn_id, "extra.verify", reason)
     for name, is_right, reason in (("endpoint_url", is_url, NO_URL), ("region_name", is_host, NO_REGION)):
         value = extra.get(name)
         if value not in (None, "") and not (isinstance(value, str) and is_right(value)):
             raise BadConnection(connection.conn_id, f"extra.{name}", reason)
+
+
+def _is_file(path: object) -> bool:
+    try:
+        return isinstance(path, str) and Path(path).is_file()
+    except ValueError:  # a NUL
+        return False
 
 
 def _credentials(root: Any) -> str:
@@ -223,5 +238,5 @@ def _credentials(root: Any) -> str:
     return f"the credentials that the worker finds itself (there is no connection {AWS_CONNECTION!r})"
 
 
-def _endpoint(root: Any) -> str:
-    return f"endpoint_url in the extra of connection {root.conn_id or AWS_CONNECTION!r}"
+def _in_extra(root: Any) -> str:
+    return f"in the extra of connection {root.conn_id or AWS_CONNECTION!r}"
