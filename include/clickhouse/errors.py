@@ -11,6 +11,8 @@ from datetime import date
 from attrs import define
 from clickhouse_driver.errors import Error
 
+from include.errors import PermanentError
+
 CLEAR_LOAD = "clear task load with all after it"  # the next step of a table that a run has staged
 
 
@@ -37,23 +39,38 @@ class UnusableConnection(ClickHouseError):
         return f"{self.where}, field {self.field}: {self.reason}. Next: {self.next_step}"
 
 
+@define(slots=False)
+class WrongConnection(UnusableConnection, PermanentError):
+    """The field has to be corrected: no retry helps. Attributes: as of UnusableConnection."""
+
+
+@define(slots=False)
+class NoDatabase(WrongConnection):
+    """The server does not know the database. Attributes: as of UnusableConnection."""
+
+
 COLUMN_IS_THERE = (15, 44)  # of 26.9, of 18.16
 _NO_SERVER_OF_SHARD = 279
 
 # What to do about a refusal, by the server's code.
 # Source: https://github.com/ClickHouse/ClickHouse/blob/master/src/Common/ErrorCodes.cpp
 _SCHEMA = "a table is not as the migrations made it: clear task tables, or undo what was changed by hand"
-_DISK = "free space on the server's disk; nothing is lost, the task may be run again"
+_DISK = (
+    "free space on the server's disk, or on that of extra.path; nothing is lost, the task may be run again"
+)
 _KEEPER = "see whether ZooKeeper or Keeper is there, which Replicated tables need; the task may be run again"
 _LOGIN = "see whether the server still knows login and password of the connection; then run the task again"
 _RIGHTS = "give this user of the connection the right to do this"
 _STATEMENT = "correct the statement; if it is Stagehouse's, is the server of a version that the README names?"
+_SETTINGS = "let the profile of this user have the setting otherwise"
 _ANY = "the server's log tells more; the task may be run again"
+_NO_RIGHT = (164, 192, 193, 194, 291, 452, 497, 516)
 _NEXT_STEPS = {
     53: _STATEMENT,
     62: _STATEMENT,
     **dict.fromkeys((192, 193, 194, 516), _LOGIN),
     **dict.fromkeys((291, 497), _RIGHTS),
+    452: _SETTINGS,
     225: _KEEPER,
     242: _KEEPER,
     999: _KEEPER,
@@ -84,6 +101,16 @@ class Refused(ClickHouseError):
     def __str__(self) -> str:
         next_step = _NEXT_STEPS.get(self.code, _ANY)
         return f"{self.where}: code {self.code}: {self.reason}. Next: {next_step}"
+
+
+@define(slots=False)
+class NotAllowed(Refused, PermanentError):
+    """The user of the connection lacks a right: no retry helps."""
+
+
+def refused(where: str, code: int, reason: str) -> Refused:
+    """Return the error of a server's answer. Args: as of Refused."""
+    return (NotAllowed if code in _NO_RIGHT else Refused)(where, code, reason)
 
 
 @define(slots=False)

@@ -20,7 +20,7 @@ class Request:
 
     Attributes:
         resource: whose limit it counts on.
-        body: sent as JSON; None for a request without one.
+        body: sent as JSON; bytes are sent as they are; None for a request without one.
         headers: of this request alone.
         tokens: one of which asks, of all where empty.
         etags: by the token that got them: one of those asks where it is open.
@@ -31,7 +31,7 @@ class Request:
     url: URL
     resource: str
     method: str = "GET"
-    body: JsonValue = None
+    body: JsonValue | bytes = None
     headers: Mapping[str, str] = field(default_factory=dict)
     tokens: Collection[Token] = ()
     etags: Mapping[Token, str] = field(default_factory=dict)

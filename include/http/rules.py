@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from datetime import datetime
 from types import MappingProxyType
 
+from yarl import URL
+
 from include.http.answers import Answer, excerpt
 from include.http.limits import EVERYTHING, Limited, Quota, retry_after_s
 from include.http.tokens import Token
@@ -25,6 +27,10 @@ class ApiRules:
     def credentials(self, token: Token) -> Mapping[str, str]:
         """Return the headers that show a token; none where there is none."""
         return {"Authorization": f"Bearer {token.text}"} if token.text else {}
+
+    def addressed(self, url: URL, token: Token) -> URL:  # noqa: ARG002
+        """Return the URL that is sent, for an API that looks for its token there; no error shows it."""
+        return url
 
     def read_limit(
         self,

@@ -229,10 +229,12 @@ class Transport:
         if etag := request.etags.get(slot.token):
             headers["If-None-Match"] = etag
         route, url = self._route, self.without_secrets(str(request.url))
+        body = request.body
+        content = {"data": body} if isinstance(body, bytes) else {"json": body}
         sending = self._session.request(
             request.method,
-            request.url,
-            json=request.body,
+            self._rules.addressed(request.url, slot.token),
+            **content,
             headers=headers,
             allow_redirects=False,
             proxy=route.proxy,
@@ -245,10 +247,10 @@ class Transport:
             slot.status = response.status
             if route.proxy and response.status == 407:  # noqa: PLR2004 - of the proxy, which read the request
                 raise proxy_refused(route, url, response.status)
-            body = await _read_body(response, self._max_body_bytes)
+            received = await _read_body(response, self._max_body_bytes)
             told = {name.lower(): value for name, value in response.headers.items()}
             self.server_time = read_server_time(told, self._now())
-            answer = Answer(str(request.url), response.status, told, body, self._secrets)
+            answer = Answer(str(request.url), response.status, told, received, self._secrets)
             return Received(answer, slot.token, _links(response))
 
 

@@ -27,4 +27,4 @@ def example_report(state: StateDirectory, day: date) -> tuple[str, Path]:
     text, page = (directory / f"{EXAMPLE_CAMPAIGN}.{kind}" for kind in ("tsv", "html"))
     if missing := [str(file) for file in (text, page) if not file.exists()]:
         raise StackError(f"{REPORT} was green, but {missing[0]} is not there. Next: look in the run's logs")
-    return text.read_text(), page
+    return text.read_text(errors="backslashreplace"), page

@@ -2,6 +2,7 @@
 
 PostgresError
 +-- PostgresUnreachable   no answer, or refused at the door
+|   +-- PostgresRefused   by a wrong login, password or database
 +-- PostgresUnwell        it answers, but is over a limit
 +-- LeaseTaken            somebody else holds the lease
 +-- LeaseLost             the lease ended under its holder
@@ -11,6 +12,8 @@ PostgresError
 from __future__ import annotations
 
 from attrs import define
+
+from include.errors import PermanentError
 
 
 class PostgresError(Exception):
@@ -31,6 +34,11 @@ class PostgresUnreachable(PostgresError):
 
     def __str__(self) -> str:
         return f"connection {self.connection!r}: {self.reason}. Next: {self.next_step}"
+
+
+@define(slots=False)
+class PostgresRefused(PostgresUnreachable, PermanentError):
+    """The server does not let this login into this database: no retry helps."""
 
 
 @define(slots=False)
@@ -93,6 +101,6 @@ class PaceLost(PostgresError):
     def __str__(self) -> str:
         return (
             f"the pace {self.name!r} is not to be had: {' '.join(self.reason.split())}. Next: see whether "
-            "PostgreSQL is well, then run the task again; with processes 1 in the GitHub connection the pace "
+            "PostgreSQL is well, then run the task again; with processes 1 in the API's connection the pace "
             "needs none"
         )

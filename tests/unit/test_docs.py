@@ -8,11 +8,13 @@ from typing import NamedTuple
 
 import pytest
 
+from include.api_calls.table import API_CALLS
 from include.github.tables import AUTHORS_COMMITS, OUTCOMES, POSITIONS, REPOSITORIES
 from include.phrase_views.counters.staging import PHRASES_VIEWS
 from include.phrase_views.report import BY_HOUR
 from stagehouse.hooks.clickhouse_hook import ClickHouseOptions
 from stagehouse.hooks.github_hook import GitHubOptions
+from stagehouse.hooks.http_api_hook import HttpApiOptions
 from tests import example_source
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -181,6 +183,9 @@ def test_the_options_of_connections_are_written_down():
     text = (DOCS / "configuration.md").read_text()
     github = {row[0].strip("`"): row[1] for row in rows_of(text, "| extra | default | meaning |")}
     assert github == {name: f"`{field.default:g}`" for name, field in GitHubOptions.model_fields.items()}
+    http = {row[0].strip("`"): row[1] for row in rows_of(text, "| option | default | meaning |")}
+    defaults = {name: field.default for name, field in HttpApiOptions.model_fields.items()}
+    assert http == {name: f"`{value:g}`" if value else "empty" for name, value in defaults.items()}
     clickhouse = re.findall(r"`(\w+)`", " ".join(row[0] for row in rows_of(text, "| extra | meaning |")))
     assert sorted(clickhouse) == sorted(ClickHouseOptions.model_fields)
 
@@ -196,7 +201,8 @@ def test_the_variables_are_written_down():
     """Each that the hooks read."""
     rows = rows_of((DOCS / "configuration.md").read_text(), "| variable | meaning |")
     names = {row[0].strip("`") for row in rows}
-    assert names == {"staging_root", "reports_root", "inbox_root", "published_by_hour", "failure_notifier"}
+    roots = {"staging_root", "reports_root", "inbox_root", "recipes_root"}
+    assert names == roots | {"published_by_hour", "failure_notifier"}
     text = "".join(path.read_text() for path in (ROOT / "plugins" / "stagehouse").rglob("*.py"))
     assert all(f'"{name}"' in text for name in names)
 
@@ -235,7 +241,7 @@ def test_the_key_within_a_day_is_written_down(table):
 
 @pytest.mark.parametrize(
     "table",
-    [REPOSITORIES, POSITIONS, AUTHORS_COMMITS, OUTCOMES, BY_HOUR, PHRASES_VIEWS],
+    [REPOSITORIES, POSITIONS, AUTHORS_COMMITS, OUTCOMES, BY_HOUR, PHRASES_VIEWS, API_CALLS],
     ids=lambda table: table.name,
 )
 def test_what_is_staged_is_a_column_of_the_page(table):

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import os
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from airflow.sdk import BaseHook, Connection
 from airflow.sdk.exceptions import AirflowNotFoundException
 from airflow.sdk.log import mask_secret, redact  # type: ignore[attr-defined]  # as the providers do
 from attrs import define
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, Field, ValidationError
 
 from include.errors import PermanentError
 from include.text import safe_repr, secret_encodings
@@ -92,6 +92,18 @@ def read_options(connection: Connection, model: type[Options]) -> Options:
             if hint := model.model_fields[str(problem["loc"][0])].description:
                 reason += f" ({hint})"
         raise BadConnection(connection.conn_id, f"extra.{str(problem['loc'][0])[:80]}", reason) from None
+
+
+def no_bool(value: object) -> object:
+    """Refuse what Python takes for the numbers 0 and 1; before pydantic looks at an option."""
+    if isinstance(value, bool):
+        raise ValueError("Input should be a number")  # noqa: TRY004 - what pydantic turns into an answer
+    return value
+
+
+def number_option(default: float, at_least: float, at_most: float, hint: str | None = None) -> Any:
+    """Return the field of an option that is a finite number within bounds."""
+    return Field(default=default, ge=at_least, le=at_most, allow_inf_nan=False, description=hint)
 
 
 def read_port(connection: Connection, default: int) -> int:

@@ -1,4 +1,4 @@
-"""The connection types `github` and `clickhouse` for Airflow's UI: their forms and their Test buttons.
+"""The connection types of Stagehouse for Airflow's UI: their forms and their Test buttons.
 
 Airflow finds this through the entry point in plugins/stagehouse_connections-0.1.dist-info, as it finds
 that of an installed provider. Nothing of a hook is imported until somebody presses Test.
@@ -19,9 +19,9 @@ def get_provider_info() -> dict[str, Any]:
     return {
         "package-name": "stagehouse-connections",
         "name": "Stagehouse",
-        "description": "Connections to the GitHub API and to ClickHouse",
+        "description": "Connections to the GitHub API, to other HTTP APIs and to ClickHouse",
         "versions": [VERSION],
-        "connection-types": [_github(), _clickhouse()],
+        "connection-types": [_github(), _http_api(), _clickhouse()],
     }
 
 
@@ -70,6 +70,41 @@ def _github() -> dict[str, Any]:
             ),
             "processes": _field(
                 "Processes that may ask at the same time", "integer", default=1, minimum=1, maximum=20
+            ),
+        },
+    }
+
+
+def _http_api() -> dict[str, Any]:
+    return {
+        "connection-type": "http_api",
+        "hook-class-name": "stagehouse.hooks.http_api_hook.HttpApiHook",
+        "hook-name": "HTTP API with a rate limit",
+        "ui-field-behaviour": {
+            "hidden-fields": ["login", "port", "schema"],
+            "relabeling": {"host": "Root of the API", "password": "Secret"},
+            "placeholders": {
+                "host": "https://api.example.com/v1",
+                "password": "a bearer token, unless a header or query parameter is named; may be empty",
+            },
+        },
+        "conn-fields": {
+            "requests_per_second": _field(
+                "Requests per second", "number", default=7, minimum=0.01, maximum=1000
+            ),
+            "max_concurrent_requests": _field(
+                "Requests at the same time", "integer", default=5, minimum=1, maximum=100
+            ),
+            "timeout_s": _field(
+                "Seconds to wait for an answer", "number", default=60, minimum=0.1, maximum=3600
+            ),
+            "processes": _field(
+                "Processes that may ask at the same time", "integer", default=1, minimum=1, maximum=20
+            ),
+            "header": _field("Header that holds the secret (empty: Authorization: Bearer)", "string"),
+            "query_parameter": _field("Query parameter that holds the secret, instead of a header", "string"),
+            "test_path": _field(
+                "Path that the Test button asks for by GET, such as /me: a harmless one", "string"
             ),
         },
     }

@@ -16,7 +16,13 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from include.text import secret_encodings
 from stagehouse.clock import now
-from stagehouse.hooks.connection_fields import BadConnection, read_connection, read_options
+from stagehouse.hooks.connection_fields import (
+    BadConnection,
+    no_bool,
+    number_option,
+    read_connection,
+    read_options,
+)
 from stagehouse.hooks.connection_grammar import NO_URL, is_url
 from stagehouse.hooks.network_environment import route_to
 
@@ -32,16 +38,6 @@ LIMITS = ".limits"  # the folder of the staging root that remembers closed rate 
 ANSWERS = ".answers"  # and that of pages, which GitHub says for nothing to be the same still
 
 
-def _no_bool(value: object) -> object:
-    if isinstance(value, bool):
-        raise ValueError("Input should be a number")  # noqa: TRY004 - what pydantic turns into an answer
-    return value
-
-
-def _option(default: float, at_least: float, at_most: float, hint: str | None = None) -> Any:
-    return Field(default=default, ge=at_least, le=at_most, allow_inf_nan=False, description=hint)
-
-
 class GitHubOptions(BaseModel):
     """`extra` of the connection. Text is taken too: the URI form of a connection knows nothing else.
 
@@ -52,11 +48,11 @@ class GitHubOptions(BaseModel):
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
-    requests_per_second: Annotated[float, BeforeValidator(_no_bool)] = _option(10.0, 0.01, 1000)
-    max_concurrent_requests: Annotated[int, BeforeValidator(_no_bool)] = Field(default=5, ge=1, le=100)
-    timeout_s: Annotated[float, BeforeValidator(_no_bool)] = _option(60.0, 0.1, 3600)
-    reserve: Annotated[float, BeforeValidator(_no_bool)] = _option(0.1, 0, 0.9, "a share: 0.1 is 10 %")
-    processes: Annotated[int, BeforeValidator(_no_bool)] = Field(default=1, ge=1, le=20)
+    requests_per_second: Annotated[float, BeforeValidator(no_bool)] = number_option(10.0, 0.01, 1000)
+    max_concurrent_requests: Annotated[int, BeforeValidator(no_bool)] = Field(default=5, ge=1, le=100)
+    timeout_s: Annotated[float, BeforeValidator(no_bool)] = number_option(60.0, 0.1, 3600)
+    reserve: Annotated[float, BeforeValidator(no_bool)] = number_option(0.1, 0, 0.9, "a share: 0.1 is 10 %")
+    processes: Annotated[int, BeforeValidator(no_bool)] = Field(default=1, ge=1, le=20)
 
 
 class GitHubHook(BaseHook):

@@ -6,7 +6,7 @@ import getpass
 import os
 import re
 import socket
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import AbstractContextManager
 from functools import partial
 from typing import Any
@@ -18,8 +18,7 @@ from airflow.sdk import Connection, get_current_context
 from psycopg import AsyncConnection, pq
 from psycopg_pool import AsyncConnectionPool, AsyncNullConnectionPool
 
-from include.postgres.errors import PostgresUnreachable
-from include.postgres.health import HealthLimits, PostgresHealth, check_health, explain
+from include.postgres.health import HealthLimits, PostgresHealth, check_health, unreachable
 from include.postgres.lease import Lease, lease
 from include.postgres.pace import SharedPacer
 from stagehouse.hooks.connection_fields import (
@@ -141,15 +140,21 @@ class StagehousePostgresHook(PostgresHook):
 
         Raises: BadConnection, at once.
         """
-        connect = partial(AsyncConnection.connect, **LEASE_NETWORK | self.parameters(), autocommit=True)
-        return partial(SharedPacer, connect, name, distance_s, processes)
+        return partial(SharedPacer, self.async_connect(), name, distance_s, processes)
+
+    def async_connect(self) -> Callable[[], Awaitable[AsyncConnection[Any]]]:
+        """Return what opens a connection of its own, with autocommit, inside an event loop.
+
+        Raises: BadConnection, at once.
+        """
+        return partial(AsyncConnection.connect, **LEASE_NETWORK | self.parameters(), autocommit=True)
 
     def _connect_for_lease(self) -> psycopg2.extensions.connection:
         parameters = LEASE_NETWORK | self.parameters()
         try:
             connection: psycopg2.extensions.connection = psycopg2.connect(**parameters)
         except psycopg2.OperationalError as error:
-            raise PostgresUnreachable(self.get_conn_id(), *explain(error)) from error
+            raise unreachable(self.get_conn_id(), error) from error
         return connection
 
     def _options(self, connection: Connection) -> dict[str, Any]:

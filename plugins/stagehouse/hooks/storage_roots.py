@@ -1,4 +1,4 @@
-"""Where files live: the Airflow variables `staging_root`, `reports_root` and `inbox_root`."""
+"""Where files live: the Airflow variables `staging_root`, `reports_root`, `inbox_root` and `recipes_root`."""
 
 from __future__ import annotations
 
@@ -68,6 +68,11 @@ def reports_root() -> StagingPath:
 def inbox_root() -> StagingPath:
     """Return the directory or object store prefix that imports take their files from. Raises: BadVariable."""
     return _root("inbox_root")
+
+
+def recipes_root() -> StagingPath:
+    """Return the directory or object store prefix of the recipes of api_calls. Raises: BadVariable."""
+    return _root("recipes_root")
 
 
 def require_storage(*variables: str) -> None:

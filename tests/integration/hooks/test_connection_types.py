@@ -12,6 +12,7 @@ import pytest
 from stagehouse.hooks.clickhouse_hook import ClickHouseOptions
 from stagehouse.hooks.connection_types import get_provider_info
 from stagehouse.hooks.github_hook import GitHubOptions
+from stagehouse.hooks.http_api_hook import HttpApiOptions
 
 LIST_TYPES = """
 import json
@@ -27,7 +28,7 @@ print(json.dumps({
             for field in manager.connection_form_widgets if field.startswith(f"extra__{name}__")
         ),
     }
-    for name in ("github", "clickhouse")
+    for name in ("github", "http_api", "clickhouse")
 }))
 """
 LOAD_PLUGINS = """
@@ -84,14 +85,24 @@ def test_clickhouse_has_its_form(types: dict):
 
 
 def test_the_forms_offer_what_the_hooks_take():
-    """Has only fields that the hooks know, and GitHub's with the defaults and bounds of its hook."""
-    github, clickhouse = (kind["conn-fields"] for kind in get_provider_info()["connection-types"])
+    """Has only fields that the hooks know; those of APIs all, with the defaults and bounds of their hooks."""
+    kinds = get_provider_info()["connection-types"]
+    github, http_api, clickhouse = (kind["conn-fields"] for kind in kinds)
     assert set(clickhouse) <= set(ClickHouseOptions.model_fields)
-    properties = GitHubOptions.model_json_schema()["properties"]
-    assert sorted(github) == sorted(properties)
-    for name, field in github.items():
-        bounds = {key: field["schema"][key] for key in ("default", "minimum", "maximum")}
-        assert bounds == {key: properties[name][key] for key in bounds}, name
+    for form, options in ((github, GitHubOptions), (http_api, HttpApiOptions)):
+        properties = options.model_json_schema()["properties"]
+        assert sorted(form) == sorted(properties)
+        for name, field in form.items():
+            bounds = {key: value for key, value in field["schema"].items() if key != "type"}
+            assert bounds == {key: properties[name][key] for key in bounds}, name
+            assert "minimum" in bounds or "string" in field["schema"]["type"], name
+
+
+def test_http_api_has_its_form(types: dict):
+    """Asks for root and secret, and hides what it does not use."""
+    assert types["http_api"]["class"] == "stagehouse.hooks.http_api_hook.HttpApiHook"
+    assert sorted(types["http_api"]["behaviour"]["hidden_fields"]) == ["login", "port", "schema"]
+    assert types["http_api"]["behaviour"]["relabeling"] == {"host": "Root of the API", "password": "Secret"}
 
 
 def test_hooks_are_not_loaded_as_plugins(root: Path, tmp_path: Path):

@@ -8,6 +8,7 @@ import psycopg2
 import pytest
 from psycopg_pool import AsyncNullConnectionPool
 
+from include.errors import PermanentError
 from include.postgres.errors import PostgresUnreachable, PostgresUnwell
 from include.postgres.health import HealthLimits, PostgresHealth, check_health
 from tests.servers.postgres import MAX_CONNECTIONS, PostgresServer
@@ -108,32 +109,40 @@ async def test_no_connection_left(postgres_server: PostgresServer, role: str, sa
 
 
 @pytest.mark.parametrize(
-    ("changes", "said", "next_step"),
+    ("changes", "said", "next_step", "permanent"),
     [
         (
             {"password": "wr0ng-s3cret"},
             'password authentication failed for user "postgres"',
             "check login and password",
+            True,
         ),
-        ({"password": ""}, "no password supplied", "fill in password"),
+        ({"password": ""}, "no password supplied", "fill in password", True),
         (
             {"user": "nobody_here"},
             'password authentication failed for user "nobody_here"',
             "check login and password",
+            True,
         ),
-        ({"dbname": "nowhere"}, 'database "nowhere" does not exist', "check schema"),
-        ({"sslmode": "require"}, "server does not support SSL", "check extra.sslmode"),
-        ({"host": "no-such-host.invalid"}, "resolve host", "check host"),
-        ({"host": "/nowhere"}, "No such file or directory", "check host and port"),
+        ({"dbname": "nowhere"}, 'database "nowhere" does not exist', "check schema", True),
+        ({"sslmode": "require"}, "server does not support SSL", "check extra.sslmode", False),
+        ({"host": "no-such-host.invalid"}, "resolve host", "check host", False),
+        ({"host": "/nowhere"}, "No such file or directory", "check host and port", False),
     ],
 )
-async def test_a_refusal(postgres_server: PostgresServer, changes: dict, said: str, next_step: str):
-    """Gives one line with the connection, what the server said and the field to fix, and no password."""
+async def test_a_refusal(
+    postgres_server: PostgresServer, changes: dict, said: str, next_step: str, permanent: bool
+):
+    """Gives one line with the connection, what the server said and the field to fix, and no password.
+
+    What no retry helps says so.
+    """
     with pytest.raises(PostgresUnreachable) as refusal:
         await check(postgres_server, **changes)
     line = str(refusal.value)
     assert line.startswith("connection 'postgres_default': ")
     assert said in line
+    assert isinstance(refusal.value, PermanentError) is permanent
     assert refusal.value.next_step.startswith(next_step)
     assert "\n" not in line
     assert "s3cret" not in line

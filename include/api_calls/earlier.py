@@ -1,0 +1,127 @@
+"""What earlier runs have done already: rows that a run of the same file, or of the same rows, leaves out."""
+
+from __future__ import annotations
+
+import sqlite3
+import tempfile
+from collections.abc import Iterator
+from typing import NamedTuple, Self
+
+from include.api_calls.outcomes import Outcome
+from include.api_calls.request import CallsRequest
+from include.api_calls.staging import StagedFile
+from include.api_calls.table import API_CALLS, file_prefix
+from include.clickhouse.client import ClickHouse
+
+PAGE = 50_000  # rows read at once
+_RECORDED = (
+    "SELECT run_id, unit FROM loads_by_unit FINAL WHERE `table` = %(table)s AND position(unit, %(of)s) = 1"
+)
+_READ = f"""
+SELECT run_id, row, key, outcome, status, reason, requests, toUnixTimestamp(sent_at)
+FROM {API_CALLS.name} FINAL
+WHERE recipe = %(recipe)s AND run_id = %(run_id)s AND row > %(row)s
+    AND outcome IN ('ok', 'unknown', 'failed')
+ORDER BY row LIMIT {PAGE}
+"""
+_KEEP = """
+INSERT INTO done VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (key) DO UPDATE SET
+    run_id = excluded.run_id, outcome = excluded.outcome, status = excluded.status, reason = excluded.reason,
+    sent_at = excluded.sent_at, same_file = excluded.same_file
+WHERE (excluded.outcome = 'ok', excluded.sent_at) > (done.outcome = 'ok', done.sent_at)
+"""
+
+
+class Done(NamedTuple):
+    """What an earlier run knows of a call.
+
+    Attributes: run_id; outcome, ok, unknown or failed; status; reason; same_file, whether it had this file.
+    """
+
+    run_id: str
+    outcome: str
+    status: int
+    reason: str
+    same_file: bool
+
+
+class Earlier:
+    """The calls of earlier runs of a recipe by key, in a temporary file. Of several one that is ok counts.
+
+    Args: run_id, of this run, which is no earlier one; nothing, of the earlier ones counts.
+    Attributes: empty.
+    """
+
+    def __init__(
+        self, clickhouse: ClickHouse, staged: StagedFile, run_id: str, *, nothing: bool = False
+    ) -> None:
+        self._file = tempfile.NamedTemporaryFile(suffix=".sqlite")  # noqa: SIM115 - gone with this object
+        self._known = sqlite3.connect(self._file.name, check_same_thread=False)
+        self._known.execute("PRAGMA journal_mode = OFF")
+        self._known.execute(
+            "CREATE TABLE done (key BLOB PRIMARY KEY, run_id TEXT, outcome TEXT, status INT, reason TEXT, "
+            "sent_at INT, same_file INT) WITHOUT ROWID"
+        )
+        self.empty = True
+        if nothing:
+            return
+        of_file = _runs(clickhouse, file_prefix(staged.name, staged.sha256))
+        # Without unique columns a key is of one file: runs of others cannot have it.
+        runs = _runs(clickhouse, f"{staged.name} ") if staged.recipe.unique else of_file
+        for run in sorted(runs - {run_id}):
+            for page in _pages(clickhouse, staged.name, run):
+                self.empty = False
+                self._known.executemany(
+                    _KEEP,
+                    [
+                        (bytes.fromhex(key), run, outcome, status, reason, sent_at, run in of_file)
+                        for _, _, key, outcome, status, reason, _, sent_at in page
+                    ],
+                )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._known.close()
+        self._file.close()
+
+    def of(self, key: str) -> Done | None:
+        """Return what is known of a call."""
+        found = self._known.execute(
+            "SELECT run_id, outcome, status, reason, same_file FROM done WHERE key = ?", [bytes.fromhex(key)]
+        ).fetchone()
+        return Done._make(found) if found else None
+
+
+def left_out(row: int, done: Done | None, request: CallsRequest) -> Outcome | None:
+    """Return the outcome of a row that is not sent because of what is known of it; None where it is sent."""
+    if done is None or request.resend == "all":
+        return None
+    if done.outcome == "ok":
+        return Outcome(row, "skipped", done.status, f"ok in run {done.run_id}")
+    if done.outcome == "unknown":
+        reason = f"unknown since run {done.run_id}, param retry_unknown sends it again: {done.reason}"
+        return None if request.retry_unknown else Outcome(row, "unknown", done.status, _cut(reason))
+    if done.same_file and request.resend == "none":
+        reason = f"failed in run {done.run_id}, param resend = failed sends it again: {done.reason}"
+        return Outcome(row, "failed", done.status, _cut(reason))
+    return None
+
+
+def _cut(reason: str) -> str:
+    return reason[:500]
+
+
+def _runs(clickhouse: ClickHouse, beginning: str) -> set[str]:
+    found = clickhouse.execute(_RECORDED, {"table": API_CALLS.name, "of": beginning})
+    return {run_id for run_id, _ in found}
+
+
+def _pages(
+    clickhouse: ClickHouse, recipe: str, run_id: str
+) -> Iterator[list[tuple[str, int, str, str, int, str, int, int]]]:
+    row = 0
+    while page := clickhouse.execute(_READ, {"recipe": recipe, "run_id": run_id, "row": row}):
+        yield page
+        row = page[-1][1]

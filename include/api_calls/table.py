@@ -1,0 +1,74 @@
+"""The table api_calls: a row for each row of each file that was called."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from datetime import UTC, date, datetime
+
+from include.api_calls.outcomes import Outcome, Outcomes
+from include.api_calls.staging import StagedFile
+from include.staging.tables import Row, StagedTable
+
+API_CALLS = StagedTable(
+    name="api_calls",
+    columns={
+        "date": "Date",
+        "run_id": "String",
+        "recipe": "String",
+        "row": "UInt32",
+        "line": "UInt32",
+        "key": "String",
+        "outcome": "String",
+        "status": "UInt16",
+        "reason": "String",
+        "requests": "UInt32",
+        "answer": "String",
+        "sent_at": "DateTime('UTC')",
+    },
+    key=("recipe", "run_id", "row"),
+    day_column=None,
+    last_insert_counts=True,
+)
+
+
+def unit_name(recipe: str, file_sha256: str, run_id: str) -> str:
+    """Return the name by which the outcomes of a run are recorded: it tells which file they are of."""
+    return f"{file_prefix(recipe, file_sha256)}{hashlib.sha256(run_id.encode()).hexdigest()[:16]}"
+
+
+def file_prefix(recipe: str, file_sha256: str) -> str:
+    """Return how the names of all runs of a file begin."""
+    return f"{recipe} {file_sha256[:32]} "
+
+
+def table_rows(
+    staged: StagedFile, outcomes: Outcomes, *, day: date, run_id: str, salt: str, otherwise: str
+) -> Iterator[Row]:
+    """Yield a row for each row of the file, in its order.
+
+    Args: salt, of the keys; otherwise, why rows without an outcome were not sent.
+    """
+    maker = staged.maker(salt)
+    for row in staged:
+        key = ""
+        if row.problem:
+            outcome = Outcome(row.row, "rejected", reason=row.problem)
+        else:
+            values = maker.values(row.cells)
+            key = maker.key(row.row, values, maker.call(values))
+            outcome = outcomes.get(row.row) or Outcome(row.row, "not_sent", reason=otherwise)
+        yield (
+            day,
+            run_id,
+            staged.name,
+            row.row,
+            row.line,
+            key,
+            outcome.outcome,
+            outcome.status,
+            outcome.reason,
+            outcome.requests,
+            outcome.answer,
+            datetime.fromtimestamp(outcome.sent_at, UTC),
+        )

@@ -1,0 +1,223 @@
+"""The rows of a file, called: faults of the API and of PostgreSQL, resumed by the next try."""
+
+import json
+import time
+
+import psycopg
+import pytest
+from aiohttp import web
+
+from include.api_calls.errors import MarksAway
+from include.api_calls.sender import ApiAway
+from include.http.errors import RateLimitedUntil
+from tests.integration.api_calls.place import POSTS, Place
+from tests.servers.counting_api import CountingApi
+from tests.servers.free_port import free_ports
+from tests.servers.postgres import PostgresServer
+
+
+def status(code: int, text: str = "", **headers: str):
+    """Make a maker of an answer."""
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    return web.Response(status=code, text=text, headers=named)
+
+
+async def test_all_rows_are_called_once(place: Place, api: CountingApi):
+    """At most so many at a time, within the rate; the progress is told."""
+    place.deliver(60)
+    manifest = await place.call(rate=50)
+    assert set(place.outcomes(manifest)) == {"ok"}
+    assert set(api.done.values()) == {1}
+    assert max(sum(begin <= at < begin + 1 for at in api.at) for begin in api.at) <= 50
+    told = json.loads(place.progress.read_text())
+    assert (told["state"], told["done"], told["ok"], told["seconds_left"]) == ("called", 60, 60, None)
+    before = len(api.log)
+    assert (await place.call()).facts["outcomes"] == manifest.facts["outcomes"]
+    assert len(api.log) == before
+
+
+@pytest.mark.parametrize(
+    ("code", "outcome", "seen"),
+    [
+        (400, "failed", 1),
+        (404, "failed", 1),
+        (408, "unknown", 1),
+        (409, "failed", 1),
+        (202, "unknown", 1),
+        (302, "unknown", 1),
+        (303, "unknown", 1),
+        (500, "unknown", 1),
+        (503, "unknown", 1),
+        (599, "unknown", 1),
+    ],
+)
+async def test_what_an_answer_to_a_post_means(
+    place: Place, api: CountingApi, code: int, outcome: str, seen: int
+):
+    """It is sent once, whatever the answer is."""
+    place.deliver(1, POSTS.replace("[columns]", "ok_statuses = [201]\n[columns]", 1))
+    api.answer = lambda *_: status(code, "told", location="/posts")
+    (row,) = place.rows(await place.call(max_failed=1))
+    assert (row["outcome"], row["requests"]) == (outcome, seen)
+    assert api.seen["t1"] == seen
+    assert row["status"] == (0 if code == 599 else code)
+    assert row["reason"]
+
+
+@pytest.mark.parametrize("code", [429, 503])
+async def test_a_status_that_says_that_nothing_was_done(place: Place, api: CountingApi, code: int):
+    """The row goes again, as often as a request is tried."""
+    place.deliver(2, POSTS.replace("[columns]", "not_done = [503]\n[columns]", 1))
+    api.answer = lambda _title, before: status(code, retry_after="1") if before < 1 else None
+    manifest = await place.call()
+    assert set(place.outcomes(manifest)) == {"ok"}
+    assert [row["requests"] for row in place.rows(manifest)] == [2, 2]
+
+
+async def test_a_get_is_asked_again(place: Place, api: CountingApi):
+    """After a 5xx, and after an answer that is no JSON; a 404 is the answer."""
+    recipe = 'method = "GET"\npath = "/items/{title}"\n[columns]\ntitle = {}\n[keep]\nt = "title"\n'
+    place.deliver("title\na\nb\nc\n", recipe)
+    answers = {"a": status(500), "b": status(200, "<html>"), "c": status(404, "none")}
+    api.answer = lambda title, before: answers[title] if before == 0 else None
+    rows = place.rows(await place.call(max_failed=1))
+    assert [(row["outcome"], row["requests"]) for row in rows] == [("ok", 2), ("ok", 2), ("failed", 1)]
+    assert rows[0]["answer"] == '{"t": "a"}'
+
+
+async def test_a_redirect_of_a_get(place: Place, api: CountingApi):
+    """Is followed on the API's own origin, and nowhere else."""
+    recipe = 'method = "GET"\npath = "/items/{title}"\n[columns]\ntitle = {}\n[keep]\nt = "title"\n'
+    place.deliver("title\na\nb\n", recipe)
+    (elsewhere,) = free_ports(1)
+    moved = {"a": "/items/moved", "b": f"http://127.0.0.1:{elsewhere}/items/b"}
+    api.answer = lambda title, _: status(302, location=moved[title]) if title in moved else None
+    rows = place.rows(await place.call(max_failed=1))
+    assert [(row["outcome"], row["requests"]) for row in rows] == [("ok", 2), ("failed", 1)]
+    assert rows[0]["answer"] == '{"t": "moved"}'
+    assert "not followed" in rows[1]["reason"]
+
+
+async def test_done_with_an_answer_that_cannot_be_read(place: Place, api: CountingApi):
+    """A POST is done all the same, and the reason says what lacks."""
+    place.deliver(2)
+    api.answer = lambda title, _: (
+        status(201, "<html>") if title == "t1" else status(201, json.dumps({"id": "x" * 70_000}))
+    )
+    rows = place.rows(await place.call())
+    assert [row["outcome"] for row in rows] == ["ok", "ok"]
+    assert "no JSON" in rows[0]["reason"]
+    assert "more than 65536" in rows[1]["reason"]
+
+
+async def test_a_long_limit(place: Place, api: CountingApi):
+    """The try gives up its slot and says until when; rows that met the limit were not carried out."""
+    place.deliver(20)
+    limited = time.monotonic() + 3
+    api.answer = lambda *_: status(429, retry_after="3") if time.monotonic() < limited else None
+    with pytest.raises(RateLimitedUntil):
+        await place.call()
+    assert json.loads(place.progress.read_text())["state"] == "waiting"
+    refused = len(api.log)
+    with pytest.raises(RateLimitedUntil):
+        await place.call()
+    assert len(api.log) == refused
+    time.sleep(max(0.0, limited + 1.5 - time.monotonic()))  # noqa: ASYNC251 - nothing else runs here
+    manifest = await place.call()
+    assert set(place.outcomes(manifest)) == {"ok"}
+    assert set(api.done.values()) == {1}
+
+
+async def test_an_api_that_is_down(place: Place, api: CountingApi):
+    """No row is failed by it; the next try sends them all, the last one publishes what is known."""
+    place.deliver(20)
+    nobody = f"http://127.0.0.1:{free_ports(1)[0]}"
+    with pytest.raises(ApiAway):
+        await place.call(url=nobody)
+    manifest = await place.call(url=nobody, last_try=True)
+    assert set(place.outcomes(manifest)) == {"not_sent"}
+    assert "cannot be reached" in str(manifest.facts["stopped"])
+    manifest = await place.call()
+    assert set(place.outcomes(manifest)) == {"ok"}
+    assert set(api.done.values()) == {1}
+
+
+async def test_access_that_is_refused_and_mended(place: Place, api: CountingApi):
+    """The same run goes on where it stopped."""
+    place.deliver(20)
+    refused = {"t7"}
+    api.answer = lambda title, _: status(403, "no") if title in refused else None
+    stopped = await place.call()
+    assert stopped.facts["stopped"]
+    assert "failed" not in place.outcomes(stopped)
+    assert place.outcomes(stopped)[6] == "not_sent"
+    refused.clear()
+    assert set(place.outcomes(await place.call())) == {"ok"}
+    assert set(api.done.values()) == {1}
+
+
+async def test_marks_that_were_lost(place: Place, api: CountingApi):
+    """Rows that may have been in flight are unknown; those before are as they were answered."""
+    place.deliver(300)
+    api.answer = lambda title, _: status(403) if title == "t50" else None
+    await place.call()
+    answered = set(api.done)
+    with psycopg.connect(**place.postgres) as connection:
+        connection.execute("DELETE FROM stagehouse_calls")
+    api.answer = lambda *_: None
+    manifest = await place.call()
+    outcomes = place.outcomes(manifest)
+    assert set(api.done.values()) == {1}
+    last = max(int(title[1:]) for title in answered)
+    assert [outcomes[int(title[1:]) - 1] for title in answered] == ["ok"] * len(answered)
+    unsure = [at for at, outcome in enumerate(outcomes, start=1) if outcome == "unknown"]
+    assert 50 in unsure
+    assert max(unsure) == last + 100
+    assert set(outcomes[last + 100 :]) == {"ok"}
+
+
+async def test_postgres_goes_away(place: Place, api: CountingApi, postgres_server: PostgresServer):
+    """What has no mark is not sent; the next try does the rest, and no row is carried out twice."""
+    place.deliver(100)
+    api.latency_s = 0.01
+
+    def answer(title: str, _before: int):
+        if title == "t30":
+            postgres_server.stop()
+
+    api.answer = answer
+    try:
+        with pytest.raises(MarksAway):
+            await place.call()
+        assert 30 <= len(api.log) <= 36
+    finally:
+        postgres_server.start()
+    outcomes = place.outcomes(await place.call())
+    assert set(api.done.values()) == {1}
+    assert outcomes.count("unknown") <= 10
+    assert outcomes.count("ok") + outcomes.count("unknown") == 100
+
+
+async def test_a_lease_that_is_lost(place: Place, api: CountingApi):
+    """The try ends by it; what was in flight is kept."""
+    place.deliver(300)
+
+    def check() -> None:
+        raise ConnectionError("lost")
+
+    with pytest.raises(ConnectionError):
+        await place.call(rate=100, check_lease=check)
+    assert 0 < len(api.log) < 60
+    assert set(place.outcomes(await place.call())) == {"ok"}
+    assert set(api.done.values()) == {1}
+
+
+async def test_rows_that_are_doubled_by_their_unique_columns(place: Place, api: CountingApi):
+    """The first one is called, the others are rejected by its line."""
+    place.deliver(
+        "title,n\na,1\nb,1\na,2\nb,2\nc,1\n", POSTS.replace("[columns]", 'unique = ["title"]\n[columns]', 1)
+    )
+    rows = place.rows(await place.call(max_rejected=2))
+    assert [row["outcome"] for row in rows] == ["ok", "ok", "rejected", "rejected", "ok"]
+    assert "line 2 has the same" in rows[2]["reason"]
+    assert api.done == {"a": 1, "b": 1, "c": 1}
