@@ -87,8 +87,8 @@ class LeaseLost(PostgresError):
     def __str__(self) -> str:
         facts = f"lease {self.name!r} is lost, its connection to PostgreSQL ended"
         return (
-            f"{facts}. Next: run the task again, which takes it anew; where it is lost each time, see whether "
-            "a pooler between ends transactions"
+            f"{facts}. Next: run the task again, which takes it anew; where it is lost each time, see "
+            "whether a pooler between ends transactions"
         )
 
 
