@@ -29,16 +29,22 @@ def locate(inbox: StagingPath, name: str) -> InboxPath:
     Raises: OutsideInbox: absolute, with '..', a backslash or a control character; another scheme or host; a
         link that leads out of the inbox; or no regular file (a named pipe would keep its reader waiting).
     """
-    if not name.strip() or any(unicodedata.category(character) in ("Cc", "Cs") for character in name):
-        raise OutsideInbox(name, "a file name without control characters is needed")
-    relative = _below(inbox, name) if "://" in name else name
-    if "\\" in relative or "://" in relative:
-        raise OutsideInbox(name, f"give a path relative to the inbox {inbox}, with '/', or a URL below it")
-    if PurePosixPath(relative).is_absolute() or ".." in PurePosixPath(relative).parts:
-        raise OutsideInbox(name, f"give a path relative to the inbox {inbox}, without '..'")
-    path = _local(inbox, relative) if isinstance(inbox, Path) else _stored(inbox, relative)
+    path = _place(inbox, name)
     if not path.is_file():
         raise OutsideInbox(name, f"no regular file of that name is in the inbox {inbox}")
+    return path
+
+
+def locate_folder(inbox: StagingPath, name: str) -> StagingPath:
+    """Return the folder `name`, as locate() finds a file; "" is the inbox itself.
+
+    A store has no folders: one without files is found too. Raises: OutsideInbox.
+    """
+    if not name:
+        return inbox
+    path = _place(inbox, name)
+    if isinstance(path, Path) and not path.is_dir():
+        raise OutsideInbox(name, f"no folder of that name is in the inbox {inbox}")
     return path
 
 
@@ -54,6 +60,17 @@ def unchanged(path: InboxPath, name: str, task: str) -> Iterator[None]:
     if _version(path) != before:
         reason = f"somebody wrote it while it was read: when it is complete, {clear(task)}"
         raise ImportFileChanged(name, reason)
+
+
+def _place(inbox: StagingPath, name: str) -> InboxPath:
+    if not name.strip() or any(unicodedata.category(character) in ("Cc", "Cs") for character in name):
+        raise OutsideInbox(name, "a file name without control characters is needed")
+    relative = _below(inbox, name) if "://" in name else name
+    if "\\" in relative or "://" in relative:
+        raise OutsideInbox(name, f"give a path relative to the inbox {inbox}, with '/', or a URL below it")
+    if PurePosixPath(relative).is_absolute() or ".." in PurePosixPath(relative).parts:
+        raise OutsideInbox(name, f"give a path relative to the inbox {inbox}, without '..'")
+    return _local(inbox, relative) if isinstance(inbox, Path) else _stored(inbox, relative)
 
 
 def _version(path: InboxPath) -> object:
