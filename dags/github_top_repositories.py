@@ -6,7 +6,7 @@ publishes both in ClickHouse, exactly once.
 
 | task | reads | writes | safe to rerun |
 | ---- | ----- | ------ | ------------- |
-| `postgres_health` | params, `postgres_default` | XCom: the facts found | yes |
+| `postgres_health` | params, `postgres_default`, what `github_default` says | XCom: the facts found | yes |
 | `tables` | `clickhouse_default` | missing tables and columns | yes, does nothing |
 | `rank` | `github_default`: search | `ranking.ndjson` in the run's staging | yes, the saved list is used |
 | `plan` | the quotas of `github_default`, ClickHouse | the run's row in `runs` | yes, the first is kept |
@@ -109,7 +109,7 @@ def github_top_repositories() -> None:
     @task
     async def postgres_health() -> dict[str, object]:
         job.run_request()
-        job.require_token_where_asked_for()
+        job.require_github_connection()
         require_storage("staging_root", "reports_root")  # what is wrong there is told before the fetch
         return await postgres_facts()
 

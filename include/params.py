@@ -6,22 +6,28 @@ import re
 from collections.abc import Collection, Mapping
 from datetime import date
 
+from attrs import define
+
 from include.errors import PermanentError
 from include.text import SHOWN, safe_repr
 
 
+@define(slots=False)
 class BadParam(ValueError, PermanentError):
     """A parameter of the run is not usable.
 
     Attributes: param; value, its repr, cut, or "not known" of a param that no DAG asks for; allowed.
     """
 
-    def __init__(self, param: str, value: str, allowed: str) -> None:
-        super().__init__(param, value, allowed)
-        self.param, self.value, self.allowed = param, value, allowed
+    param: str
+    value: str
+    allowed: str
 
     def __str__(self) -> str:
-        return f"param {self.param!r} is {self.value}: allowed is {self.allowed}"
+        return (
+            f"param {self.param!r} is {self.value}: allowed is {self.allowed}. "
+            "Next: start a new run with what is allowed"
+        )
 
 
 def refuse_unknown_params(params: Mapping[str, object], known: Collection[str]) -> None:

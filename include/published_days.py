@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Iterable, Mapping
 from datetime import UTC, date, datetime, time, timedelta
 
+from attrs import define
+
 from include.clickhouse.client import ClickHouse
+from include.clickhouse.errors import CLEAR_LOAD
 from include.clickhouse.fingerprint import expected_fingerprint
 from include.clickhouse.loads import RecordedLoad, recorded_load
 from include.clickhouse.schema_compat import fingerprint_as_published
+from include.github.commits.source import NOT_KNOWN
 from include.github.tables import AUTHORS_COMMITS, OUTCOMES, POSITIONS
-from include.phrase_views.report import BY_HOUR
+from include.phrase_views.report import BY_HOUR, NEXT_STEP
 from include.staging.tables import StagedTable
 from include.text import safe_repr
 
@@ -20,16 +25,21 @@ TABLES: Mapping[str, tuple[StagedTable, ...]] = {
     "github_top_repositories": (POSITIONS, AUTHORS_COMMITS, OUTCOMES),
     "phrase_views_report": (BY_HOUR,),
 }
+# What mends a day that changed after it was published, in the run that published it.
+MENDED_BY = {"github_top_repositories": CLEAR_LOAD, "phrase_views_report": NEXT_STEP}
 DEFAULT_HOURS = dict.fromkeys(TABLES, 6)
 LAST_HOUR = 23
 
+log = logging.getLogger(__name__)
 
+
+@define(slots=False)
 class NotPublished(Exception):
     """A day that is due is not in sight. Attributes: where; day; missing: by DAG, what is wrong with it."""
 
-    def __init__(self, where: str, day: date, missing: dict[str, str]) -> None:
-        super().__init__(where, day, missing)
-        self.where, self.day, self.missing = where, day, missing
+    where: str
+    day: date
+    missing: dict[str, str]
 
     def __str__(self) -> str:
         each = "; ".join(f"{dag_id}: {problem}" for dag_id, problem in self.missing.items())
@@ -63,6 +73,9 @@ def read_hours(text: str) -> dict[str, int]:
 def require_published(clickhouse: ClickHouse, day: date, dag_ids: Iterable[str]) -> dict[str, int]:
     """Require the day of each DAG to be in `loads`, and in its tables as `loads` says; return rows by table.
 
+    Repositories whose commits are not known, such as forbidden ones, are told, and counted too, as
+    "repositories_outcomes.forbidden": it is for people to say whether they can be missed.
+
     Raises: NotPublished, which names all that is missing; ClickHouseError.
     """
     migrated = clickhouse.execute("EXISTS TABLE loads")[0][0]
@@ -71,17 +84,30 @@ def require_published(clickhouse: ClickHouse, day: date, dag_ids: Iterable[str])
     for dag_id in dag_ids:
         for table in TABLES[dag_id]:
             recorded = recorded_load(clickhouse, table.name, day) if migrated else None
-            problem = _problem(clickhouse, table, day, recorded)
+            problem = _problem(clickhouse, table, day, recorded, MENDED_BY[dag_id])
             if problem:
                 missing.setdefault(dag_id, problem)
             elif recorded:
                 rows[table.name] = recorded.rows
     if missing:
         raise NotPublished(clickhouse.where, day, missing)
-    return rows
+    return rows | _not_known(clickhouse, day) if OUTCOMES.name in rows else rows
 
 
-def _problem(clickhouse: ClickHouse, table: StagedTable, day: date, recorded: RecordedLoad | None) -> str:
+def _not_known(clickhouse: ClickHouse, day: date) -> dict[str, int]:
+    found = clickhouse.execute(
+        f"SELECT outcome, count(), min(repo) FROM {OUTCOMES.name} "
+        "WHERE date = toDate(%(day)s) AND outcome IN %(not_known)s GROUP BY outcome ORDER BY outcome",
+        {"day": day, "not_known": NOT_KNOWN},
+    )
+    for outcome, count, example in found:
+        log.warning("day %s: commits of %d repositories are not known: %s (%s)", day, count, outcome, example)
+    return {f"{OUTCOMES.name}.{outcome}": count for outcome, count, _ in found}
+
+
+def _problem(
+    clickhouse: ClickHouse, table: StagedTable, day: date, recorded: RecordedLoad | None, mended_by: str
+) -> str:
     if recorded is None:
         return f"loads has no row for table {table.name}"
     if recorded.published_at < datetime.combine(day + timedelta(days=1), time.min, UTC):
@@ -95,7 +121,4 @@ def _problem(clickhouse: ClickHouse, table: StagedTable, day: date, recorded: Re
         return ""
     same = found.rows == recorded.rows
     held = "other values than" if same else f"{found.rows} rows, not the {recorded.rows} that"
-    return (
-        f"table {table.name} holds {held} run {recorded.run_id} published: "
-        "clear publish with all after it in that run"
-    )
+    return f"table {table.name} holds {held} run {recorded.run_id} published: {mended_by} in that run"

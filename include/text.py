@@ -49,6 +49,24 @@ def clean_text(text: str) -> str:
     return _LONE_SURROGATE.sub("\ufffd", text.replace("\0", ""))
 
 
+def text_of(value: str | bytes) -> str:
+    """Return what the driver read of a String: as text, or as bytes where it is no UTF-8.
+
+    Each byte that is no UTF-8 becomes half of a surrogate pair (PEP 383), so that bytes_of() gives all back.
+    """
+    return value if isinstance(value, str) else value.decode(errors="surrogateescape")
+
+
+def bytes_of(text: str) -> bytes:
+    """Return a text as UTF-8, with the bytes that text_of() found to be none as they were."""
+    return text.encode(errors="surrogateescape")
+
+
+def shown_text(text: str) -> str:
+    r"""Return a text for people: bytes that are no UTF-8 as \xff."""
+    return bytes_of(text).decode(errors="backslashreplace")
+
+
 def secret_encodings(secret: str) -> list[str]:
     """Return a secret as it is, and as URLs, JSON, Python, HTML and base64 write it; the longest first."""
     forms = {secret, quote(secret), quote(secret, safe=""), quote_plus(secret), escape(secret)}

@@ -31,6 +31,9 @@ os.environ |= {
     "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
     "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{AIRFLOW_HOME}/airflow.db",
     "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "plugins")]),
+    # The servers of tests are on this machine, whatever proxy leads out of it.
+    "NO_PROXY": "127.0.0.1,localhost",
+    "no_proxy": "127.0.0.1,localhost",
 }
 
 register_profiles()  # at import: the settings of a test are made from the profile when its module is imported

@@ -31,6 +31,8 @@ from include.staging.tables import TableParts, write_table
 
 TASK = "call"  # of the DAG: what an error of its files says to clear
 
+ROWS_PER_PART = 100_000  # so that the memory of a million rows is that of a hundred thousand
+
 log = logging.getLogger(__name__)
 
 
@@ -160,7 +162,7 @@ def _batched(outcomes: Sequence[Outcome], size: int) -> Iterator[Sequence[Outcom
 
 
 def _write(run: Run, directory: StagingPath, run_id: RunId, stopped: str) -> TableParts:
-    otherwise = stopped or f"param limit is {run.limit}"
+    otherwise = stopped.partition(". Next: ")[0] or f"param limit is {run.limit}"
     rows = table_rows(
         run.staged,
         run.outcomes,
@@ -169,7 +171,7 @@ def _write(run: Run, directory: StagingPath, run_id: RunId, stopped: str) -> Tab
         salt=run.salt,
         otherwise=otherwise[:500],
     )
-    return write_table(directory, API_CALLS, rows)
+    return write_table(directory, API_CALLS, rows, ROWS_PER_PART)
 
 
 def _facts(run: Run, stopped: str) -> dict[str, JsonValue]:

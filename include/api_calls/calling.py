@@ -39,6 +39,7 @@ class CallMaker:
         self._prefix = f"{name}\0{salt}\0"
         self._file = file_sha256
         self._segments = [(column_of(segment), segment) for segment in recipe.segments]
+        self._path_columns = [column for column, _ in self._segments if column is not None]
         self._query = [
             (quote(key, safe=""), column_of(value), value if isinstance(value, str) else as_text(value))
             for key, value in recipe.query.items()
@@ -48,22 +49,34 @@ class CallMaker:
     def values(self, cells: Sequence[str]) -> dict[str, Value]:
         """Return the typed values of a row by column. Raises: ValueError, with column and reason."""
         values: dict[str, Value] = {}
-        for column, place, read in self._cells:
-            try:
+        column = ""
+        try:
+            for column, place, read in self._cells:
                 values[column] = read(cells[place])
-            except ValueError as error:
-                raise ValueError(f"column {ascii(column)[1:-1][:80]}: {error}") from None
+        except ValueError as error:
+            raise ValueError(f"column {ascii(column)[1:-1][:80]}: {error}") from None
         return values
 
     def check(self, cells: Sequence[str]) -> dict[str, Value]:
         """Return the values of a row of which a call can be made. Raises: ValueError."""
         values = self.values(cells)
-        for column, _ in self._segments:
-            if column is not None and values[column] in (".", ".."):
+        for column in self._path_columns:
+            if values[column] in (".", ".."):
                 raise ValueError(
                     f"column {ascii(column)[1:-1][:80]}: {values[column]!r} is no segment of a path"
                 )
         return values
+
+    def all_fit(self, rows: Sequence[Sequence[str]]) -> bool:
+        """Tell whether calls can be made of all these rows: many times faster than to check each."""
+        try:
+            for column, place, read in self._cells:
+                values = [read(cells[place]) for cells in rows]
+                if column in self._path_columns and not {".", ".."}.isdisjoint(values):
+                    return False
+        except ValueError:
+            return False
+        return True
 
     def unique(self, values: Mapping[str, Value]) -> str:
         """Return a text that is the same for rows that are the same; the recipe must have `unique`."""
@@ -71,10 +84,12 @@ class CallMaker:
 
     def call(self, values: Mapping[str, Value]) -> Call:
         """Return the call of a row that was checked."""
-        path = "".join(
-            f"/{quote(as_text(values[column]), safe='') if column is not None else segment}"
-            for column, segment in self._segments
-        )
+        path = self._recipe.path
+        if self._path_columns:
+            path = "".join(
+                f"/{quote(as_text(values[column]), safe='') if column is not None else segment}"
+                for column, segment in self._segments
+            )
         pairs = [
             f"{name}={quote(as_text(values[column]) if column is not None else text, safe='')}"
             for name, column, text in self._query

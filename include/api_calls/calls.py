@@ -18,20 +18,35 @@ from typing import NamedTuple
 
 from include.api_calls.calling import Call
 from include.api_calls.earlier import Earlier, left_out
+from include.api_calls.errors import AccessRefused, ApiAway
 from include.api_calls.marks import Marks, Taken
 from include.api_calls.outcomes import Outcome, Outcomes
 from include.api_calls.progress import Progress
 from include.api_calls.request import CallsRequest
-from include.api_calls.sender import AccessRefused, ApiAway, Sender
+from include.api_calls.sender import Sender
 from include.api_calls.staging import StagedFile
-from include.http.errors import LimitNeverLifts, RateLimitedUntil, RetryBudgetSpent
+from include.http.errors import (
+    LimitNeverLifts,
+    ProxyRefused,
+    RateLimitedUntil,
+    RetryBudgetSpent,
+    Untrusted,
+)
 
 TICK_S = 5.0
 READ_AHEAD = 200  # rows whose calls are in memory
 KEPT_BACK = 100  # outcomes of repeatable rows that are saved together, at each tick at the latest
 MOST_AT_ONCE = 100  # requests at the same time that a connection may allow
 
-NOT_CARRIED_OUT = (AccessRefused, ApiAway, RateLimitedUntil, LimitNeverLifts, RetryBudgetSpent)
+NOT_CARRIED_OUT = (
+    AccessRefused,
+    ApiAway,
+    LimitNeverLifts,
+    ProxyRefused,
+    RateLimitedUntil,
+    RetryBudgetSpent,
+    Untrusted,
+)
 
 log = logging.getLogger(__name__)
 

@@ -18,6 +18,7 @@ Value = str | int | bool | msgspec.Raw | None  # a number goes on as it is writt
 _INTEGER = re.compile(r"0|-?[1-9][0-9]{0,18}")
 _NUMBER = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?")
 _LONGEST_NUMBER = 40
+_SHORT = 19  # digits of which each number has less than 64 bits, and one more
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
 
@@ -50,21 +51,23 @@ class Column(BaseModel):
 
     def reader(self) -> Callable[[str], Value]:
         """Return what makes a value of a cell; it raises ValueError with the reason."""
-        read = {
-            "text": self._text(),
-            "integer": _integer,
-            "number": _number,
-            "boolean": _boolean,
-            "date": _date,
-            "choice": self._choice(),
-        }[self.type]
+        required = self.required
+        if self.type == "text" and self.max_length is None and self.pattern is None:
+            read: Callable[[str], Value] = str
+        elif self.type == "text":
+            read = self._text()
+        else:
+            read = {"integer": _integer, "number": _number, "boolean": _boolean, "date": _date}.get(
+                self.type, self._choice()
+            )
         strip = self.type != "text"
 
         def value(cell: str) -> Value:
-            cell = cell.strip() if strip else cell
+            if strip:
+                cell = cell.strip()
             if cell:
                 return read(cell)
-            if self.required:
+            if required:
                 raise ValueError("is empty")
             return None
 
@@ -101,6 +104,8 @@ def as_text(value: Value) -> str:
 
 
 def _integer(cell: str) -> Value:
+    if len(cell) < _SHORT and cell.isascii() and cell.isdigit() and cell[0] != "0":  # most of them
+        return int(cell)
     if not _INTEGER.fullmatch(cell) or not -(2**63) <= int(cell) < 2**63:
         raise ValueError(
             f"{safe_repr(cell)} is no integer of 64 bits, digits without leading zeros (text keeps them)"

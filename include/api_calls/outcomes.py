@@ -5,7 +5,7 @@ from __future__ import annotations
 import tempfile
 from array import array
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from os import SEEK_END
 
 import msgspec
@@ -41,6 +41,7 @@ class Outcome(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 _ENCODER, _DECODER = msgspec.json.Encoder(), msgspec.json.Decoder(Outcome)
+_LIST_DECODER = msgspec.json.Decoder(list[Outcome])
 
 
 class Outcomes:
@@ -62,8 +63,8 @@ class Outcomes:
         self._single: list[int] = []
         self.counts: Counter[str] = Counter()
         self.requests = self.last = self.failed_here = 0
-        for name, batch in self._checkpoint.read(list(self._checkpoint.names()), _read_batch):
-            self.take(batch)
+        for name, (records, lines) in self._checkpoint.read(list(self._checkpoint.names()), _read_batch):
+            self._take(records, lines)
             if "-" not in name:
                 self._single.append(int(name))
 
@@ -88,23 +89,32 @@ class Outcomes:
         name = str(first) if len(batch) == 1 else f"{first}-{last}"
         self._checkpoint.save(name, map(_ENCODER.encode, batch))
 
-    def take(self, batch: Iterable[Outcome]) -> None:
+    def take(self, batch: Sequence[Outcome]) -> None:
         """Count records, saved or not, as the outcomes of their rows."""
-        self._spool.seek(0, SEEK_END)
-        for record in batch:
-            if not 0 < record.row < len(self._codes):
-                continue
-            known = self.of(record.row)
-            if known and _WORTH.get(known, 0) >= _WORTH.get(record.outcome, 0):
-                continue
-            self.counts[known] -= bool(known)
-            self.counts[record.outcome] += 1
-            self._codes[record.row] = _CODES[record.outcome]
-            self.failed_here += record.outcome == "failed" and record.requests > 0
-            self.requests += record.requests
-            self.last = max(self.last, record.row)
-            self._places[record.row] = self._spool.tell() + 1
-            self._spool.write(_ENCODER.encode(record) + b"\n")
+        self._take(batch, [_ENCODER.encode(record) for record in batch])
+
+    def _take(self, batch: Sequence[Outcome], lines: Sequence[bytes]) -> None:
+        place, codes, places = self._spool.seek(0, SEEK_END) + 1, self._codes, self._places
+        for record, line in zip(batch, lines, strict=True):
+            row, outcome = record.row, record.outcome
+            if 0 < row < len(codes) and self._counts_more(row, outcome):
+                self.counts[outcome] += 1
+                codes[row], places[row] = _CODES[outcome], place
+                self.failed_here += outcome == "failed" and record.requests > 0
+                self.requests += record.requests
+                self.last = max(self.last, row)
+            place += len(line) + 1
+        self._spool.write(b"".join(line + b"\n" for line in lines))
+
+    def _counts_more(self, row: int, outcome: str) -> bool:
+        """Tell whether an outcome is more than what is known of a row; forget that then."""
+        if not self._codes[row]:
+            return True
+        known = self.of(row)
+        if _WORTH.get(known, 0) >= _WORTH.get(outcome, 0):
+            return False
+        self.counts[known] -= 1
+        return True
 
     def saved(self, batch: Sequence[Outcome]) -> list[int] | None:
         """Count saved records; return the rows of single files where there are enough to merge them."""
@@ -129,11 +139,8 @@ class Outcomes:
                 yield found
 
 
-def _read_batch(lines: list[bytes]) -> list[Outcome]:
-    return [_checked(_DECODER.decode(line)) for line in lines]
-
-
-def _checked(record: Outcome) -> Outcome:
-    if record.outcome not in _CODES:
-        raise ValueError(f"{record.outcome!r} is no outcome")
-    return record
+def _read_batch(lines: list[bytes]) -> tuple[list[Outcome], list[bytes]]:
+    records = _LIST_DECODER.decode(b"[" + b",".join(lines) + b"]")
+    if len(records) != len(lines) or not {record.outcome for record in records} <= _CODES.keys():
+        raise ValueError("it holds something else than outcomes")
+    return records, lines

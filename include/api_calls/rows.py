@@ -7,10 +7,12 @@ import csv
 import io
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import chain
 from typing import Annotated, Any, Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from include.api_calls.errors import ColumnMissing, UnreadableRow
 from include.inbox.errors import BadHeader, ImportFileDamaged
 from include.text import safe_repr
 
@@ -18,6 +20,7 @@ DELIMITERS = {",": ",", ";": ";", "|": "|", "tab": "\t"}
 MAX_ROW = 1_048_576  # characters of a line
 MAX_CELL = 131_072  # characters: what Python's csv reads
 MAX_COLUMNS = 1_000
+_BLOCK_BYTES = 64 * 1024
 _BOMS = {
     codecs.BOM_UTF8: "utf-8-sig",
     codecs.BOM_UTF16_LE: "utf-16",
@@ -71,21 +74,21 @@ def read_layout(
     with open_file() as file:
         start = file.peek(4)[:4]
         if not start:
-            raise ImportFileDamaged(path, "it is empty: deliver it again")
+            raise ImportFileDamaged(path, "it is empty")
         encoding = next((name for bom, name in _BOMS.items() if start.startswith(bom)), encoding)
-        lines = _Lines(path, file, encoding)
+        lines = iter(_Lines(path, file, encoding))
         first = next(lines, "")
         if form == "ndjson" or (form == "auto" and first.lstrip().startswith("{")):
             found = Layout(format="ndjson", encoding=encoding, header=_names_of_first(path, first))
         else:
             allowed = list(DELIMITERS.values()) if delimiter == "auto" else [DELIMITERS[delimiter]]
             chosen = max(allowed, key=lambda each: _fit(first, each, columns))
-            header = _header(path, next(_parsed(path, lines, chosen, first), ([], 1))[0])
+            header = _header(path, _header_cells(path, first, lines, chosen))
             found = Layout(format="csv", encoding=encoding, delimiter=chosen, header=header)
     if missing := [column for column in columns if column not in found.header]:
         shown = ascii(found.delimiter.join(found.header))[:200]
         reason = f"the recipe's column {safe_repr(missing[0])} is not in the header, which is {shown}"
-        raise BadHeader(path, f"{reason}: correct recipe or file; see params encoding and delimiter")
+        raise ColumnMissing(path, reason)
     return found
 
 
@@ -101,70 +104,77 @@ def read_rows(path: str, open_file: OpenFile, layout: Layout) -> Iterator[Row]:
 
 
 class _Lines:
-    """The lines of a file with their ends. Attributes: count, of those given out."""
+    """The lines of a file with their ends, in blocks. Attributes: count, of lines in blocks given out."""
 
     def __init__(self, path: str, file: io.BufferedReader, encoding: str) -> None:
-        self._path, self._encoding, self.count = path, encoding, 0
-        self._text = io.TextIOWrapper(file, encoding=encoding, newline="")
+        self._path, self._file, self.count = path, file, 0
+        self._encoding, self._decoder = encoding, codecs.getincrementaldecoder(encoding)()
+
+    def blocks(self) -> Iterator[list[str]]:
+        """Yield lines, many at a time; the last one may have no end. Raises: UnreadableRow."""
+        rest, ended = "", False
+        while not ended:
+            data = self._file.read(_BLOCK_BYTES)
+            ended = not data
+            text = rest + self._decoded(data, rest)
+            if "\0" in text:
+                line = self.count + 1 + text[: text.index("\0")].count("\n")
+                raise self.damaged(line, "it has a NUL")
+            whole, newline, rest = ("", "", text) if ended else text.rpartition("\n")
+            if len(rest) > MAX_ROW:
+                line = self.count + 1 + whole.count("\n") + bool(newline)
+                raise self.damaged(line, f"longer than {MAX_ROW} characters")
+            if newline:
+                lines = [f"{line}\n" for line in whole.split("\n")]
+                self.count += len(lines)
+                yield lines
+        if rest:
+            self.count += 1
+            yield [rest]
 
     def __iter__(self) -> Iterator[str]:
-        return self
+        for block in self.blocks():
+            yield from block
 
-    def __next__(self) -> str:
+    def _decoded(self, data: bytes, rest: str) -> str:
         try:
-            line = self._text.readline(MAX_ROW + 1)
+            return self._decoder.decode(data, final=not data)
         except UnicodeError as error:
-            raise self._damaged(self._line_of(error), f"no text in {self._encoding}") from error
-        if not line:
-            raise StopIteration
-        self.count += 1
-        if len(line) > MAX_ROW:
-            raise self._damaged(self.count, f"longer than {MAX_ROW} characters")
-        if "\0" in line:
-            raise self._damaged(self.count, "it has a NUL")
-        return line
+            before = error.object[: error.start] if isinstance(error, UnicodeDecodeError) else b""
+            line = self.count + 1 + rest.count("\n") + before.count(b"\n")
+            raise self.damaged(line, f"no text in {self._encoding}") from error
 
-    def _line_of(self, error: UnicodeError) -> int:
-        before = error.object[: error.start] if isinstance(error, UnicodeDecodeError) else b""
-        return self.count + 1 + before.count(b"\n")
-
-    def _damaged(self, line: int, reason: str) -> ImportFileDamaged:
-        next_step = "save the file as CSV in UTF-8, or name its encoding in param encoding"
-        return ImportFileDamaged(self._path, f"line {line}: {reason}: {next_step}")
+    def damaged(self, line: int, reason: str) -> UnreadableRow:
+        return UnreadableRow(self._path, f"line {line}: {reason}")
 
 
-def _parsed(
-    path: str, lines: _Lines, delimiter: str, first: str | None = None
-) -> Iterator[tuple[list[str], int]]:
-    """Yield the rows of a CSV, blank ones too, each with the line where it begins."""
-    source: Iterable[str] = lines if first is None else _with_first(first, lines)
-    reader = csv.reader(source, delimiter=delimiter, strict=True)
+def _csv_rows(path: str, lines: Iterable[str], layout: Layout) -> Iterator[Row]:
+    width, row = len(layout.header), 0
+    reader = csv.reader(lines, delimiter=layout.delimiter, strict=True)
     line = 1
     try:
+        next(reader, None)
+        line = reader.line_num + 1
         for cells in reader:
-            yield cells, line
+            if cells:
+                row += 1
+                problem = "" if len(cells) == width else f"it has {len(cells)} cells, the header has {width}"
+                yield Row(row, line, cells, problem)
             line = reader.line_num + 1
     except csv.Error as error:
-        reason = f"line {line}: the row that begins there is no CSV ({error})"
-        raise ImportFileDamaged(path, f"{reason}: look for a quote that is not closed") from error
+        raise _no_csv(path, line, error) from error
 
 
-def _csv_rows(path: str, lines: _Lines, layout: Layout) -> Iterator[Row]:
-    parsed, width, row = _parsed(path, lines, layout.delimiter), len(layout.header), 0
-    next(parsed, None)
-    for cells, line in parsed:
-        if not cells:
-            continue
-        row += 1
-        if len(cells) == width:
-            yield Row(row, line, cells)
-        else:
-            yield Row(row, line, cells, f"it has {len(cells)} cells, the header has {width}")
+def _header_cells(path: str, first: str, lines: Iterator[str], delimiter: str) -> list[str]:
+    try:
+        return next(csv.reader(chain([first], lines), delimiter=delimiter, strict=True), [])
+    except csv.Error as error:
+        raise _no_csv(path, 1, error) from error
 
 
-def _with_first(first: str, lines: _Lines) -> Iterator[str]:
-    yield first
-    yield from lines
+def _no_csv(path: str, line: int, error: csv.Error) -> UnreadableRow:
+    reason = f"line {line}: the row that begins there is no CSV ({error}); is a quote not closed?"
+    return UnreadableRow(path, reason)
 
 
 def _fit(line: str, delimiter: str, columns: Sequence[str]) -> tuple[int, int]:
@@ -178,13 +188,13 @@ def _fit(line: str, delimiter: str, columns: Sequence[str]) -> tuple[int, int]:
 def _header(path: str, cells: Sequence[str]) -> list[str]:
     names = [cell.strip() for cell in cells]
     if not any(names):
-        raise BadHeader(path, "line 1 is blank: it has to name the columns")
+        raise BadHeader(path, "line 1 is blank, it has to name the columns")
     if len(names) > MAX_COLUMNS:
         raise BadHeader(path, f"line 1 has {len(names)} columns, at most {MAX_COLUMNS} are allowed")
     if doubled := next((name for name in names if names.count(name) > 1), None):
-        raise BadHeader(path, f"line 1 names column {safe_repr(doubled)} twice: rename one of them")
+        raise BadHeader(path, f"line 1 names column {safe_repr(doubled)} twice")
     if names.count("") > 1:
-        raise BadHeader(path, "line 1 has several columns without a name: name them")
+        raise BadHeader(path, "line 1 has several columns without a name")
     return names
 
 
@@ -196,16 +206,16 @@ def _names_of_first(path: str, line: str) -> list[str]:
     return _header(path, [name for name, _ in pairs])
 
 
-def _json_rows(_path: str, lines: _Lines, layout: Layout) -> Iterator[Row]:
+def _json_rows(_path: str, lines: Iterable[str], layout: Layout) -> Iterator[Row]:
     row = 0
-    for line in lines:
+    for number, line in enumerate(lines, start=1):
         if not line.strip():
             continue
         row += 1
         try:
-            yield Row(row, lines.count, _cells(line, layout.header))
+            yield Row(row, number, _cells(line, layout.header))
         except ValueError as error:
-            yield Row(row, lines.count, [line[:300].strip()], str(error)[:200])
+            yield Row(row, number, [line[:300].strip()], str(error)[:200])
 
 
 def _cells(line: str, header: Sequence[str]) -> list[str]:

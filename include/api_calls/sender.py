@@ -12,12 +12,13 @@ import aiohttp
 from yarl import URL
 
 from include.api_calls.calling import Call
+from include.api_calls.errors import AccessRefused, ApiAway, NotDone
 from include.api_calls.outcomes import Outcome
 from include.api_calls.recipe import Recipe
+from include.errors import facts_of
 from include.http.answers import REDIRECTS, Answer, Redirect, excerpt
 from include.http.errors import (
     ForeignOrigin,
-    HttpError,
     RequestFailed,
     RequestNotSent,
     RequestOutcomeUnknown,
@@ -37,41 +38,6 @@ MAX_REASON = 500
 _STOPPING = (401, 403)
 _SENT_TOO_LATE = 408  # the server gave up reading, or a proxy waiting
 _SERVER_ERRORS = 500
-
-
-class AccessRefused(HttpError):
-    """The API refuses whoever asks, not what is asked for: no other row has better luck.
-
-    Attributes: status; said, the start of its answer; connection, its name.
-    """
-
-    def __init__(self, status: int, said: str, connection: str) -> None:
-        super().__init__(status, said, connection)
-        self.status, self.said, self.connection = status, said, connection
-
-    def __str__(self) -> str:
-        return (
-            f"the API answered {self.status}: {self.said}. Next: see password and rights of the "
-            f"{self.connection}, then clear task call with all after it"
-        )
-
-
-class ApiAway(HttpError):
-    """A row could not be sent at all, however often. Attributes: cause."""
-
-    def __init__(self, cause: str) -> None:
-        super().__init__(cause)
-        self.cause = cause
-
-    def __str__(self) -> str:
-        return (
-            f"the API cannot be reached: {self.cause}. Next: see whether it is up, then run the task again: "
-            "what is answered is kept"
-        )
-
-
-class NotDone(RequestNotSent):
-    """The recipe says of this status that nothing was done."""
 
 
 class _Result(NamedTuple):
@@ -125,7 +91,7 @@ class Sender:
         except RequestFailed as error:
             result = self._failed(error)
         except (ForeignOrigin, TooManyRedirects) as error:
-            result = _Result("failed", 0, str(error))
+            result = _Result("failed", 0, facts_of(error))
         return Outcome(
             row,
             result.outcome,
@@ -143,7 +109,8 @@ class Sender:
             raise ApiAway(error.cause) from error
         # With an idempotency key it was sent more than once, and one of them may have been carried out.
         unsure = not self._recipe.is_repeatable and not isinstance(cause, NotDone)
-        return _Result("unknown" if unsure else "failed", error.status, error.cause)
+        status = cause.status if isinstance(cause, NotDone) else error.status
+        return _Result("unknown" if unsure else "failed", status, error.cause)
 
     async def _once(self, request: Request, cost: RequestCost) -> _Result:
         result, _ = await self._transport.follow(request, partial(self._ask, cost))
@@ -157,7 +124,7 @@ class Sender:
         if status in _STOPPING:
             raise AccessRefused(status, excerpt(answer), self._connection)
         if status in self._recipe.not_done:
-            raise NotDone(f"{status}, {excerpt(answer)}")
+            raise NotDone(excerpt(answer), status)
         if status in REDIRECTS and "location" in answer.headers:
             return Redirect(answer.headers["location"], status)
         said = f"{status}, {excerpt(answer)}"

@@ -13,8 +13,9 @@ import logging
 import zlib
 from array import array
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import date, datetime
+from itertools import islice
 from typing import Any, NamedTuple
 
 from include.api_calls.calling import CallMaker
@@ -36,6 +37,7 @@ MAX_BYTES = 2 * 1024**3  # unpacked: a gzip of 2 MB can hold as much
 _SHOWN = 300  # characters of a rejected row
 _SEEN_BEYOND = 1_000  # rejects written down above the threshold, so that their kinds show
 _SOUGHT_AT_ONCE = 2**17
+_CHECKED_AT_ONCE = 500  # rows
 _READ_BYTES = 1024 * 1024
 _GZIP = b"\x1f\x8b"
 
@@ -74,10 +76,14 @@ class StagedFile:
 
     def __iter__(self) -> Iterator[Row]:
         """Yield all rows; those that are not to be called have a problem. Raises: OSError."""
+        rows = read_rows(self.path, lambda: open_buffered(self._directory / _COPY), self.layout)
+        if not self.rejected:
+            yield from rows
+            return
         with open_buffered(self._directory / REJECTED) as file:
             rejects = (Reject(**json.loads(line)) for line in file)
             reject = next(rejects, None)
-            for row in read_rows(self.path, lambda: open_buffered(self._directory / _COPY), self.layout):
+            for row in rows:
                 if reject and reject.row == row.row:
                     yield row._replace(problem=reject.reason)
                     reject = next(rejects, None)
@@ -96,11 +102,11 @@ def stage_file(
     day: date,
     host: str,
     now: Callable[[], datetime],
-    tell_rejected: Callable[[bytes], None],
+    tell_rejected: Callable[[bytes], str],
 ) -> StagedFile:
     """Copy and check the file that `request` names, or return what this run has staged of it already.
 
-    Args: tell_rejected: is given all of rejected.ndjson, also where that is too much.
+    Args: tell_rejected: is given all of rejected.ndjson, also where that is too much; returns where it is.
     Raises: BadRecipe; OutsideInbox; BadHeader, ImportFileDamaged, ImportFileTooLarge, ImportFileChanged;
         TooManyRejected.
     """
@@ -111,7 +117,7 @@ def stage_file(
         return StagedFile(directory, manifest)
     recipe, text = read_recipe(recipes, request.recipe)
     path = locate(inbox, request.path)
-    with unchanged(path, request.path, TASK):
+    with unchanged(path, request.path):
         sha256 = _copy(request.path, path, copy)
     layout = read_layout(
         request.path,
@@ -126,10 +132,10 @@ def stage_file(
     rejects = checked.rejects(request.max_rejected + _SEEN_BEYOND)
     lines = "".join(json.dumps(each._asdict(), ensure_ascii=False) + "\n" for each in rejects).encode()
     write_atomically(directory / INPUT / REJECTED, lines)
-    tell_rejected(lines)
+    told = tell_rejected(lines)
     if len(rejects) > request.max_rejected:
         first = rejects[0]
-        raise TooManyRejected(request.max_rejected, len(rejects), first.line, first.reason, REJECTED)
+        raise TooManyRejected(request.max_rejected, len(rejects), first.line, first.reason, told)
     manifest = Manifest(
         dag_id=dag_id,
         run_id=run_id,
@@ -169,15 +175,20 @@ class _Checked:
     def rejects(self, most: int) -> list[Reject]:
         """Return the rows that are not to be called, in order, and not many more than `most`."""
         found, hashes = list[Reject](), array("q")
-        for row in read_rows(self._path, self._open_file, self._layout):
-            self.rows = row.row
-            if problem := self._problem(row, hashes):
-                found.append(_reject(row, problem))
-                if len(found) > most:
-                    return found
+        rows = read_rows(self._path, self._open_file, self._layout)
+        while batch := list(islice(rows, _CHECKED_AT_ONCE)):
+            self.rows = batch[-1].row
+            if not self._unique and self._all_fit(batch):
+                continue
+            found += [_reject(row, told) for row in batch if (told := self._problem(row, hashes))]
+            if len(found) > most:
+                return found
         if self._unique and (twice := _seen_twice(hashes)):
             found = sorted([*found, *self._doubled(twice, most)])
         return found
+
+    def _all_fit(self, rows: Sequence[Row]) -> bool:
+        return not any(row.problem for row in rows) and self._maker.all_fit([row.cells for row in rows])
 
     def _problem(self, row: Row, hashes: array[int]) -> str:
         if row.problem:
@@ -244,9 +255,9 @@ def _copy(name: str, path: InboxPath, copy: StagingPath) -> str:
             while data := source.read(_READ_BYTES):
                 size += len(data)
                 if size > MAX_BYTES:
-                    raise ImportFileTooLarge(name, f"more than {MAX_BYTES} bytes unpacked: split it")
+                    raise ImportFileTooLarge(name, f"more than {MAX_BYTES} bytes unpacked")
                 digest.update(data)
                 write(data)
         except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-            raise ImportFileDamaged(name, f"not a whole gzip file ({error}): deliver it again") from error
+            raise ImportFileDamaged(name, f"not a whole gzip file ({error})") from error
     return digest.hexdigest()

@@ -16,8 +16,9 @@ def judge(counts: Mapping[str, int], *, max_failed: int, stopped: str, results: 
     Raises: NotAllDone, with the next step.
     """
     reasons, steps = list[str](), list[str]()
-    if stopped:
-        reasons.append(f"stopped: {stopped}")
+    stop, _, mended = stopped.partition(". Next: ")
+    if stop:
+        reasons.append(stop)
     if failed := counts["failed"] > max_failed:
         reasons.append(f"{counts['failed']} rows failed, param max_failed allows {max_failed}")
     if counts["unknown"]:
@@ -31,8 +32,8 @@ def judge(counts: Mapping[str, int], *, max_failed: int, stopped: str, results: 
             "see column reason in results.csv, then trigger a run of todo.csv, or of the same file with "
             "param resend = failed"
         )
-    elif stopped and not steps:
-        steps.append("mend that, then clear task call with all after it: it goes on where it stopped")
+    if mended:
+        steps.append(mended)
     if reasons:
         told = ", ".join(f"{counts[name]} {name}" for name in SHOWN if counts[name])
         raise NotAllDone(

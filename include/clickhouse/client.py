@@ -6,26 +6,40 @@ import logging
 import os
 import re
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Protocol, Self
 
-from clickhouse_driver import Client, errors
+from clickhouse_driver import Client, defines, errors
 
 from include.clickhouse.errors import (
+    ClickHouseError,
     ClientShared,
+    NoDatabase,
+    NotAllowed,
     OutcomeUnknown,
-    Refused,
     UnusableConnection,
+    WrongConnection,
     first_line,
     reason_of,
+    refused,
+)
+from include.clickhouse.settings import (
+    LOOK,
+    LOOKED_WITH,
+    OF_THE_DRIVER,
+    RELIED_ON,
+    changes_settings,
+    fixed,
+    unlike,
 )
 
 # The driver logs a refused connection with its stack; our error says it in one line.
 logging.getLogger("clickhouse_driver.connection").setLevel(logging.ERROR)
 
 NO_ANSWER = (EOFError, OSError, errors.NetworkError, errors.SocketTimeoutError)
-_FIELD_OF_CODE = {81: "schema", 192: "login", 193: "password", 194: "password", 516: "login or password"}
+_FIELD_OF_CODE = {192: "login", 193: "password", 194: "password", 516: "login or password"}
+_UNKNOWN_DATABASE = 81
 
 
 class ClickHouse(Protocol):
@@ -51,14 +65,31 @@ class ClickHouse(Protocol):
 
 
 class NativeClient(Client):  # type: ignore[misc]
-    """clickhouse-driver's client, connecting when first used: for one thread at a time of one process."""
+    """clickhouse-driver's client, connecting when first used: for one thread at a time of one process.
+
+    Args: relied_on: settings that statements rely on, whatever the user's profile and `settings` say.
+    """
 
     is_server = True
 
-    def __init__(self, where: str, host: str, port: int, database: str, **options: Any) -> None:
+    def __init__(
+        self,
+        where: str,
+        host: str,
+        port: int,
+        database: str,
+        *,
+        relied_on: Mapping[str, str] = RELIED_ON,
+        **options: Any,
+    ) -> None:
+        self._place, self._options = (where, host, port), options | {"relied_on": relied_on}
+        if relied_on and options.get("settings"):
+            own = {name: value for name, value in options["settings"].items() if name not in OF_THE_DRIVER}
+            options |= {"settings": own}
         super().__init__(host, port=port, database=database, **options)
         self.where, self.address, self.database = where, f"{host}:{port}", database
         self._in_use, self._connected_by = threading.RLock(), 0
+        self._relied_on, self._looked_at = relied_on, None
 
     def execute(self, query: str, *args: Any, **kwargs: Any) -> Any:
         """Run one statement as Client.execute does.
@@ -69,9 +100,12 @@ class NativeClient(Client):  # type: ignore[misc]
             try:
                 return super().execute(query, *args, **kwargs)
             except errors.ServerException as error:
-                raise Refused(self.where, error.code, reason_of(error.code, error.message)) from None
+                raise refused(self.where, error.code, reason_of(error.code, error.message)) from None
             except NO_ANSWER as error:
                 raise OutcomeUnknown(self.where, " ".join(query.split())[:80], _reason(error)) from error
+            finally:
+                if changes_settings(query):
+                    self._looked_at = None
 
     def establish_connection(self, settings: dict[str, Any] | None) -> None:
         """Connect, or see that the connection is alive: what every kind of statement begins with.
@@ -83,7 +117,14 @@ class NativeClient(Client):  # type: ignore[misc]
                 raise ClientShared(self.where, "this client was connected before this process was forked")
             if not self.connection.connected:
                 self._connect()
+            if self._relied_on and self.connection.socket is not self._looked_at:
+                self._looked_at = self.connection.socket
+                self._require_settings()  # by statements, which come back here
             super().establish_connection(settings)
+
+    def without_database(self) -> NativeClient:
+        """Return another client, of the same user, in whatever database is his own."""
+        return NativeClient(*self._place, "", **self._options)
 
     def disconnect(self) -> None:
         """Close the connection, but not while another thread waits for an answer to it.
@@ -98,6 +139,24 @@ class NativeClient(Client):  # type: ignore[misc]
                 super().disconnect()
             finally:
                 self._in_use.release()
+
+    def _require_settings(self) -> None:
+        """Send from now on what this session has not as our statements need it. Raises: WrongConnection."""
+        revision = self.connection.server_info.used_revision
+        takes_all = revision >= defines.DBMS_MIN_REVISION_WITH_SETTINGS_SERIALIZED_AS_STRINGS
+        self.settings |= LOOKED_WITH if takes_all else {"extremes": LOOKED_WITH["extremes"]}
+        if not (wanted := self._unlike()):
+            return
+        self.settings |= wanted
+        try:
+            left = self._unlike()
+        except NotAllowed as error:
+            raise fixed(self.where, wanted, error) from None
+        if left:
+            raise fixed(self.where, left)
+
+    def _unlike(self) -> dict[str, str]:
+        return unlike(self._relied_on, self.execute(LOOK, {"names": tuple(self._relied_on)}))
 
     @contextmanager
     def _alone(self) -> Iterator[None]:
@@ -120,21 +179,30 @@ class NativeClient(Client):  # type: ignore[misc]
             connection.connect()
             connection.socket.settimeout(patience_s)
         except errors.ServerException as error:
-            field = _FIELD_OF_CODE.get(error.code, "host")
-            reason = f"the server at {self.address} refused: code {error.code}: {first_line(error.message)}"
-            raise UnusableConnection(self.where, field, reason) from None
+            raise self._refused_at_the_door(error) from None
         except UnicodeError as error:  # a label of more than 63 characters
-            raise UnusableConnection(self.where, "host", f"no name of a host: {error}") from None
+            raise WrongConnection(self.where, "host", f"no name of a host: {error}") from None
         except errors.NetworkError as error:
             raise UnusableConnection(self.where, "host or port", f"no connection: {_reason(error)}") from None
         except (*NO_ANSWER, errors.UnexpectedPacketFromServerError) as error:
             reason = (
                 f"{self.address} does not speak ClickHouse's native protocol ({_reason(error)}); "
-                "the native port is usually 9000 (9440 with TLS), 8123 is HTTP"
+                "the native port is usually 9000 (9440 with TLS), 8123 is HTTP; "
+                "servers of 2018 hang up so where the user may not use the database"
             )
             raise UnusableConnection(self.where, "port", reason) from None
         finally:
             connection.send_receive_timeout = patience_s
+
+    def _refused_at_the_door(self, error: errors.ServerException) -> ClickHouseError:
+        reason = f"the server at {self.address} refused: code {error.code}: {first_line(error.message)}"
+        if error.code == _UNKNOWN_DATABASE:
+            statement = f"CREATE DATABASE {quoted_database(self.database)}"
+            next_step = f"run {statement} as a user who may, or correct the field"
+            return NoDatabase(self.where, "schema", reason, next_step)
+        if field := _FIELD_OF_CODE.get(error.code):
+            return WrongConnection(self.where, field, reason)
+        return UnusableConnection(self.where, "host", reason)
 
 
 def insert_rows(
@@ -161,6 +229,21 @@ def quoted(identifier: str) -> str:
     if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]{0,199}", identifier):
         raise ValueError(f"{identifier!r} is not a table or column name")
     return f"`{identifier}`"
+
+
+def quoted_database(name: str) -> str:
+    """Return the name of a database in backquotes: any text, as a server takes it.
+
+    Raises: ValueError for an empty one, and one with a NUL.
+    """
+    if not name or "\0" in name:
+        raise ValueError(f"{name!r} is no name of a database")
+    return in_backquotes(name)
+
+
+def in_backquotes(name: str) -> str:
+    """Return any name as SQL writes it."""
+    return "`{}`".format(name.replace("\\", "\\\\").replace("`", "\\`"))
 
 
 def _reason(error: BaseException) -> str:

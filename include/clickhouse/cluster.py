@@ -13,8 +13,16 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple
 
-from include.clickhouse.client import ClickHouse, NativeClient, quoted
-from include.clickhouse.errors import CLEAR_LOAD, ClickHouseError, DayMismatch, UnusableConnection
+from include.clickhouse.client import ClickHouse, NativeClient, quoted, quoted_database
+from include.clickhouse.errors import (
+    CLEAR_LOAD,
+    ClickHouseError,
+    DayMismatch,
+    UnusableConnection,
+    WrongConnection,
+)
+from include.clickhouse.settings import RELIED_ON
+from include.errors import facts_of
 from include.staging.tables import StagedTable
 from include.staging.units import PartitionValue, Unit
 
@@ -24,6 +32,12 @@ REPLICA_WAIT_S = 60
 # Writes are over when they are on the shard, subqueries see all shards, and what is written twice is there
 # twice: of two equal blocks the second is the newest again, which counts where the last insert does.
 _SETTINGS = {"insert_distributed_sync": 1, "distributed_product_mode": "global", "insert_deduplicate": 0}
+_RELIED_ON = {  # 26 has more names for the last of these
+    **RELIED_ON,
+    "async_insert_deduplicate": "0",
+    "deduplicate_insert": "disable",
+    "deduplicate_insert_select": "disable",
+}
 _REPLICATED = re.compile(r"^Replicated(?P<kind>\w*MergeTree)\('[^']*', '[^']*'(, )?")
 
 
@@ -49,9 +63,10 @@ class ClusterClient(NativeClient):
         self, where: str, host: str, port: int, database: str, *, cluster: str, **options: Any
     ) -> None:
         options["settings"] = (options.get("settings") or {}) | _SETTINGS
+        options.setdefault("relied_on", _RELIED_ON)
         super().__init__(where, host, port, database, **options)
         self.cluster, self.left_out = cluster, set[Node]()
-        self._connection_name, self._options = where, options
+        self._connection_name = where
         self._nodes: tuple[Node, ...] = ()
         self._unit: Unit | None = None
         self._shard = 0
@@ -70,7 +85,7 @@ class ClusterClient(NativeClient):
             if not self._nodes:
                 known = ", ".join(sorted({cluster for cluster, *_ in rows})) or "none"
                 reason = f"the server at {self.address} knows no cluster {self.cluster!r}; it knows: {known}"
-                raise UnusableConnection(self.where, "extra.cluster", reason)
+                raise WrongConnection(self.where, "extra.cluster", reason)
         return self._nodes
 
     def client_of(self, node: Node, database: str = "") -> NativeClient:
@@ -97,7 +112,8 @@ class ClusterClient(NativeClient):
         holders = {shard: table for shard, table in held.items() if table}
         if len(holders) > 1:
             reason = f"its rows are on shards {', '.join(map(str, holders))}, but it lies on one"
-            surplus = f"ALTER TABLE {self.database}_shard.<table> DROP PARTITION {unit.partition!r}"
+            rows = quoted_database(f"{self.database}_shard")
+            surplus = f"ALTER TABLE {rows}.<table> DROP PARTITION {unit.partition!r}"
             next_step = f"run {surplus} on all of these shards but the right one, then {CLEAR_LOAD}"
             raise DayMismatch(
                 self._connection_name, ", ".join(set(holders.values())), unit.name, reason, next_step
@@ -120,6 +136,7 @@ class ClusterClient(NativeClient):
     def _take_over(self, there: NativeClient) -> None:
         self.disconnect()
         self.connection, self.connections = there.connection, there.connections
+        self.settings, self._looked_at = there.settings, there._looked_at  # noqa: SLF001 - of our own kind
         self.address, self.where = there.address, there.where
 
     def _answering(self, shard: int) -> Iterator[NativeClient]:
@@ -135,9 +152,10 @@ class ClusterClient(NativeClient):
                 continue
             yield there
         if len(down) == len(replicas):
-            reason = f"no server of shard {shard} answers ({'; '.join(map(str, replicas))}): {down[-1]}"
+            servers = "; ".join(map(str, replicas))
+            reason = f"no server of shard {shard} answers ({servers}): {facts_of(down[-1])}"
             next_step = "start one of them, or can this worker not reach it by that name and port?"
-            raise UnusableConnection(self._connection_name, "extra.cluster", f"{reason}. Next: {next_step}")
+            raise UnusableConnection(self._connection_name, "extra.cluster", reason, next_step)
 
     def _held(self, shard: int, tables: Iterable[StagedTable], unit: Unit) -> str | None:
         """Return a table of which the shard has rows of the unit, None where it has none.
@@ -153,7 +171,7 @@ class ClusterClient(NativeClient):
                             return table
                 except ClickHouseError as error:
                     log.warning("%s: it may be behind the other replicas: %s", server.where, error)
-                    behind = f"not all that there is of it may be there yet: {error}"
+                    behind = f"not all that there is of it may be there yet: {facts_of(error)}"
                 else:
                     return None
         next_step = f"start the other servers of shard {shard}, or see system.replication_queue of this one"
@@ -170,7 +188,7 @@ def connect_to_unit(clickhouse: ClickHouse, tables: Iterable[StagedTable], unit:
 def rows_of(clickhouse: ClickHouse, table: str) -> str:
     """Return the quoted name of the table that holds what rows of `table` the connected server has."""
     is_cluster = isinstance(clickhouse, ClusterClient)
-    return f"{quoted(rows_database(clickhouse))}.{quoted(table)}" if is_cluster else quoted(table)
+    return f"{quoted_database(rows_database(clickhouse))}.{quoted(table)}" if is_cluster else quoted(table)
 
 
 def rows_database(clickhouse: ClickHouse) -> str:

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import re
 
+from attrs import define
 from clickhouse_migrations.connection import ClickhouseDriverConnection
 from clickhouse_migrations.migrator import Migrator, split_statement_tokens
 
-from include.clickhouse.client import quoted
+from include.clickhouse.client import quoted, quoted_database
 from include.clickhouse.cluster import ClusterClient
-from include.clickhouse.errors import COLUMN_IS_THERE, ClickHouseError, Refused, UnusableConnection
+from include.clickhouse.errors import COLUMN_IS_THERE, ClickHouseError, Refused, WrongConnection
 
 VERSIONS = "schema_versions"  # clickhouse-migrations' name for it
 _CREATE = re.compile(
@@ -25,15 +26,17 @@ _CREATE = re.compile(
 _ADD_COLUMN = re.compile(r"ALTER TABLE (?P<table>\w+) (?P<change>ADD COLUMN .+)")
 
 
+@define(slots=False)
 class NoClusterForm(ClickHouseError):
     """A migration has a statement that we cannot turn into one for a cluster. Attributes: statement."""
 
-    def __init__(self, statement: str) -> None:
-        super().__init__(statement)
-        self.statement = statement
+    statement: str
 
     def __str__(self) -> str:
-        return f"no form for a cluster is known of {self.statement[:200]!r}: add it to cluster_ddl.py"
+        return (
+            f"no form for a cluster is known of {self.statement[:200]!r}. Next: write the migration as those "
+            "before it are, or add the form to include/clickhouse/cluster_ddl.py"
+        )
 
 
 class ClusterMigrations(ClickhouseDriverConnection):  # type: ignore[misc]
@@ -70,7 +73,7 @@ def cluster_forms(statement: str, cluster: str, database: str) -> list[str]:
     Raises: NoClusterForm.
     """
     plain = _one_line(statement)
-    if re.match(r"CREATE (DATABASE|TABLE) IF NOT EXISTS \S+ ON CLUSTER ", plain):
+    if re.match(r"CREATE (DATABASE|TABLE) IF NOT EXISTS .+? ON CLUSTER ", plain):
         return [plain]
     if plain == f'OPTIMIZE TABLE "{VERSIONS}" FINAL':
         return []  # tidiness only, and it needs the replica that leads
@@ -79,7 +82,7 @@ def cluster_forms(statement: str, cluster: str, database: str) -> list[str]:
     if found := _ADD_COLUMN.fullmatch(plain):  # 18.16 takes no ON CLUSTER for Distributed tables
         databases = (f"{database}_shard", database)  # in the order that leaves readers no gap
         table, change = quoted(found["table"]), found["change"]
-        return [f"ALTER TABLE {quoted(each)}.{table} {change}" for each in databases]
+        return [f"ALTER TABLE {quoted_database(each)}.{table} {change}" for each in databases]
     raise NoClusterForm(plain)
 
 
@@ -94,18 +97,20 @@ def require_servers(clickhouse: ClusterClient) -> None:
             macros = dict(server.execute("SELECT macro, substitution FROM system.macros"))
             if missing := {"shard", "replica"} - macros.keys():
                 reason = f"macro {min(missing)} is not in its configuration"
-                raise UnusableConnection(server.where, "extra.cluster", reason)
+                next_step = "add the macros shard and replica to that server's configuration"
+                raise WrongConnection(server.where, "extra.cluster", reason, next_step)
             shard_macros.setdefault(node.shard, set()).add(macros["shard"])
     each = [name for names in shard_macros.values() for name in names]
     if len(each) != len(set(each)) or len(each) != len(shard_macros):
         reason = f"one macro shard for each shard is needed, and it is {shard_macros} by shard_num"
-        raise UnusableConnection(clickhouse.where, "extra.cluster", reason)
+        next_step = "correct the macros in the servers' configuration"
+        raise WrongConnection(clickhouse.where, "extra.cluster", reason, next_step)
 
 
 def cluster_migrator(clickhouse: ClusterClient) -> Migrator:
     """Return what migrates a cluster; its databases and its table of migrations are there.
 
-    Raises: UnusableConnection for a database with tables of one server; ClickHouseError.
+    Raises: WrongConnection for a database with tables of one server; ClickHouseError.
     """
     clickhouse.nodes()
     found = clickhouse.execute(
@@ -113,17 +118,20 @@ def cluster_migrator(clickhouse: ClusterClient) -> Migrator:
         {"database": clickhouse.database, "table": VERSIONS},
     )
     if found and not found[0][0].startswith("Replicated"):
-        reason = f"database {clickhouse.database} has tables that were made without a cluster: name another"
-        raise UnusableConnection(clickhouse.where, "schema", reason)
+        reason = f"database {clickhouse.database} has tables that were made without a cluster"
+        raise WrongConnection(clickhouse.where, "schema", reason, "name another database")
     if found:
         clickhouse.catch_up(quoted(VERSIONS))
     # Every server, of every shard, has all of it.
-    place = f"'/clickhouse/tables/all/{clickhouse.database}/{VERSIONS}', '{{shard}}-{{replica}}'"
+    all_have_it = _literal(f"/clickhouse/tables/all/{clickhouse.database}/{VERSIONS}")
+    place = f"{all_have_it}, '{{shard}}-{{replica}}'"
     connection = ClusterMigrations(clickhouse)
     migrator = Migrator(connection, migrations_table_engine=f"ReplicatedMergeTree({place})")
     if not found:  # ON CLUSTER waits for all servers, so only where there is something to do
         for name in (clickhouse.database, f"{clickhouse.database}_shard"):
-            database = f"CREATE DATABASE IF NOT EXISTS {quoted(name)} ON CLUSTER `{clickhouse.cluster}`"
+            database = (
+                f"CREATE DATABASE IF NOT EXISTS {quoted_database(name)} ON CLUSTER `{clickhouse.cluster}`"
+            )
             connection.command(database)
         migrator.init_schema(clickhouse.cluster)
     return migrator
@@ -131,16 +139,20 @@ def cluster_migrator(clickhouse: ClusterClient) -> Migrator:
 
 def _create(found: re.Match[str], cluster: str, database: str) -> list[str]:
     table, rows = quoted(found["table"]), f"{database}_shard"
-    place = f"'/clickhouse/tables/{{shard}}/{rows}/{found['table']}', '{{replica}}'"
+    place = _literal(f"/clickhouse/tables/{{shard}}/{rows}/{found['table']}") + ", '{replica}'"
     arguments = ", ".join(filter(None, (place, found["version"])))
     spread = f", cityHash64({found['key']})" if found["replacing"] else ""
     create, columns = "CREATE TABLE IF NOT EXISTS", f"ON CLUSTER `{cluster}` ({found['columns']})"
     engine = f"Replicated{found['replacing'] or ''}MergeTree({arguments}){found['partition'] or ''}"
-    distributed = f"Distributed('{cluster}', '{rows}', '{found['table']}'{spread})"
+    distributed = f"Distributed('{cluster}', {_literal(rows)}, '{found['table']}'{spread})"
     return [
-        f"{create} {quoted(rows)}.{table} {columns} ENGINE = {engine} ORDER BY ({found['key']})",
-        f"{create} {quoted(database)}.{table} {columns} ENGINE = {distributed}",
+        f"{create} {quoted_database(rows)}.{table} {columns} ENGINE = {engine} ORDER BY ({found['key']})",
+        f"{create} {quoted_database(database)}.{table} {columns} ENGINE = {distributed}",
     ]
+
+
+def _literal(text: str) -> str:
+    return "'{}'".format(text.replace("\\", "\\\\").replace("'", "\\'"))
 
 
 def _one_line(statement: str) -> str:

@@ -9,9 +9,10 @@ from __future__ import annotations
 import os
 import re
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from itertools import chain
 from pathlib import Path
+from shutil import disk_usage
 from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar
 
 from clickhouse_driver.block import ColumnOrientedBlock, RowOrientedBlock
@@ -21,11 +22,20 @@ from clickhouse_driver.client import Client
 from clickhouse_driver.connection import ServerInfo
 from clickhouse_driver.context import Context
 from clickhouse_driver.streams.native import BlockInputStream, BlockOutputStream
-from clickhouse_driver.util.escape import escape_params
+from clickhouse_driver.util.escape import escape_param, escape_params
 from filelock import FileLock, Timeout
 
-from include.clickhouse.client import quoted
-from include.clickhouse.errors import ClientShared, EngineBusy, Refused, UnusableConnection, first_line
+from include.clickhouse.client import in_backquotes, quoted_database
+from include.clickhouse.errors import (
+    ClientShared,
+    EngineBusy,
+    Refused,
+    UnusableConnection,
+    WrongConnection,
+    first_line,
+    refused,
+)
+from include.clickhouse.settings import LOOK, LOOKED_WITH, RELIED_ON, changes_settings, unlike
 
 if TYPE_CHECKING:
     from chdb.state.sqlitelike import Connection
@@ -35,9 +45,14 @@ _BUFFER_BYTES = 1 << 20
 _INSERT = re.compile(
     r"\s*(?P<head>INSERT\s+INTO\s+(?P<table>\S+)\s*\((?P<columns>[^()]*)\))\s*VALUES\s*;?\s*", re.IGNORECASE
 )
+_DEFINITION = re.compile(
+    r"(?:\s|--[^\n]*\n|/\*.*?\*/)*(?:CREATE|ALTER|RENAME|EXCHANGE|ATTACH|REPLACE)\b",
+    re.IGNORECASE | re.DOTALL,
+)
 _CODE = re.compile(r"Code: (\d+)\. ")
+_ROOM_BYTES = 1 << 20  # what the engine itself wants to be free before it takes rows
 
-_NO_SUCH_COLUMN = 16
+_NO_SUCH_COLUMN, _CUT_RESULT, _DISK_FULL = 16, 33, 243
 T = TypeVar("T")
 ColumnType = tuple[str, str]
 
@@ -48,14 +63,25 @@ class EmbeddedClient:
     The engine takes one process at a time, so a lock file beside the directory makes the others wait. In a
     process it takes one path at a time; none where it was open when the process was forked: such a process
     has to end by os._exit(), as multiprocessing's do. Threads are served one after the other.
+
+    Args: settings, of the session; relied_on, those that statements rely on, whatever `settings` say.
     """
 
     is_server = False
     _opened_by: ClassVar[int] = 0  # a process
 
-    def __init__(self, where: str, path: str | Path, database: str, wait_s: float = ENGINE_WAIT_S) -> None:
+    def __init__(
+        self,
+        where: str,
+        path: str | Path,
+        database: str,
+        wait_s: float = ENGINE_WAIT_S,
+        *,
+        settings: Mapping[str, object] | None = None,
+        relied_on: Mapping[str, str] = RELIED_ON,
+    ) -> None:
         self.where, self.path, self.database = where, Path(path), database
-        self._wait_s = wait_s
+        self._wait_s, self._settings, self._relied_on = wait_s, settings or {}, relied_on
         self._lock = FileLock(f"{self.path}.lock", thread_local=False)
         self._opening = threading.Lock()
         self._engine_connection: Connection | None = None
@@ -123,37 +149,81 @@ class EmbeddedClient:
             engine = Connection(str(self.path))
         except RuntimeError as error:  # such as another path that is open
             raise UnusableConnection(self.where, "extra.path", first_line(str(error))) from None
-        engine.query(f"CREATE DATABASE IF NOT EXISTS {quoted(self.database)}")
-        engine.query(f"USE {quoted(self.database)}")
+        try:
+            self._refusals_named(lambda: self._enter_database(engine))
+        except BaseException:
+            engine.close()
+            raise
         return engine
+
+    def _enter_database(self, engine: Connection) -> None:
+        database = quoted_database(self.database)
+        if engine.query(f"EXISTS DATABASE {database}", "TSV").data().strip() != "1":
+            self._require_room()
+            engine.query(f"CREATE DATABASE IF NOT EXISTS {database}")
+        engine.query(f"USE {database}")
+        try:
+            self._set(engine, self._settings)
+        except RuntimeError as error:
+            raise WrongConnection(self.where, "extra.settings", first_line(str(error))) from None
+        self._require_settings(engine)
+
+    def _require_settings(self, engine: Connection) -> None:
+        if not self._relied_on:
+            return
+        look = LOOK % escape_params({"names": tuple(self._relied_on)}, self._context)
+        self._set(engine, LOOKED_WITH)
+        found = (line.split("\t") for line in engine.query(look, "TSVRaw").data().splitlines())
+        self._set(engine, unlike(self._relied_on, ((name, value) for name, value in found)))
+
+    def _set(self, engine: Connection, settings: Mapping[str, object]) -> None:
+        for name, value in settings.items():
+            text = str(int(value)) if isinstance(value, bool) else str(value)
+            engine.query(f"SET {in_backquotes(name)} = {escape_param(text, self._context)}")
+
+    def _require_room(self) -> None:
+        """Refuse to write a definition to a full disk.
+
+        The engine would write an empty one, say nothing, and could not be opened any more.
+        """
+        if (free := disk_usage(self.path).free) < _ROOM_BYTES:
+            raise Refused(self.where, _DISK_FULL, f"{free} bytes are free on the disk of {self.path}")
 
     def _acquire_directory(self) -> None:
         try:
-            quoted(self.database)
+            quoted_database(self.database)
             self.path.parent.mkdir(parents=True, exist_ok=True)
             self._lock.acquire(timeout=self._wait_s)
         except ValueError as error:
-            raise UnusableConnection(self.where, "schema", str(error)) from None
+            raise WrongConnection(self.where, "schema", str(error)) from None
         except Timeout:
             raise EngineBusy(self.where, str(self.path), self._wait_s) from None
+        except (FileExistsError, NotADirectoryError, PermissionError) as error:
+            raise WrongConnection(self.where, "extra.path", str(error)) from None
         except OSError as error:
             raise UnusableConnection(self.where, "extra.path", str(error)) from None
 
     def _select(self, query: str) -> tuple[list[ColumnType], list[Any]]:
+        if _DEFINITION.match(query) and self._engine():
+            self._require_room()
         data = self._refusals_named(lambda: self._engine().query(query, "Native").bytes())
+        if changes_settings(query):
+            self._require_settings(self._engine())
         blocks = list(self._blocks(data))
         return (blocks[0].columns_with_types if blocks else []), [b for b in blocks if b.num_rows]
 
     def _blocks(self, data: bytes) -> Iterable[Any]:
         chunks = iter([data])
-        stream = BlockInputStream(
-            CompressedBufferedReader(lambda: next(chunks, b""), _BUFFER_BYTES), self._context
-        )
-        while True:
+        reader = CompressedBufferedReader(lambda: next(chunks, b""), _BUFFER_BYTES)
+        stream, ended = BlockInputStream(reader, self._context), not data
+        while not ended:
             try:
                 yield stream.read()
             except EOFError:
-                return
+                raise Refused(
+                    self.where, _CUT_RESULT, "the result is cut, or has a FORMAT of its own"
+                ) from None
+            ended = reader.position == reader.current_buffer_size
 
     def _insert(self, query: str, rows: Any, *, columnar: bool) -> int:
         statement = _INSERT.fullmatch(query)
@@ -173,21 +243,25 @@ class EmbeddedClient:
         else:
             block = RowOrientedBlock(columns_types, list(rows))
         if block.num_rows:
-            self._refusals_named(lambda: self._send(statement["head"], self._as_native(block)))
+            self._send(statement["head"], block)
         return int(block.num_rows)
 
-    def _as_native(self, block: Any) -> Chunks:
-        chunks = Chunks()
-        writer = CompressedBufferedWriter(chunks, _BUFFER_BYTES)
-        BlockOutputStream(writer, self._context).write(block)
-        writer.write_into_stream()
-        return chunks
+    def _send(self, head: str, block: Any) -> None:
+        """Insert a block by way of a file in memory.
 
-    def _send(self, head: str, chunks: Chunks) -> None:
-        with self._engine().send_insert(head, "Native") as insert:
-            for chunk in chunks:
-                insert.append(chunk)
-            insert.finish()
+        chDB's own send_insert() raises nothing where the engine refuses to commit, and returns the rows
+        that it was given; a statement that selects raises.
+        """
+        names = ", ".join(in_backquotes(name) for name, _ in block.columns_with_types)
+        # Told, not inferred: the engine remembers what it has inferred of a path.
+        structure = ", ".join(f"{in_backquotes(name)} {kind}" for name, kind in block.columns_with_types)
+        with os.fdopen(os.memfd_create("insert"), "wb") as file:
+            writer = CompressedBufferedWriter(file, _BUFFER_BYTES)
+            BlockOutputStream(writer, self._context).write(block)
+            writer.write_into_stream()
+            file.flush()
+            bound = {"path": f"/proc/self/fd/{file.fileno()}", "structure": structure}
+            self.execute(f"{head} SELECT {names} FROM file(%(path)s, 'Native', %(structure)s)", bound)
 
     def _refusals_named(self, statement: Callable[[], T]) -> T:
         try:
@@ -195,15 +269,7 @@ class EmbeddedClient:
         except RuntimeError as error:
             code = _CODE.search(str(error))
             reason = str(error)[code.end() :] if code else str(error)
-            raise Refused(self.where, int(code[1]) if code else 0, first_line(reason)) from None
-
-
-class Chunks(list[bytes]):
-    """Collects what the driver writes."""
-
-    def write(self, chunk: bytes) -> None:
-        """Keep a copy: the driver uses its buffer again."""
-        self.append(bytes(chunk))
+            raise refused(self.where, int(code[1]) if code else 0, first_line(reason)) from None
 
 
 def _native_format_context() -> Context:

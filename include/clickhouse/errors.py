@@ -8,7 +8,10 @@ from __future__ import annotations
 import re
 from datetime import date
 
+from attrs import define
 from clickhouse_driver.errors import Error
+
+from include.errors import PermanentError
 
 CLEAR_LOAD = "clear task load with all after it"  # the next step of a table that a run has staged
 
@@ -18,23 +21,32 @@ class ClickHouseError(Error):  # type: ignore[misc]
 
     where: str
 
-    def __init__(self, *facts: object) -> None:
-        super().__init__()
-        self.args = facts  # the driver's base keeps one argument; pickling needs them all
 
-
+@define(slots=False)
 class UnusableConnection(ClickHouseError):
     """The server cannot be used with these settings, and nothing was sent to it.
 
-    Attributes: where; field of the Airflow connection to look at; reason.
+    Attributes: where; field of the Airflow connection to look at; reason; next_step, what to do where that is
+    more than to correct the field.
     """
 
-    def __init__(self, where: str, field: str, reason: str) -> None:
-        super().__init__(where, field, reason)
-        self.where, self.field, self.reason = where, field, reason
+    where: str
+    field: str
+    reason: str
+    next_step: str = "correct the connection, or start the server that it names"
 
     def __str__(self) -> str:
-        return f"{self.where}, field {self.field}: {self.reason}"
+        return f"{self.where}, field {self.field}: {self.reason}. Next: {self.next_step}"
+
+
+@define(slots=False)
+class WrongConnection(UnusableConnection, PermanentError):
+    """The field has to be corrected: no retry helps. Attributes: as of UnusableConnection."""
+
+
+@define(slots=False)
+class NoDatabase(WrongConnection):
+    """The server does not know the database. Attributes: as of UnusableConnection."""
 
 
 COLUMN_IS_THERE = (15, 44)  # of 26.9, of 18.16
@@ -43,17 +55,22 @@ _NO_SERVER_OF_SHARD = 279
 # What to do about a refusal, by the server's code.
 # Source: https://github.com/ClickHouse/ClickHouse/blob/master/src/Common/ErrorCodes.cpp
 _SCHEMA = "a table is not as the migrations made it: clear task tables, or undo what was changed by hand"
-_DISK = "free space on the server's disk; nothing is lost, the task may be run again"
+_DISK = (
+    "free space on the server's disk, or on that of extra.path; nothing is lost, the task may be run again"
+)
 _KEEPER = "see whether ZooKeeper or Keeper is there, which Replicated tables need; the task may be run again"
 _LOGIN = "see whether the server still knows login and password of the connection; then run the task again"
 _RIGHTS = "give this user of the connection the right to do this"
 _STATEMENT = "correct the statement; if it is Stagehouse's, is the server of a version that the README names?"
+_SETTINGS = "let the profile of this user have the setting otherwise"
 _ANY = "the server's log tells more; the task may be run again"
+_NO_RIGHT = (164, 192, 193, 194, 291, 452, 497, 516)
 _NEXT_STEPS = {
     53: _STATEMENT,
     62: _STATEMENT,
     **dict.fromkeys((192, 193, 194, 516), _LOGIN),
     **dict.fromkeys((291, 497), _RIGHTS),
+    452: _SETTINGS,
     225: _KEEPER,
     242: _KEEPER,
     999: _KEEPER,
@@ -73,35 +90,49 @@ _NEXT_STEPS = {
 }
 
 
+@define(slots=False)
 class Refused(ClickHouseError):
     """The server answered with an error. Attributes: where; code; reason, its first line."""
 
-    def __init__(self, where: str, code: int, reason: str) -> None:
-        super().__init__(where, code, reason)
-        self.where, self.code, self.reason = where, code, reason
+    where: str
+    code: int
+    reason: str
 
     def __str__(self) -> str:
         next_step = _NEXT_STEPS.get(self.code, _ANY)
         return f"{self.where}: code {self.code}: {self.reason}. Next: {next_step}"
 
 
+@define(slots=False)
+class NotAllowed(Refused, PermanentError):
+    """The user of the connection lacks a right: no retry helps."""
+
+
+def refused(where: str, code: int, reason: str) -> Refused:
+    """Return the error of a server's answer. Args: as of Refused."""
+    return (NotAllowed if code in _NO_RIGHT else Refused)(where, code, reason)
+
+
+@define(slots=False)
 class OutcomeUnknown(ClickHouseError):
     """The connection broke after a statement was sent: it may have been carried out or not.
 
     Attributes: where; statement, its beginning; reason.
     """
 
-    def __init__(self, where: str, statement: str, reason: str) -> None:
-        super().__init__(where, statement, reason)
-        self.where, self.statement, self.reason = where, statement, reason
+    where: str
+    statement: str
+    reason: str
 
     def __str__(self) -> str:
         return (
             f"{self.where}: no answer to {self.statement!r} ({self.reason}); it may or may not have been "
-            "carried out. The server's log tells why it closed the connection (restart? memory? disk?)"
+            "carried out. Next: look in the server's log why it closed the connection (restart? memory? "
+            "disk?), then run the task again"
         )
 
 
+@define(slots=False)
 class ClientShared(ClickHouseError):
     """A client is used by two threads at once, or by a process forked from the one that opened it.
 
@@ -110,38 +141,44 @@ class ClientShared(ClickHouseError):
     Attributes: where; reason.
     """
 
-    def __init__(self, where: str, reason: str) -> None:
-        super().__init__(where, reason)
-        self.where, self.reason = where, reason
+    where: str
+    reason: str
 
     def __str__(self) -> str:
-        return f"{self.where}: {self.reason}: make a client for each thread, in each process after its fork"
+        return (
+            f"{self.where}: {self.reason}. Next: make a client for each thread, and in each process after "
+            "its fork"
+        )
 
 
+@define(slots=False)
 class EngineBusy(ClickHouseError):
     """Another process has the embedded engine open. Attributes: where; path; waited_s."""
 
-    def __init__(self, where: str, path: str, waited_s: float) -> None:
-        super().__init__(where, path, waited_s)
-        self.where, self.path, self.waited_s = where, path, waited_s
+    where: str
+    path: str
+    waited_s: float
 
     def __str__(self) -> str:
         return (
             f"{self.where}: the embedded engine at {self.path} serves one process at a time and was in use "
-            f"for {self.waited_s:.0f} s; find the process with: fuser {self.path}.lock"
+            f"for {self.waited_s:.0f} s. Next: end the process that has it (fuser {self.path}.lock), or wait "
+            "for it; the task may be run again"
         )
 
 
+@define(slots=False)
 class DayMismatch(ClickHouseError):
     """Rows in a table are not the rows that were staged.
 
     Attributes: where; table; unit, a day or the name of another one; reason; next_step.
     """
 
-    def __init__(self, where: str, table: str, unit: date | str, reason: str, next_step: str) -> None:
-        super().__init__(where, table, unit, reason, next_step)
-        self.where, self.table, self.unit = where, table, unit
-        self.reason, self.next_step = reason, next_step
+    where: str
+    table: str
+    unit: date | str
+    reason: str
+    next_step: str
 
     def __str__(self) -> str:
         unit = f"{'day' if isinstance(self.unit, date) else 'unit'} {self.unit}"

@@ -11,10 +11,16 @@ import stamina
 from include.clickhouse.client import ClickHouse
 from include.clickhouse.errors import CLEAR_LOAD, DayMismatch, OutcomeUnknown, UnusableConnection
 from include.clickhouse.fingerprint import Fingerprint, fingerprint
+from include.errors import PermanentError
 from include.staging.tables import StagedTable
 from include.staging.units import Unit
 
 ANSWER_WAIT_S = 120.0  # long enough for a server to restart
+
+
+def _may_pass(error: Exception) -> bool:
+    is_of_a_connection = isinstance(error, OutcomeUnknown | UnusableConnection)
+    return is_of_a_connection and not isinstance(error, PermanentError)
 
 
 @dataclass(frozen=True)
@@ -32,9 +38,7 @@ class Publication:
     check_lease: Callable[[], None] = lambda: None
     next_step: str = CLEAR_LOAD
 
-    @stamina.retry(
-        on=(OutcomeUnknown, UnusableConnection), attempts=None, timeout=ANSWER_WAIT_S, wait_max=10.0
-    )
+    @stamina.retry(on=_may_pass, attempts=None, timeout=ANSWER_WAIT_S, wait_max=10.0)
     def execute_until_confirmed(self, idempotent_statement: str, params: Any = None) -> None:
         """Run a statement until the server says that it is done: after a lost answer, once more.
 

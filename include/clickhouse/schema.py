@@ -5,44 +5,56 @@ from __future__ import annotations
 import logging
 from pathlib import Path
 
+from attrs import define
 from clickhouse_migrations.connection import ClickhouseDriverConnection
 from clickhouse_migrations.exceptions import MigrationException
 from clickhouse_migrations.migration import MigrationStorage
 from clickhouse_migrations.migrator import Migrator
 
-from include.clickhouse.client import ClickHouse
+from include.clickhouse.client import ClickHouse, NativeClient, quoted_database
 from include.clickhouse.cluster import ClusterClient
 from include.clickhouse.cluster_ddl import cluster_migrator
-from include.clickhouse.errors import COLUMN_IS_THERE, ClickHouseError, Refused, UnusableConnection
+from include.clickhouse.errors import (
+    COLUMN_IS_THERE,
+    ClickHouseError,
+    NoDatabase,
+    NotAllowed,
+    Refused,
+    UnusableConnection,
+    WrongConnection,
+)
 
 log = logging.getLogger(__name__)
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 
 
+@define(slots=False)
 class MigrationRefused(ClickHouseError):
     """The recorded migrations and the files disagree. Attributes: where; reason."""
 
-    def __init__(self, where: str, reason: str) -> None:
-        super().__init__(where, reason)
-        self.where, self.reason = where, reason
+    where: str
+    reason: str
 
     def __str__(self) -> str:
         return (
-            f"{self.where}: {self.reason}. A migration that ran is never edited: add a new file to "
-            f"{MIGRATIONS.name}/, or deploy the version of the project that wrote this schema"
+            f"{self.where}: {self.reason}. A migration that ran is never edited. Next: deploy the version of "
+            f"the project that wrote this schema, or undo the edit and add a new file to {MIGRATIONS.name}/"
         )
 
 
 def migrate(clickhouse: ClickHouse, migrations: Path = MIGRATIONS) -> list[int]:
     """Bring the tables up to the newest migration; return the versions that were applied now.
 
-    Safe to repeat, and to run from two workers at once: each statement of a migration does nothing where
-    its work is done, and a version that two workers recorded counts once.
+    The database is made where it is missing. Safe to repeat, and to run from two workers at once: each
+    statement of a migration does nothing where its work is done, and a version that two workers recorded
+    counts once.
 
     Recorded versions beyond the newest file are of a newer version of the project, which was rolled back:
     migrations only add, so this one works with the tables as they are.
     """
+    if isinstance(clickhouse, NativeClient):
+        make_database(clickhouse)
     try:
         migrator = _migrator(clickhouse)
         files = MigrationStorage(migrations).migrations()
@@ -57,6 +69,23 @@ def migrate(clickhouse: ClickHouse, migrations: Path = MIGRATIONS) -> list[int]:
     return [migration.version for migration in applied]
 
 
+def make_database(clickhouse: NativeClient) -> None:
+    """Make the connection's database where the server does not know it.
+
+    Raises: NoDatabase, with the statement to run, where the user may not; ClickHouseError.
+    """
+    try:
+        clickhouse.execute("SELECT 1")
+    except NoDatabase as missing:
+        with clickhouse.without_database() as elsewhere:
+            try:
+                elsewhere.execute(f"CREATE DATABASE IF NOT EXISTS {quoted_database(clickhouse.database)}")
+            except (NotAllowed, UnusableConnection) as error:
+                reason = f"{missing.reason}, and this user may not make it: {error.reason}"
+                raise NoDatabase(missing.where, missing.field, reason, missing.next_step) from None
+        log.info("%s: database %s is made", clickhouse.where, clickhouse.database)
+
+
 def _migrator(clickhouse: ClickHouse) -> Migrator:
     if isinstance(clickhouse, ClusterClient):
         return cluster_migrator(clickhouse)
@@ -65,8 +94,8 @@ def _migrator(clickhouse: ClickHouse) -> Migrator:
         "WHERE database = %(database)s AND name = 'loads' AND engine = 'Distributed'"
     )
     if clickhouse.execute(distributed, {"database": clickhouse.database}):
-        reason = f"is not set, and database {clickhouse.database} has the tables of a cluster: name that"
-        raise UnusableConnection(clickhouse.where, "extra.cluster", reason)
+        reason = f"is not set, and database {clickhouse.database} has the tables of a cluster"
+        raise WrongConnection(clickhouse.where, "extra.cluster", reason, "name that cluster")
     migrator = Migrator(_Connection(clickhouse))
     migrator.init_schema()
     return migrator

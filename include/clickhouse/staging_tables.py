@@ -15,6 +15,7 @@ import stamina
 from include.clickhouse.client import ClickHouse, quoted
 from include.clickhouse.cluster import ClusterClient, Node, each_server, local_engine, rows_of
 from include.clickhouse.errors import ClickHouseError, Refused
+from include.text import text_of
 
 log = logging.getLogger(__name__)
 
@@ -116,7 +117,7 @@ def _drop(clickhouse: ClickHouse, names: list[str]) -> None:
         "SELECT query FROM system.processes WHERE position(query, %(mark)s) > 0", {"mark": MARK}
     )
     for name in names:
-        if any(name in query for (query,) in running):
+        if any(name in text_of(query) for (query,) in running):
             log.warning("staging table %s stays for now: a query is still using it", name)
             continue
         try:

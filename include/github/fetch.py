@@ -15,9 +15,9 @@ from pydantic import JsonValue
 
 from include.github.api.client import GitHubClient
 from include.github.api.models import Repository
-from include.github.commits.checkpoint import CommitCheckpoint
+from include.github.commits.checkpoint import CommitCheckpoint, unseen_because
 from include.github.commits.source import CommitSource, FetchedRepository
-from include.github.errors import MostlyGone
+from include.github.errors import MostlyForbidden, MostlyGone, MostlyOdd
 from include.github.progress import Progress
 from include.github.rank import Ranking, require_request
 from include.github.request import TopRepositoriesRequest
@@ -31,7 +31,7 @@ from include.staging.manifest import Manifest, StagedBy, own_manifest, parts_are
 TASK = "fetch"  # of the DAG: what an error of its files says to clear
 TICK_S = 5.0
 # One or two of the top repositories may vanish between ranking and fetch; three, and most of all, do not.
-FEWEST_GONE = 3
+FEWEST_UNSEEN = 3
 ENOUGH_TO_JUDGE = 100  # repositories: a token that sees nothing is not to be tried on the rest of a long list
 READ_AHEAD = 500  # ranked repositories in memory: 100,000 take 1.35 times what 1,000 do (bench rank_memory)
 
@@ -65,7 +65,8 @@ async def fetch(
         `tick_s` seconds; what it raises (a lost lease) ends the fetch. verify: called
         before anything is staged, with the records of all repositories; returns what it cost. What it raises
         ends the fetch too.
-    Raises: WrongRanking; RateLimitedUntil; MostlyGone; whatever the source raises; BadRow; OSError.
+    Raises: WrongRanking; RateLimitedUntil; MostlyGone; MostlyForbidden; MostlyOdd; whatever the source
+        raises; BadRow; OSError.
     """
     require_request(ranking, request)
     manifest = own_manifest(directory, StagedBy(dag_id, run_id, request.day, TASK))
@@ -114,7 +115,7 @@ class _Fetching:
                     for _ in range(self._client.max_concurrent_requests):
                         workers.create_task(self._work())
                 watch.cancel()
-            self._refuse_mostly_gone()
+            self._refuse_mostly_unseen()
         except BaseExceptionGroup as failures:
             raise _first(failures) from None
         finally:
@@ -131,7 +132,7 @@ class _Fetching:
             except RateLimitedUntil as limit:
                 self._limited = max(limit, self._limited or limit, key=lambda limited: limited.until)
                 return
-            except MostlyGone:
+            except (MostlyGone, MostlyForbidden, MostlyOdd):
                 raise
             except HttpError as error:
                 log.error("%s failed, the fetch stops: %s", batch[0][1].full_name, error)  # noqa: TRY400
@@ -142,8 +143,8 @@ class _Fetching:
         await self._save(records)
         self._records.take(records)
         self._progress.done += len(records)
-        if any(record.outcome == "gone" for record in records):  # no other can make them most
-            self._refuse_mostly_gone()
+        if any(map(unseen_because, records)):  # no other can make them most
+            self._refuse_mostly_unseen()
 
     async def _next_batch(self) -> list[tuple[int, Repository]]:
         async with self._queueing:
@@ -161,24 +162,32 @@ class _Fetching:
 
     @property
     def _compared(self) -> int:
-        """How many repositories those not found are compared with."""
+        """How many repositories those that were not seen are compared with."""
         return max(self._records.finished, min(self._records.asked, ENOUGH_TO_JUDGE))
 
     @property
-    def _mostly_gone(self) -> bool:
-        """Tell whether most are not found: that is not their fault."""
-        gone = self._records.gone
-        return gone >= FEWEST_GONE and gone * 2 > self._compared
+    def _mostly_unseen(self) -> bool:
+        """Tell whether most are not found, forbidden or odd: that is not their fault."""
+        records = self._records
+        odd_of_all = records.unseen["odd"] if records.finished == records.asked else 0
+        pairs = ((records.unseen.total(), self._compared), (odd_of_all, records.with_commits))
+        return any(unseen >= FEWEST_UNSEEN and unseen * 2 > among for unseen, among in pairs)
 
-    def _refuse_mostly_gone(self) -> None:
-        if self._mostly_gone:
-            raise MostlyGone(self._records.gone, self._compared, self._records.first_gone().repo)
+    def _refuse_mostly_unseen(self) -> None:
+        if not self._mostly_unseen:
+            return
+        unseen, example = self._records.unseen, self._records.first_unseen().repo
+        if unseen["odd"] * 2 > unseen.total():
+            raise MostlyOdd(unseen["odd"], self._records.finished, example)
+        if unseen["forbidden"]:
+            raise MostlyForbidden(unseen["forbidden"], unseen["gone"], self._compared, example)
+        raise MostlyGone(unseen["gone"], self._compared, example)
 
     async def _end(self) -> None:
         if self._saves:
             await asyncio.wait(self._saves)
-        if self._mostly_gone:  # or the next try, with a better token, would believe them
-            await asyncio.to_thread(self._records.forget_gone)
+        if self._mostly_unseen:  # or the next try, with a better token, would believe them
+            await asyncio.to_thread(self._records.forget_unseen)
         self._progress.tell()
 
 
@@ -197,7 +206,7 @@ def _facts(
     totals = Counter(asdict(verifying))
     for record in records:
         outcomes[record.outcome] += 1
-        for name in ("commits", "outside", "cleaned", "requests", "retries", "points", "unchanged"):
+        for name in ("commits", "outside", "cleaned", "odd", "requests", "retries", "points", "unchanged"):
             totals[name] += getattr(record, name)
     return {
         "api": str(client.base_url),
@@ -210,6 +219,8 @@ def _facts(
         "commits": totals["commits"],
         "commits_outside_day": totals["outside"],
         "authors_cleaned": totals["cleaned"],
+        "repositories_odd": ranking.odd,
+        "commits_odd": totals["odd"],
         "requests": ranking.requests + totals["requests"],
         "retries": totals["retries"],
         "points": ranking.points + totals["points"],

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
+from attrs import define
+
 from include.errors import PermanentError
 from include.github.api.errors import GitHubError
 from include.github.request import Api
@@ -18,15 +20,16 @@ WINDOW = timedelta(hours=1)  # of the quotas of core and graphql
 RUN_TIME = timedelta(hours=22)  # of the 23 that a run has; the rest is for ranking, loading, publishing
 
 
+@define(slots=False)
 class PlanNeverFits(GitHubError, PermanentError):
     """What is to be asked takes longer than a run may. Attributes: plan, in words; hours; next_step."""
 
-    def __init__(self, plan: str, hours: int, next_step: str) -> None:
-        super().__init__(plan, hours, next_step)
-        self.plan, self.hours, self.next_step = plan, hours, next_step
+    plan: str
+    hours: int
+    next_step: str
 
     def __str__(self) -> str:
-        return f"{self.plan}. A run has {self.hours} h for it, so nothing is asked: {self.next_step}"
+        return f"{self.plan}. A run has {self.hours} h for it, so nothing is asked. Next: {self.next_step}"
 
 
 class Work(NamedTuple):

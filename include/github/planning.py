@@ -41,6 +41,8 @@ async def plan_commits(
         as GitHubClient.get; ClickHouseError; what `check_lease` raises.
     """
     api = options.chosen_api(has_token=client.has_token)
+    absent: str = await asyncio.to_thread(options.graphql_memory(directory).recall)
+    api = "rest" if absent else api
     records = await asyncio.to_thread(CommitCheckpoint, directory, ranking)
     left = records.asked - records.finished
     extra_pages = await asyncio.to_thread(extra_pages_of_a_repository, clickhouse)

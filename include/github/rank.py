@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import closing
 from datetime import UTC, date, datetime, time, timedelta
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, NonNegativeInt, ValidationError
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, NonNegativeInt, ValidationError
 
 from include.github.api.client import GitHubClient
 from include.github.api.models import Repository
@@ -27,6 +27,7 @@ from include.text import first_problem
 
 RANKING = "ranking.ndjson"
 OLDER_RANKING = "ranking.json"  # of versions that kept it as one JSON document
+TOLD = 10  # of many odd results
 TASK = "rank"  # of the DAG: what an error of its file says to clear
 
 log = logging.getLogger(__name__)
@@ -36,7 +37,7 @@ class RankingHeader(BaseModel):
     """The first line of a ranking.
 
     Attributes: request it answers; fetched_at, when stars were read; requests it took, points of GraphQL and
-    answers that were unchanged; count of repositories.
+    answers that were unchanged; count of repositories; odd, results that were left out.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -46,19 +47,20 @@ class RankingHeader(BaseModel):
     points: NonNegativeInt = 0
     unchanged: NonNegativeInt = 0
     count: NonNegativeInt
+    odd: NonNegativeInt = Field(default=0, exclude_if=lambda odd: not odd)  # no older version knows it
 
 
 class Ranking:
     """The ranked repositories, best first: the first has position 1. Each `for` reads the file anew.
 
     Attributes: path of the file; request it answers; fetched_at, when stars were read; requests it took,
-    points of GraphQL, and answers that were unchanged.
+    points of GraphQL, and answers that were unchanged; odd, results that were left out.
     """
 
     def __init__(self, path: StagingPath, header: RankingHeader) -> None:
         self.path, self._header = path, header
         self.request, self.fetched_at, self.requests = header.request, header.fetched_at, header.requests
-        self.points, self.unchanged = header.points, header.unchanged
+        self.points, self.unchanged, self.odd = header.points, header.unchanged, header.odd
 
     @property
     def day(self) -> date:
@@ -117,13 +119,16 @@ async def rank(
             # Where a page ends is told in another way by REST than by GraphQL.
             api, spend = f"{client.base_url} by {type(search).__name__}", client.retries.spend
             kept = CheckpointedSearch(search, directory, api, check_lease=allowed, spend=spend)
-            await LongList(kept, request.query, request.top, request.day, order, cost).read()
+            long = LongList(kept, request.query, request.top, request.day, order, cost)
+            await long.read()
+            odd = long.odd
         else:
             pages = client.bounds.pages
             short = ShortList(RestSearch(client), request.query, request.top, cost, allowed, pages)
             await short.read(order)
+            odd = short.odd
         _require_over(client, request, now)
-        ranking = await asyncio.to_thread(_save, directory / RANKING, request, now, cost, order)
+        ranking = await asyncio.to_thread(_save, directory / RANKING, request, now, cost, order, odd)
     if kept:
         await asyncio.to_thread(kept.forget)
     log.info("ranked %d repositories with %d requests", len(ranking), ranking.requests)
@@ -131,7 +136,12 @@ async def rank(
 
 
 def _save(
-    path: StagingPath, request: TopRepositoriesRequest, now: datetime, cost: RequestCost, order: Order
+    path: StagingPath,
+    request: TopRepositoriesRequest,
+    now: datetime,
+    cost: RequestCost,
+    order: Order,
+    odd: Collection[str],
 ) -> Ranking:
     count = min(request.top, order.names())
     if not count:
@@ -145,7 +155,10 @@ def _save(
         points=cost.points,
         unchanged=cost.unchanged,
         count=count,
+        odd=len(odd),
     )
+    for each in sorted(odd)[:TOLD]:
+        log.warning("a result of the search is odd, and not in the list: %s", each)
     return save_ranking(path, header, order.best(request.top))
 
 

@@ -10,9 +10,11 @@ from typing import Annotated, Literal, TypeVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
+from include.github.api.graphql_memory import GraphQLMemory
 from include.github.search.source import SEARCH_SHOWS
 from include.github.search.star_range import is_sorted, take_stars_out
 from include.params import BadParam, read_day, refuse_unknown_params
+from include.staging.files import StagingPath
 from include.text import safe_repr
 
 MAX_TOP = 100_000  # beyond SEARCH_SHOWS a list is read in slices; so many take 40 minutes at 27 searches each
@@ -91,6 +93,10 @@ class RunOptions(BaseModel):
         if self.api == "auto":
             return "graphql" if has_token else "rest"
         return self.api
+
+    def graphql_memory(self, directory: StagingPath) -> GraphQLMemory:
+        """Return what the run knows of GraphQL; where it was asked for by name, each try finds out anew."""
+        return GraphQLMemory(directory if self.api == "auto" else None)
 
     def verified(self, api: Api) -> int:
         """Return how many repositories to verify: none by REST, which is what GraphQL is compared with."""

@@ -12,6 +12,7 @@ from pydantic import JsonValue
 from include.clickhouse.client import ClickHouse, insert_rows, quoted
 from include.clickhouse.cluster import await_replicas
 from include.clickhouse.errors import Refused
+from include.errors import facts_of
 from include.github.plan import COMMITS_PER_PAGE, Plan
 from include.github.tables import OUTCOMES
 from include.staging.manifest import Manifest
@@ -143,7 +144,9 @@ def _write(clickhouse: ClickHouse, row: RecordedRun, check_lease: Callable[[], N
     except Refused as error:
         if error.code != _UNKNOWN_TABLE:
             raise
-        log.warning("%s. This run began before the table was made: what it costs is not kept", error)
+        log.warning(
+            "%s. This run began before the table was made: what it costs is not kept", facts_of(error)
+        )
         return
     await_replicas(clickhouse, RUNS)
 

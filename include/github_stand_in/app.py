@@ -12,7 +12,7 @@ from aiohttp import web
 from include.github_stand_in.answers import Answer
 from include.github_stand_in.dataset import Dataset
 from include.github_stand_in.faults import Fault, Faults
-from include.github_stand_in.gateway import Gateway, resource_of
+from include.github_stand_in.gateway import Gateway, resource_of, token_of
 from include.github_stand_in.quota import ANONYMOUS, WITH_TOKEN, Quota
 from include.github_stand_in.request_log import LoggedRequest, RequestLog
 
@@ -65,7 +65,7 @@ async def _handle(request: web.Request) -> web.StreamResponse:
     log = request.app[REQUEST_LOG]
     at_s, in_flight, status = asyncio.get_running_loop().time(), log.arrive(), 0
     try:
-        fault = request.app[FAULTS].take(request.path_qs)
+        fault = request.app[FAULTS].take(request.path_qs, token_of(request))
         delay_s = request.app[LATENCY_S] + (fault.delay_s if fault else 0.0)
         if delay_s:
             await asyncio.sleep(delay_s)

@@ -27,6 +27,7 @@ class Fault:
         cut_to: announce the whole body, send this many bytes of it, close the connection.
         reset: where the connection is closed, reset it, as a server does that died.
         drip_s: send a blank, wait so many seconds, and so on: a body without an end.
+        token: hits only requests that carry it; None: those of any token, and of none.
     """
 
     url: str
@@ -40,6 +41,7 @@ class Fault:
     cut_to: int | None = None
     reset: bool = False
     drip_s: float | None = None
+    token: str | None = None
 
     def rewrite(self, body: bytes) -> bytes:
         """Return the body to send instead of the true one."""
@@ -65,10 +67,10 @@ class Faults:
         self._script.clear()
         self._seen.clear()
 
-    def take(self, path_qs: str) -> Fault | None:
-        """Count the request and return the fault that it meets, if any."""
+    def take(self, path_qs: str, token: str | None = None) -> Fault | None:
+        """Count the request and return the fault that it meets, if any. Args: token: that it carries."""
         for index, fault in enumerate(self._script):
-            if re.search(fault.url, path_qs) is None:
+            if re.search(fault.url, path_qs) is None or fault.token not in (None, token):
                 continue
             self._seen[index] += 1
             hits = self._seen[index] - fault.after

@@ -85,9 +85,9 @@ class Gateway:
             return no_user_agent()
         if version not in API_VERSIONS:
             return unknown_version(version)
-        if _token(request) in self._revoked:
+        if token_of(request) in self._revoked:
             return bad_credentials()
-        return token_needed() if self._is_query(request) and _token(request) is None else None
+        return token_needed() if self._is_query(request) and token_of(request) is None else None
 
     def _is_query(self, request: web.Request) -> bool:
         return self._graphql is not None and request.method == hdrs.METH_POST and request.path in GRAPHQL
@@ -130,7 +130,7 @@ class Gateway:
         return Answer(200, json_body(body))
 
     def _holder(self, request: web.Request) -> Holder:
-        token = _token(request)
+        token = token_of(request)
         if token is None or token in self._revoked:
             return Holder(request.remote or "an unknown address", has_token=False)
         return Holder(token, has_token=True)
@@ -150,7 +150,7 @@ def resource_of(request: web.Request) -> Resource:
     return "search" if request.path.startswith("/search/") else "core"
 
 
-def _token(request: web.Request) -> str | None:
+def token_of(request: web.Request) -> str | None:
     """Return the token of an Authorization header, whatever its scheme."""
     return request.headers.get(hdrs.AUTHORIZATION, "").rpartition(" ")[2] or None
 

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from attrs import define
+
 from include.text import safe_repr
 
 _NAME = re.compile(r"[A-Za-z0-9._-]{1,100}")
@@ -16,19 +18,22 @@ FIRST_YEAR, LAST_YEAR = 1970, 2099
 _SHA = re.compile(r"[0-9a-f]{40}")
 
 
+@define(slots=False)
 class RecordingError(ValueError):
     """A recording cannot be read.
 
     Attributes: file; line, from 1, 0 for the file as a whole; column, "" for the whole line; problem.
     """
 
-    def __init__(self, file: str, line: int, column: str, problem: str) -> None:
-        super().__init__(file, line, column, problem)
-        self.file, self.line, self.column, self.problem = file, line, column, problem
+    file: str
+    line: int
+    column: str
+    problem: str
 
     def __str__(self) -> str:
         place = f"{self.file}, line {self.line}" if self.line else self.file
-        return f"{place}, column {self.column}: {self.problem}" if self.column else f"{place}: {self.problem}"
+        column = f", column {self.column}" if self.column else ""
+        return f"{place}{column}: {self.problem}. Next: correct the recording, or start without it"
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,13 +4,16 @@ HttpError
  ├ AnswerError ── Transient, and the kinds that an API adds
  ├ RateLimitedUntil, LimitNeverLifts
  ├ RequestFailed, RetryBudgetSpent, RequestOutcomeUnknown, RequestNotSent
- └ ForeignOrigin, TooManyRedirects
+ ├ ForeignOrigin, TooManyRedirects
+ └ ProxyRefused, Untrusted
 """
 
 from __future__ import annotations
 
 from datetime import datetime
 from typing import ClassVar
+
+from attrs import define
 
 from include.errors import PermanentError
 
@@ -19,23 +22,25 @@ class HttpError(Exception):
     """Base of all errors of an API that is asked by HTTP."""
 
 
+@define(slots=False)
 class AnswerError(HttpError):
     """The API answered, but not with what was asked for.
 
     Attributes: url; status, the HTTP status; detail, what the answer says; request_id, the API's own name of
-    the request, which its support asks for.
+    the request, which its support asks for. Of a kind: what, in words; next_step.
     """
 
+    url: str
+    status: int
+    detail: str
+    request_id: str = ""
     what: ClassVar[str] = "unexpected answer"
-    next_step: ClassVar[str] = ""
-
-    def __init__(self, url: str, status: int, detail: str, request_id: str = "") -> None:
-        super().__init__(url, status, detail, request_id)
-        self.url, self.status, self.detail, self.request_id = url, status, detail, request_id
+    next_step: ClassVar[str] = "see whether the API is well, then run the task again"
 
     def __str__(self) -> str:
         request = f" [request id {self.request_id}]" if self.request_id else ""
-        return f"{self.url}: {self.status}, {self.what}: {self.detail}{request}{self.next_step}"
+        facts = f"{self.url}: {self.status}, {self.what}: {self.detail}{request}"
+        return f"{facts}. Next: {self.next_step}"
 
 
 class Transient(AnswerError):
@@ -44,30 +49,35 @@ class Transient(AnswerError):
     what = "not a usable answer"
 
 
+@define(slots=False)
 class RateLimitedUntil(HttpError):
     """The API is not to be asked before `until`, and that is too long to sleep.
 
     Attributes: resource, whose limit it is, or "all"; until, aware, by our clock; reason.
     """
 
-    def __init__(self, resource: str, until: datetime, reason: str) -> None:
-        super().__init__(resource, until, reason)
-        self.resource, self.until, self.reason = resource, until, reason
+    resource: str
+    until: datetime
+    reason: str
 
     def __str__(self) -> str:
         until = f"{self.until:%Y-%m-%d %H:%M:%S %Z}"
-        return f"rate limit of {self.resource!r}: no request before {until} ({self.reason})"
+        return (
+            f"rate limit of {self.resource!r}: no request before {until} ({self.reason}). Next: wait until "
+            "then, as a task does by itself"
+        )
 
 
+@define(slots=False)
 class LimitNeverLifts(HttpError):
     """Every wait that the API asked for was kept, and it refuses still.
 
     Attributes: strikes, refusals in a row; reason; connection, its name.
     """
 
-    def __init__(self, strikes: int, reason: str, connection: str) -> None:
-        super().__init__(strikes, reason, connection)
-        self.strikes, self.reason, self.connection = strikes, reason, connection
+    strikes: int
+    reason: str
+    connection: str
 
     def __str__(self) -> str:
         return (
@@ -76,15 +86,17 @@ class LimitNeverLifts(HttpError):
         )
 
 
+@define(slots=False)
 class RequestFailed(HttpError):
     """A request failed on every attempt. One that must not be sent twice was then not carried out.
 
     Attributes: url; attempts; cause; status, of the last answer, 0 where there was none.
     """
 
-    def __init__(self, url: str, attempts: int, cause: str, status: int) -> None:
-        super().__init__(url, attempts, cause, status)
-        self.url, self.attempts, self.cause, self.status = url, attempts, cause, status
+    url: str
+    attempts: int
+    cause: str
+    status: int
 
     @property
     def overloaded(self) -> bool:
@@ -98,15 +110,17 @@ class RequestFailed(HttpError):
         )
 
 
+@define(slots=False)
 class RequestOutcomeUnknown(HttpError, PermanentError):
     """A request that must not be sent twice was sent, and nothing says for sure whether it was carried out.
 
     Attributes: method; url; cause; status, of the answer, 0 where none came.
     """
 
-    def __init__(self, method: str, url: str, cause: str, status: int) -> None:
-        super().__init__(method, url, cause, status)
-        self.method, self.url, self.cause, self.status = method, url, cause, status
+    method: str
+    url: str
+    cause: str
+    status: int
 
     def __str__(self) -> str:
         return (
@@ -115,26 +129,25 @@ class RequestOutcomeUnknown(HttpError, PermanentError):
         )
 
 
+@define(slots=False)
 class RequestNotSent(HttpError):
     """A request that must not be sent twice did not leave, or was surely not carried out: it may go again.
 
     with_retries() sends it again, and ends by RequestFailed. Attributes: cause.
     """
 
-    def __init__(self, cause: str) -> None:
-        super().__init__(cause)
-        self.cause = cause
+    cause: str
 
     def __str__(self) -> str:
         return f"{self.cause}. Next: send it again, it was not carried out"
 
 
+@define(slots=False)
 class RetryBudgetSpent(HttpError):
     """The retries of the whole try are used up. Attributes: budget; causes, the last few."""
 
-    def __init__(self, budget: int, causes: tuple[str, ...]) -> None:
-        super().__init__(budget, causes)
-        self.budget, self.causes = budget, causes
+    budget: int
+    causes: tuple[str, ...]
 
     def __str__(self) -> str:
         return (
@@ -144,15 +157,17 @@ class RetryBudgetSpent(HttpError):
         )
 
 
+@define(slots=False)
 class ForeignOrigin(HttpError, PermanentError):
     """An answer points at another server: it gets neither request nor token.
 
     Attributes: url that was asked; target it points at; origin that is allowed; connection, its name.
     """
 
-    def __init__(self, url: str, target: str, origin: str, connection: str) -> None:
-        super().__init__(url, target, origin, connection)
-        self.url, self.target, self.origin, self.connection = url, target, origin, connection
+    url: str
+    target: str
+    origin: str
+    connection: str
 
     def __str__(self) -> str:
         return (
@@ -161,15 +176,60 @@ class ForeignOrigin(HttpError, PermanentError):
         )
 
 
+@define(slots=False)
 class TooManyRedirects(HttpError, PermanentError):
     """Redirects do not end. Attributes: url that was asked first; hops followed; connection, its name."""
 
-    def __init__(self, url: str, hops: int, connection: str) -> None:
-        super().__init__(url, hops, connection)
-        self.url, self.hops, self.connection = url, hops, connection
+    url: str
+    hops: int
+    connection: str
 
     def __str__(self) -> str:
         return (
             f"{self.url}: still redirected after {self.hops} hops. Next: check the host of the "
             f"{self.connection} and what stands between us and it, then clear the task"
+        )
+
+
+@define(slots=False)
+class ProxyRefused(HttpError, PermanentError):
+    """The proxy on the way does not let us through.
+
+    Attributes: url that was asked; proxy; status of its answer; asked_for_in, where the proxy is set.
+    """
+
+    url: str
+    proxy: str
+    status: int
+    asked_for_in: str
+
+    def __str__(self) -> str:
+        step = f"have the proxy allow this address, or name its host in NO_PROXY beside {self.asked_for_in}"
+        if self.status == 407:  # noqa: PLR2004 - Proxy Authentication Required
+            step = (
+                f"set the right login and password in {self.asked_for_in} (http://login:password@name:port, "
+                "with percent-encoded signs)"
+            )
+        return (
+            f"{self.url}: the proxy {self.proxy} answers {self.status} and lets nothing through. Next: "
+            f"{step}, in the environment of all workers of Airflow, then clear the task"
+        )
+
+
+@define(slots=False)
+class Untrusted(HttpError, PermanentError):
+    """The server's certificate is not trusted.
+
+    Attributes: url; reason; trusted_in, where the trusted ones are set.
+    """
+
+    url: str
+    reason: str
+    trusted_in: str
+
+    def __str__(self) -> str:
+        return (
+            f"{self.url}: the certificate is not trusted ({self.reason}). Next: see whose it is; if that is "
+            f"yours, add its authority to the bundle that {self.trusted_in} names, in the environment of all "
+            "workers of Airflow, then clear the task"
         )

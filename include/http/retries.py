@@ -10,6 +10,7 @@ from typing import TypeVar
 import aiohttp
 import stamina
 
+from include.errors import facts_of
 from include.http.bounds import Bounds
 from include.http.errors import (
     RequestFailed,
@@ -103,9 +104,9 @@ async def with_retries(
 
 
 def _cause(error: Exception, request: Request) -> str:
-    if isinstance(error, RequestNotSent):
-        return error.cause
-    return str(error) if isinstance(error, Transient) else f"{request.url}: {cause_of(error)}"
+    if isinstance(error, Transient | RequestNotSent):
+        return facts_of(error)
+    return f"{request.url}: {cause_of(error)}"
 
 
 def cause_of(error: BaseException) -> str:

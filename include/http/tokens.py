@@ -6,7 +6,10 @@ import hashlib
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from urllib.parse import urlsplit
+
+from yarl import URL
+
+from include.http.origin import origin_of
 
 
 @dataclass(frozen=True)
@@ -27,7 +30,7 @@ class Token:
 
     def account(self, service: str, base_url: str) -> str:
         """Return the name of this token's account on one API: of its lease, and of what is remembered."""
-        return f"{service}:{urlsplit(base_url).netloc.lower()}:{self.digest}"
+        return f"{service}:{origin_of(URL(base_url)).raw_authority}:{self.digest}"
 
 
 def split_tokens(text: str) -> tuple[str, ...]:

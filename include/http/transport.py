@@ -25,10 +25,12 @@ from include.http.errors import (
     TooManyRedirects,
 )
 from include.http.limits import read_server_time
+from include.http.origin import origin_of
 from include.http.pacing import Pace, PacedConnector
 from include.http.request import Received, Request
 from include.http.request_cost import RequestCost
 from include.http.retries import cause_of
+from include.http.route import DIRECT, Route, proxy_refused, route_errors
 from include.http.rules import ApiRules
 from include.http.tokens import Token
 
@@ -57,6 +59,7 @@ class Transport:
         max_concurrent_requests: of all tokens together.
         timeout_s: of one request, without the time it queues for its turn.
         max_body_bytes: of one answer, unpacked; more is a failed request.
+        route: the way there.
     Attributes: budget; bounds; server_time, the server's clock at the last answer, None before it.
     """
 
@@ -74,13 +77,15 @@ class Transport:
         max_concurrent_requests: int,
         timeout_s: float,
         max_body_bytes: int = MAX_BODY_BYTES,
+        route: Route = DIRECT,
     ) -> None:
         self.server_time: datetime | None = None
         self.bounds = bounds
         self._base_url, self._rules, self._now = base_url, rules, now
         self._cooldowns = Cooldowns(cooldowns, accounts, now)
         self.budget = Budget(tuple(accounts), self._cooldowns, bounds, now, reserve, rules)
-        self._secrets = tuple(token.text for token in accounts)
+        self._route = route
+        self._secrets = (*(token.text for token in accounts), *route.secrets)
         self._make_pace, self._timeout_s = pace, timeout_s
         self._max_concurrent_requests, self._max_body_bytes = max_concurrent_requests, max_body_bytes
 
@@ -156,14 +161,14 @@ class Transport:
     def require_own_origin(self, url: URL, target: URL) -> None:
         """Raise ForeignOrigin where `url` points at another server: it gets neither request nor token."""
         try:
-            own = target.origin() == self._base_url.origin()
+            own = origin_of(target) == origin_of(self._base_url)
         except ValueError:  # no host, or no http
             own = False
         if not own:
             raise self._foreign(url, self.without_secrets(str(target))[:200])
 
     def _foreign(self, url: URL, shown: str) -> ForeignOrigin:
-        origin = str(self._base_url.origin())
+        origin = str(origin_of(self._base_url))
         return ForeignOrigin(self.without_secrets(str(url)), shown, origin, self._rules.connection)
 
     def _target_of(self, url: URL, redirect: Redirect) -> URL:
@@ -218,12 +223,25 @@ class Transport:
         headers = {**request.headers, **self._rules.credentials(slot.token)}
         if etag := request.etags.get(slot.token):
             headers["If-None-Match"] = etag
-        url, body = self._rules.addressed(request.url, slot.token), request.body
+        route, url = self._route, self.without_secrets(str(request.url))
+        body = request.body
         content = {"data": body} if isinstance(body, bytes) else {"json": body}
-        async with self._session.request(
-            request.method, url, headers=headers, allow_redirects=False, **content
-        ) as response:
+        sending = self._session.request(
+            request.method,
+            self._rules.addressed(request.url, slot.token),
+            **content,
+            headers=headers,
+            allow_redirects=False,
+            proxy=route.proxy,
+            proxy_auth=route.proxy_auth,
+            ssl=route.authorities or True,
+        )
+        with route_errors(route, url):
+            response = await sending
+        async with response:
             slot.status = response.status
+            if route.proxy and response.status == 407:  # noqa: PLR2004 - of the proxy, which read the request
+                raise proxy_refused(route, url, response.status)
             received = await _read_body(response, self._max_body_bytes)
             told = {name.lower(): value for name, value in response.headers.items()}
             self.server_time = read_server_time(told, self._now())

@@ -10,7 +10,6 @@ from pathlib import Path, PurePosixPath
 from typing import Any, Protocol, cast
 
 from include.inbox.errors import ImportFileChanged, OutsideInbox
-from include.staging.errors import clear
 from include.staging.files import StagingPath
 
 _USER = re.compile("(?<=://)[^/@]*@")  # Airflow's URLs may carry the id of a connection
@@ -49,17 +48,16 @@ def locate_folder(inbox: StagingPath, name: str) -> StagingPath:
 
 
 @contextmanager
-def unchanged(path: InboxPath, name: str, task: str) -> Iterator[None]:
+def unchanged(path: InboxPath, name: str) -> Iterator[None]:
     """Require that nobody writes the file while the block reads it.
 
-    Args: name of the file and task that reads it, for the error.
+    Args: name, for the error.
     Raises: ImportFileChanged.
     """
     before = _version(path)
     yield
     if _version(path) != before:
-        reason = f"somebody wrote it while it was read: when it is complete, {clear(task)}"
-        raise ImportFileChanged(name, reason)
+        raise ImportFileChanged(name, "somebody wrote it while it was read")
 
 
 def _place(inbox: StagingPath, name: str) -> InboxPath:
@@ -67,9 +65,9 @@ def _place(inbox: StagingPath, name: str) -> InboxPath:
         raise OutsideInbox(name, "a file name without control characters is needed")
     relative = _below(inbox, name) if "://" in name else name
     if "\\" in relative or "://" in relative:
-        raise OutsideInbox(name, f"give a path relative to the inbox {inbox}, with '/', or a URL below it")
+        raise OutsideInbox(name, f"no path relative to the inbox {inbox}, with '/', and no URL below it")
     if PurePosixPath(relative).is_absolute() or ".." in PurePosixPath(relative).parts:
-        raise OutsideInbox(name, f"give a path relative to the inbox {inbox}, without '..'")
+        raise OutsideInbox(name, f"no path relative to the inbox {inbox}, without '..'")
     return _local(inbox, relative) if isinstance(inbox, Path) else _stored(inbox, relative)
 
 

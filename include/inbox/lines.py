@@ -27,10 +27,20 @@ class Line(NamedTuple):
 
 
 class Block(NamedTuple):
-    """Lines in a row. Attributes: first, the number of the first one; data, without the last line end."""
+    """Lines in a row.
+
+    Attributes: first, the number of the first one; data, without the last line end; is_ended, False where the
+    last line has no line end: it may have been cut.
+    """
 
     first: int
     data: bytes
+    is_ended: bool = True
+
+    @property
+    def last(self) -> int:
+        """The number of the last line."""
+        return self.first + self.data.count(b"\n")
 
     def lines(self) -> list[Line]:
         """Return them one by one."""
@@ -51,7 +61,7 @@ def read_blocks(path: str, file: BufferedReader, max_bytes: int = MAX_BYTES) -> 
     try:
         yield from _blocks(path, source, max_bytes)
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-        raise ImportFileDamaged(path, f"not a whole gzip file ({error}): deliver it again") from error
+        raise ImportFileDamaged(path, f"not a whole gzip file ({error})") from error
 
 
 def _blocks(path: str, source: BufferedReader[Any], max_bytes: int) -> Iterator[Block]:
@@ -59,17 +69,17 @@ def _blocks(path: str, source: BufferedReader[Any], max_bytes: int) -> Iterator[
     while data := source.read(_BLOCK_BYTES):
         if not seen:
             if data.startswith(_OTHER_ENCODINGS):
-                raise ImportFileDamaged(path, "it is UTF-16: save it as UTF-8")
+                raise ImportFileDamaged(path, "it is in UTF-16, not UTF-8")
             data = data.removeprefix(codecs.BOM_UTF8)
         seen += len(data)
         if seen > max_bytes:
-            raise ImportFileTooLarge(path, f"more than {max_bytes} bytes unpacked: split it")
+            raise ImportFileTooLarge(path, f"more than {max_bytes} bytes unpacked")
         whole, newline, rest = (rest + data).rpartition(b"\n")
         if newline:
             block = Block(first, whole.removesuffix(b"\r").replace(b"\r\n", b"\n"))
-            first += 1 + block.data.count(b"\n")
+            first = block.last + 1
             yield block
         else:
             rest = rest[: MAX_LINE_BYTES + 2]  # of a line without an end its beginning will do
     if rest:
-        yield Block(first, rest.removesuffix(b"\r"))
+        yield Block(first, rest.removesuffix(b"\r"), is_ended=False)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError
 
-from include.inbox.errors import OutsideInbox
+from include.inbox.errors import BadUpload, OutsideInbox, UploadCut, UploadTooLarge
 from include.inbox.files import locate, locate_folder
 from include.staging.cleaning import drop_unfinished_files
 from include.staging.files import StagingPath, open_buffered, write_atomically, written_atomically
@@ -24,25 +24,6 @@ _MAX_NOTE_BYTES = 16 * 1024
 READABLE = 0o644  # less the umask: the workers that read the files may run as another user
 _ENDING = re.compile(r"\.(?:csv|tsv|txt|ndjson|jsonl|json)(?:\.gz)?", re.ASCII | re.IGNORECASE)
 _MAY_HOLD_NUL = (b"\x1f\x8b", codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)  # gzip, and texts by their mark
-
-
-class BadUpload(ValueError):
-    """What was sent is not kept. Attributes: reason, with the next step."""
-
-    def __init__(self, reason: str) -> None:
-        super().__init__(reason)
-        self.reason = reason
-
-    def __str__(self) -> str:
-        return f"nothing was kept: {self.reason}"
-
-
-class UploadTooLarge(BadUpload):
-    """More was sent than an upload may have."""
-
-
-class UploadCut(BadUpload):
-    """Less was sent than was announced."""
 
 
 class Sender(BaseModel):
@@ -66,7 +47,7 @@ def store_upload(inbox: StagingPath, sender: Sender, pieces: Iterable[bytes], ex
     """
     if not sender.name.strip() or len(sender.name) > MAX_NAME or "\0" in sender.name:
         limit = f"the file's name is empty, has a NUL or more than {MAX_NAME} characters"
-        raise BadUpload(f"{limit}. Next: rename it")
+        raise BadUpload(limit, "rename it")
     refuse_size(expected or 0)
     if isinstance(inbox, Path) and (inbox / FOLDER).exists():
         drop_unfinished_files(locate_folder(inbox, FOLDER), sender.sent_at)
@@ -79,9 +60,9 @@ def store_upload(inbox: StagingPath, sender: Sender, pieces: Iterable[bytes], ex
             size += len(piece)
             write(piece)
         if expected is not None and size != expected:
-            raise UploadCut(f"{size} of {expected} bytes arrived. Next: send it again")
+            raise UploadCut(f"{size} of {expected} bytes arrived")
         if not size:
-            raise BadUpload("the file is empty. Next: choose another one")
+            raise BadUpload("the file is empty", "choose another one")
     try:
         note = json.dumps(sender.model_dump(mode="json")).encode()
         write_atomically(inbox / FOLDER / _note(name), note, mode=READABLE)
@@ -94,8 +75,7 @@ def store_upload(inbox: StagingPath, sender: Sender, pieces: Iterable[bytes], ex
 def refuse_size(size: int) -> None:
     """Raises: UploadTooLarge: an upload may not have so many bytes."""
     if size > MAX_BYTES:
-        step = "Next: pack it by gzip, split it, or copy it into the folder of inbox_root"
-        raise UploadTooLarge(f"more than {MAX_BYTES // 1024**2} MiB. {step}")
+        raise UploadTooLarge(f"more than {MAX_BYTES // 1024**2} MiB")
 
 
 def sender_of(inbox: StagingPath, path: str) -> Sender | None:
@@ -126,5 +106,5 @@ def _checked(pieces: Iterable[bytes]) -> Iterator[bytes]:
         refuse_size(size)
         head = head if len(head) > 1 else head + piece[:2]
         if b"\0" in piece and not head.startswith(_MAY_HOLD_NUL):
-            raise BadUpload("it has a NUL, as texts do not. Next: save it as text in UTF-8")
+            raise BadUpload("it has a NUL, as texts do not", "save it as text in UTF-8")
         yield piece

@@ -139,7 +139,7 @@ class AirflowApi:
                 never_left = isinstance(error, httpx.ConnectError)
                 if not self._while_silent or not (repeatable or never_left) or time.monotonic() > deadline:
                     silence = f"Airflow's api-server at {self.url} does not answer {path}: {error}"
-                    raise StackError(silence) from error
+                    raise StackError(f"{silence}. Next: look in its log, then start again") from error
             self._while_silent()
 
 
@@ -152,5 +152,6 @@ def _read(answer: httpx.Response) -> Any:
         return answer.json()
     request = answer.request
     raise StackError(
-        f"Airflow refused {request.method} {request.url.path}: {answer.status_code} {answer.text[:500]}"
+        f"Airflow refused {request.method} {request.url.path}: {answer.status_code} {answer.text[:500]}. "
+        "Next: look in the log of the api-server"
     )

@@ -68,7 +68,8 @@ def down(settings: Settings, sleep: Callable[[float], None]) -> str:
         sleep(POLL_S)
         if time.monotonic() > deadline:
             raise StackError(
-                f"process {process.pid} did not stop in {STOPPED_WITHIN_S:.0f} s: see {state.log('stack')}"
+                f"process {process.pid} did not stop in {STOPPED_WITHIN_S:.0f} s. "
+                f"Next: look in {state.log('stack')}, then end the process by its number"
             )
     return "Stopped"
 

@@ -13,78 +13,100 @@ Interrupted          somebody pressed Ctrl-C or sent SIGTERM or SIGHUP; no error
 import signal
 from pathlib import Path
 
+from attrs import define
+
+MEND = "Next: mend what the log names, then start the stack again"
+
 
 class StackError(Exception):
-    """Base of everything the local stack reports in place of a traceback."""
+    """Base of everything the local stack reports in place of a traceback; may be raised with a whole text."""
 
 
+@define(slots=False)
 class BadSetting(StackError):
     """A setting has no usable value. Attributes: name of the variable; value as given; allowed, in words."""
 
-    def __init__(self, name: str, value: str, allowed: str) -> None:
-        super().__init__(name, value, allowed)
-        self.name, self.value, self.allowed = name, value, allowed
+    name: str
+    value: str
+    allowed: str
 
     def __str__(self) -> str:
-        return f"{self.name}={self.value[:80]!r} is not usable: {self.allowed}"
+        facts = f"{self.name}={self.value[:80]!r} is not usable: {self.allowed}"
+        return f"{facts}. Next: start again with another value, or without {self.name}"
 
 
+@define(slots=False)
 class AlreadyRunning(StackError):
     """A running stack owns the state directory. Attributes: state, the directory; pid or None."""
 
-    def __init__(self, state: Path, pid: int | None) -> None:
-        super().__init__(state, pid)
-        self.state, self.pid = state, pid
+    state: Path
+    pid: int | None
 
     def __str__(self) -> str:
         owner = f"process {self.pid}" if self.pid else "another process"
-        return f"{owner} already runs a stack on {self.state}: `make down` stops one that `make up` started"
+        return (
+            f"{owner} already runs a stack on {self.state}. "
+            "Next: stop it, by `make down` where `make up` started it"
+        )
 
 
+@define(slots=False)
 class ComponentDied(StackError):
     """A component ended on its own. Attributes: name; exit_code; log, its file; tail, the log's end."""
 
-    def __init__(self, name: str, exit_code: int, log: Path, tail: str) -> None:
-        super().__init__(name, exit_code, log, tail)
-        self.name, self.exit_code, self.log, self.tail = name, exit_code, log, tail
+    name: str
+    exit_code: int
+    log: Path
+    tail: str
 
-    def __str__(self) -> str:
+    @property
+    def facts(self) -> str:
+        """The text without a next step, for one that is started again."""
         return f"{self.name} {_ended(self.exit_code)}; the end of {self.log}:\n{self.tail}"
 
+    def __str__(self) -> str:
+        return f"{self.facts}\n{self.name} is not started again. {MEND}"
 
+
+@define(slots=False)
 class KeepsDying(ComponentDied):
-    """A component was started again and again, and ended each time. Attributes: times; within_s, seconds."""
+    """A component was started again and again, and ended each time.
 
-    def __init__(self, last: ComponentDied, times: int, within_s: float) -> None:
-        super().__init__(last.name, last.exit_code, last.log, last.tail)
-        self.args = (last, times, within_s)
-        self.times, self.within_s = times, within_s
+    Attributes: those of its last end; times; within_s, seconds.
+    """
+
+    times: int
+    within_s: float
 
     def __str__(self) -> str:
         often = f"{self.name} died {self.times} times within {self.within_s:.0f} s: it is not started again"
-        return f"{super().__str__()}\n{often}. Next: mend what the log names, then start the stack again"
+        return f"{self.facts}\n{often}. {MEND}"
 
 
+@define(slots=False)
 class NotHealthy(StackError):
     """Something did not come to work in time. Attributes: what; seconds waited; log; tail, the log's end."""
 
-    def __init__(self, what: str, seconds: float, log: Path, tail: str) -> None:
-        super().__init__(what, seconds, log, tail)
-        self.what, self.seconds, self.log, self.tail = what, seconds, log, tail
+    what: str
+    seconds: float
+    log: Path
+    tail: str
 
     def __str__(self) -> str:
-        return f"{self.what} after {self.seconds:.0f} s; the end of {self.log}:\n{self.tail}"
+        facts = f"{self.what} after {self.seconds:.0f} s; the end of {self.log}"
+        return f"{facts}:\n{self.tail}\nIt is not waited for any longer. {MEND}"
 
 
+@define(slots=False)
 class RunFailed(StackError):
     """A DAG run ended red. Attributes: dag_id; run_id; report, one paragraph for each failed task."""
 
-    def __init__(self, dag_id: str, run_id: str, report: str) -> None:
-        super().__init__(dag_id, run_id, report)
-        self.dag_id, self.run_id, self.report = dag_id, run_id, report
+    dag_id: str
+    run_id: str
+    report: str
 
     def __str__(self) -> str:
-        return f"{self.dag_id} failed (run {self.run_id})\n{self.report}"
+        return f"{self.dag_id} failed (run {self.run_id}). Next: do what its tasks say\n{self.report}"
 
 
 def _ended(exit_code: int) -> str:
@@ -97,12 +119,11 @@ def _ended(exit_code: int) -> str:
         return f"was ended by signal {-exit_code}"
 
 
+@define(slots=False)
 class Interrupted(Exception):
     """A signal asked us to end. Attribute: signum."""
 
-    def __init__(self, signum: int) -> None:
-        super().__init__(signum)
-        self.signum = signum
+    signum: int
 
     def __str__(self) -> str:
         return f"interrupted by {signal.Signals(self.signum).name}"

@@ -26,5 +26,5 @@ def example_report(state: StateDirectory, day: date) -> tuple[str, Path]:
     directory = state.reports / "phrase_views" / day.isoformat()
     text, page = (directory / f"{EXAMPLE_CAMPAIGN}.{kind}" for kind in ("tsv", "html"))
     if missing := [str(file) for file in (text, page) if not file.exists()]:
-        raise StackError(f"{REPORT} was green, but {missing[0]} is not there")
-    return text.read_text(), page
+        raise StackError(f"{REPORT} was green, but {missing[0]} is not there. Next: look in the run's logs")
+    return text.read_text(errors="backslashreplace"), page

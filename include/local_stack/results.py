@@ -46,7 +46,8 @@ def read_back(clickhouse: Reader, run_id: str) -> Iterator[Table]:
     days = clickhouse.execute(DAY, {"run_id": run_id})
     if len(days) != 1:
         raise StackError(
-            f"run {run_id} was green, but the table loads has {len(days)} days of it instead of 1"
+            f"run {run_id} was green, but the table loads has {len(days)} days of it instead of 1. "
+            "Next: look in the log of its task publish"
         )
     ((day,),) = days
     bound = {"day": day, "shown": SHOWN}

@@ -160,7 +160,7 @@ class Stack:
         started = time.monotonic()
         while missing := [dag_id for dag_id in dag_ids if not self._is_fresh(airflow.parsed_at(dag_id))]:
             if errors := airflow.import_errors():
-                raise StackError("DAG files that cannot be imported:\n" + "\n".join(errors))
+                raise StackError("\n".join(("DAG files cannot be imported. Next: mend them", *errors)))
             self.watch(POLL_S)
             waited = time.monotonic() - started
             if waited > PARSED_WITHIN_S:

@@ -71,7 +71,7 @@ class StateDirectory:
         found = directory.lstat()
         # Whoever can reach the socket is a superuser of the database.
         if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid() or found.st_mode & 0o077:
-            raise StackError(f"{directory} must be a directory that only this user can enter: remove it")
+            raise StackError(f"{directory} is no directory that only this user can enter. Next: remove it")
         return directory
 
     def secrets(self) -> Secrets:

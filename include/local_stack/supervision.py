@@ -70,9 +70,11 @@ class Supervisor:
             deaths.popleft()
         deaths.append(now)
         if len(deaths) > len(BACK_OFF_S):
-            raise KeepsDying(died, times=len(deaths), within_s=now - deaths[0])
+            raise KeepsDying(died.name, died.exit_code, died.log, died.tail, len(deaths), now - deaths[0])
         back_off_s = BACK_OFF_S[len(deaths) - 1]
-        self._say(f"{died}\n{died.name} is started again{f' in {back_off_s:.0f} s' if back_off_s else ''}")
+        self._say(
+            f"{died.facts}\n{died.name} is started again{f' in {back_off_s:.0f} s' if back_off_s else ''}"
+        )
         self._sleep(back_off_s)
         self._silent_since.pop(died.name, None)
         self._starting.add(died.name)

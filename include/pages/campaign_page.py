@@ -16,6 +16,7 @@ from include.pages.bar_chart import bar_chart
 from include.pages.self_contained import self_contained_page
 from include.phrase_views.hours import Hour, hours
 from include.phrase_views.report_row import ReportRow
+from include.text import shown_text
 
 HEAT_MAP_PHRASES = 40
 TABLE_PHRASES = 20_000  # a page of about 6 MB; the TSV has all of them
@@ -39,14 +40,28 @@ class Flag(NamedTuple):
 
 
 FLAGS = {
+    "corrected": Flag(
+        "¶",
+        "the counter fell, to half its value or more: it gains nothing until it is above its highest value",
+    ),
     "gap": Flag("†", "no sample for an hour or more: the whole gain is in the hour of the next sample"),
     "partial": Flag("‡", "no sample in the seven days before: counting begins with the day's first sample"),
-    "reset": Flag("§", "the counter fell: its new value counts as the gain since then"),
+    "reset": Flag(
+        "§",
+        "the counter fell, below half its value or by the rule reset: its new value counts as the gain since",
+    ),
 }
 HOUR_RULES = {
     "sample": "a gain belongs to the hour of the sample that shows it",
     "closing": "a gain belongs to the hour of the sample that shows it; a sample stamped exactly HH:00:00 "
     "closes the hour before",
+}
+
+
+FALLS = {
+    "correct": "one that falls to half its value or more was corrected, and gains nothing until it is above "
+    "its highest value; one that falls below was reset, and its new value is the gain",
+    "reset": "each was reset, and its new value is the gain",
 }
 
 
@@ -70,12 +85,17 @@ class Column(NamedTuple):
 
 
 class Phrase(NamedTuple):
-    """A phrase's day. Attributes: views, of all hours; flags, of any hour; cells, by start of the hour."""
+    """A phrase's day.
+
+    Attributes: text, as it is shown; views, of all hours; flags, of any hour; cells, by start of the hour;
+    is_utf8, False where bytes of it are shown escaped.
+    """
 
     text: str
     views: int
     flags: list[str]
     cells: dict[datetime, ReportRow]
+    is_utf8: bool
 
 
 def campaign_page(day: date, rows: Sequence[ReportRow], published: Published) -> bytes:
@@ -97,10 +117,12 @@ def campaign_page(day: date, rows: Sequence[ReportRow], published: Published) ->
         campaign_id=rows[0].campaign_id,
         time_zone=rows[0].time_zone,
         hour_rule=HOUR_RULES[rows[0].hour_rule],
+        falls=FALLS[rows[0].falls],
         views=sum(column.views for column in columns),
         gained=sum(1 for phrase in phrases if phrase.views),
         phrases=phrases[:TABLE_PHRASES],
         phrase_count=len(phrases),
+        escaped=sum(1 for phrase in phrases if not phrase.is_utf8),
         rows_at_once=ROWS_AT_ONCE,
         columns=columns,
         clocks_change=_clocks_change(columns, rows[0].time_zone),
@@ -163,7 +185,8 @@ def _phrases(rows: Sequence[ReportRow]) -> Iterator[Phrase]:
     for text, group in groupby(rows, key=lambda row: row.phrase):
         cells = {row.hour_start: row for row in group}
         flags = {flag for row in cells.values() for flag in row.flags}
-        yield Phrase(text, sum(row.views for row in cells.values()), sorted(flags), cells)
+        views, shown = sum(row.views for row in cells.values()), shown_text(text)
+        yield Phrase(shown, views, sorted(flags), cells, is_utf8=shown == text)
 
 
 def _by_hour(phrase: Phrase, labels: dict[datetime, str]) -> str:

@@ -11,29 +11,36 @@ from datetime import UTC, date, datetime
 from itertools import groupby
 from typing import NamedTuple
 
-from include.pages.campaign_page import FLAGS, HOUR_RULES, Published, campaign_page
+from attrs import define
+
+from include.pages.campaign_page import FALLS, FLAGS, HOUR_RULES, Published, campaign_page
 from include.pages.day_index import READABLE, withdraw_index_of_another, write_index
 from include.pages.self_contained import self_contained_page
 from include.phrase_views.report_row import ReportRow
 from include.phrase_views.request import PhraseViewsRequest
 from include.phrase_views.views_by_hour import views_by_hour_text
 from include.staging.files import StagingPath, write_atomically, written_atomically
+from include.text import bytes_of
 
 PAGES = "phrase_views"  # the directory of all days below reports_root
 _CSV_COLUMNS = (
     "date", "campaign_id", "phrase", "hour", "views", "flags", "hour_start", "time_zone", "hour_rule",
+    "falls",
 )  # fmt: skip
 
 
+@define(slots=False)
 class RowsOutOfOrder(ValueError):
     """Rows do not come by campaign, phrase and hour, each once. Attributes: row; before, the one before."""
 
-    def __init__(self, row: ReportRow, before: ReportRow) -> None:
-        super().__init__(row, before)
-        self.row, self.before = row, before
+    row: ReportRow
+    before: ReportRow
 
     def __str__(self) -> str:
-        return f"rows must come by campaign_id, phrase, hour_start, each once: {self.row} after {self.before}"
+        return (
+            f"rows must come by campaign_id, phrase, hour_start, each once: {self.row} after {self.before}. "
+            "Next: report a defect, clearing the task does not help"
+        )
 
 
 class Campaign(NamedTuple):
@@ -45,6 +52,7 @@ class Campaign(NamedTuple):
     flags: dict[str, int]
     time_zone: str
     hour_rule: str
+    falls: str
 
 
 def render_phrase_views(
@@ -61,8 +69,9 @@ def render_phrase_views(
     The same arguments give the same bytes. Memory is bounded by the rows of one campaign. The index of
     another publication goes before the first file is written: a day has files of one, or no index.
 
-    Args: rows: of all campaigns, by campaign_id, phrase and hour_start; a campaign's rows agree in time_zone
-        and hour_rule. run_id, published_at: of the run that published the day, and when (aware).
+    Args: rows: of all campaigns, by campaign_id, phrase and hour_start; a campaign's rows agree in
+        time_zone, hour_rule and falls. run_id, published_at: of the run that published the day, and when
+        (aware).
         check_lease: called before each change in sight; what it raises ends the rendering.
     Raises: RowsOutOfOrder; OSError with the path in it.
     """
@@ -77,7 +86,7 @@ def render_phrase_views(
         for campaign_id, group in groupby(_in_order(rows), key=lambda row: row.campaign_id):
             own = list(group)
             check_lease()
-            _write(directory / f"{campaign_id}.tsv", views_by_hour_text(own).encode())
+            _write(directory / f"{campaign_id}.tsv", bytes_of(views_by_hour_text(own)))
             _write(directory / f"{campaign_id}.html", campaign_page(request.day, own, published))
             write(_csv(_csv_lines(request.day, own)))
             campaigns.append(_summary(own))
@@ -96,10 +105,12 @@ def _write(path: StagingPath, data: bytes) -> None:
 def _in_order(rows: Iterable[ReportRow]) -> Iterator[ReportRow]:
     # A campaign that came twice would take the place of its own files, without a word.
     before: ReportRow | None = None
+    place_before: tuple[int, bytes, datetime] | None = None
     for row in rows:
-        if before is not None and (row[:2], row.hour_start) <= (before[:2], before.hour_start):
+        place = (row.campaign_id, bytes_of(row.phrase), row.hour_start)  # as ClickHouse orders texts
+        if before is not None and place_before is not None and place <= place_before:
             raise RowsOutOfOrder(row, before)
-        before = row
+        before, place_before = row, place
         yield row
 
 
@@ -112,15 +123,16 @@ def _summary(rows: Sequence[ReportRow]) -> Campaign:
         flags=dict(sorted(flags.items())),
         time_zone=rows[0].time_zone,
         hour_rule=rows[0].hour_rule,
+        falls=rows[0].falls,
     )
 
 
 def _csv_lines(day: date, rows: Iterable[ReportRow]) -> Iterator[Sequence[object]]:
     date_text = day.isoformat()
     instants: dict[datetime, str] = {}  # a day has few, and many rows of each
-    for campaign_id, phrase, hour, views, flags, start, time_zone, hour_rule in rows:
+    for campaign_id, phrase, hour, views, flags, start, *read_by in rows:
         instant = instants.get(start) or instants.setdefault(start, start.astimezone(UTC).isoformat())
-        yield date_text, campaign_id, phrase, hour, views, ",".join(flags), instant, time_zone, hour_rule
+        yield date_text, campaign_id, phrase, hour, views, ",".join(flags), instant, *read_by
 
 
 def _csv(lines: Iterable[Sequence[object]]) -> bytes:
@@ -128,7 +140,7 @@ def _csv(lines: Iterable[Sequence[object]]) -> bytes:
     # file back must find them unchanged.
     text = io.StringIO()
     csv.writer(text).writerows(lines)
-    return text.getvalue().encode()
+    return bytes_of(text.getvalue())
 
 
 def _overview(request: PhraseViewsRequest, campaigns: Sequence[Campaign], published: Published) -> bytes:
@@ -142,6 +154,7 @@ def _overview(request: PhraseViewsRequest, campaigns: Sequence[Campaign], publis
         phrases=sum(campaign.phrases for campaign in campaigns),
         flags=FLAGS,
         hour_rules=HOUR_RULES,
+        falls=FALLS,
         published=published,
     )
 
@@ -154,6 +167,7 @@ def _facts(request: PhraseViewsRequest, published: Published) -> dict[str, objec
         "asked_for": list(request.campaign_ids),
         "time_zone": request.time_zone,
         "hour_rule": request.hour_rule,
+        "falls": request.falls,
     }
 
 

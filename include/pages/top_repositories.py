@@ -30,11 +30,14 @@ OUTCOMES = {
     "ok": Outcome(known=True, note="", meaning="asked, and all commits of the day counted"),
     "moved": Outcome(known=True, note="moved", meaning="has another name now; counted under the ranked one"),
     "unpushed": Outcome(
-        known=True, note="no push", meaning="not asked, for nothing was pushed since the day began"
+        known=True, note="no push", meaning="not asked, for nothing was pushed since an hour before the day"
     ),
     "empty": Outcome(known=True, note="empty", meaning="a repository without any commit"),
     "gone": Outcome(known=False, note="gone", meaning="not to be had any more (404): commits not known"),
     "blocked": Outcome(known=False, note="blocked", meaning="closed by GitHub (451): commits not known"),
+    "forbidden": Outcome(
+        known=False, note="forbidden", meaning="refused to each of our tokens (403): commits not known"
+    ),
     None: Outcome(known=False, note="not asked", meaning="not in the list of the run that counted commits"),
 }
 PAGES = "top_repositories"  # the directory of all days below reports_root

@@ -2,6 +2,7 @@
 
 PostgresError
 +-- PostgresUnreachable   no answer, or refused at the door
+|   +-- PostgresRefused   by a wrong login, password or database
 +-- PostgresUnwell        it answers, but is over a limit
 +-- LeaseTaken            somebody else holds the lease
 +-- LeaseLost             the lease ended under its holder
@@ -10,11 +11,16 @@ PostgresError
 
 from __future__ import annotations
 
+from attrs import define
+
+from include.errors import PermanentError
+
 
 class PostgresError(Exception):
     """Base of all errors of PostgreSQL."""
 
 
+@define(slots=False)
 class PostgresUnreachable(PostgresError):
     """The server could not be asked.
 
@@ -22,68 +28,79 @@ class PostgresUnreachable(PostgresError):
     the connection to look at, or what to do.
     """
 
-    def __init__(self, connection: str, reason: str, next_step: str) -> None:
-        super().__init__(connection, reason, next_step)
-        self.connection, self.reason, self.next_step = connection, reason, next_step
+    connection: str
+    reason: str
+    next_step: str
 
     def __str__(self) -> str:
-        return f"connection {self.connection!r}: {self.reason}; {self.next_step}"
+        return f"connection {self.connection!r}: {self.reason}. Next: {self.next_step}"
 
 
+@define(slots=False)
+class PostgresRefused(PostgresUnreachable, PermanentError):
+    """The server does not let this login into this database: no retry helps."""
+
+
+@define(slots=False)
 class PostgresUnwell(PostgresError):
     """The server answers, but nothing should be built on it now.
 
     Attributes: connection, its id; reasons, one sentence for each limit that is exceeded.
     """
 
-    def __init__(self, connection: str, reasons: tuple[str, ...]) -> None:
-        super().__init__(connection, reasons)
-        self.connection, self.reasons = connection, reasons
+    connection: str
+    reasons: tuple[str, ...]
 
     def __str__(self) -> str:
-        return f"connection {self.connection!r}: PostgreSQL is unwell: {'; '.join(self.reasons)}"
+        reasons = "; ".join(self.reasons)
+        return (
+            f"connection {self.connection!r}: PostgreSQL is unwell: {reasons}. Next: see in pg_stat_activity "
+            "and pg_prepared_xacts what the server is busy with, then run the task again"
+        )
 
 
+@define(slots=False)
 class LeaseTaken(PostgresError):
     """Somebody else holds the lease.
 
     Attributes: name, of the lease; holder, who has it ("unknown" if they left while we asked).
     """
 
-    def __init__(self, name: str, holder: str) -> None:
-        super().__init__(name, holder)
-        self.name, self.holder = name, holder
+    name: str
+    holder: str
 
     def __str__(self) -> str:
-        return f"lease {self.name!r} is held by {self.holder!r}: try again when it is done"
+        facts = f"lease {self.name!r} is held by {self.holder!r}"
+        return f"{facts}. Next: try again when it is done, as tasks do by themselves"
 
 
+@define(slots=False)
 class LeaseLost(PostgresError):
     """The connection that held the lease is gone: somebody else may hold it by now.
 
     Attributes: name, of the lease.
     """
 
-    def __init__(self, name: str) -> None:
-        super().__init__(name)
-        self.name = name
+    name: str
 
     def __str__(self) -> str:
-        return f"lease {self.name!r} is lost, its connection to PostgreSQL ended: stop, and take it again"
+        facts = f"lease {self.name!r} is lost, its connection to PostgreSQL ended"
+        return f"{facts}. Next: run the task again, which takes it anew"
 
 
+@define(slots=False)
 class PaceLost(PostgresError):
     """PostgreSQL, which keeps the pace of several processes, did not say when this one may go.
 
     Attributes: name, of the pace; reason.
     """
 
-    def __init__(self, name: str, reason: str) -> None:
-        super().__init__(name, reason)
-        self.name, self.reason = name, reason
+    name: str
+    reason: str
 
     def __str__(self) -> str:
         return (
-            f"the pace {self.name!r} is not to be had: {' '.join(self.reason.split())}. Run the task again; "
-            "with processes 1 in the GitHub connection the pace needs no PostgreSQL"
+            f"the pace {self.name!r} is not to be had: {' '.join(self.reason.split())}. Next: see whether "
+            "PostgreSQL is well, then run the task again; with processes 1 in the API's connection the pace "
+            "needs none"
         )

@@ -12,7 +12,7 @@ from psycopg.rows import dict_row
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 from pydantic import BaseModel, ConfigDict, NonNegativeFloat, NonNegativeInt
 
-from include.postgres.errors import PostgresUnreachable, PostgresUnwell
+from include.postgres.errors import PostgresRefused, PostgresUnreachable, PostgresUnwell
 
 logger = logging.getLogger(__name__)
 
@@ -39,6 +39,16 @@ NEXT_STEPS = {
     "certificate": "check extra.sslrootcert",
     "ssl": "check extra.sslmode",
 }
+# What no retry helps against: classes of SQLSTATE, and words where the driver gives none.
+REFUSED_STATES = ("28", "3D000")
+REFUSED_SIGNS = (
+    "password authentication failed",
+    "no password supplied",
+    "pg_hba.conf",
+    "not permitted to log in",
+    "does not exist",
+    "permission denied for database",
+)
 OTHERWISE = "check host, port, login, password and schema"
 
 
@@ -102,10 +112,7 @@ def find_reasons(health: PostgresHealth, limits: HealthLimits) -> tuple[str, ...
         ),
         (
             oldest_s > limits.oldest_transaction_s,
-            (
-                f"a transaction is open for {oldest_s:.0f} s (limit {limits.oldest_transaction_s:.0f} s): "
-                "find it in pg_stat_activity or pg_prepared_xacts"
-            ),
+            (f"a transaction is open for {oldest_s:.0f} s (limit {limits.oldest_transaction_s:.0f} s)"),
         ),
         (
             lag_s > limits.replication_lag_s,
@@ -141,7 +148,7 @@ async def check_health(
         reason = f"connected, but no answer within {timeout_s:g} s"
         raise PostgresUnreachable(connection, reason, "look for locks and load on the server") from error
     except psycopg.Error as error:
-        raise PostgresUnreachable(connection, *explain(error)) from error
+        raise unreachable(connection, error) from error
     if reasons := find_reasons(health, limits):
         raise PostgresUnwell(connection, reasons)
     logger.info("connection %r: %s", connection, health)
@@ -152,8 +159,19 @@ def explain(error: Exception) -> tuple[str, str]:
     """Return the first line of what psycopg, psycopg2 or the server said, and the next step it calls for."""
     lines = str(error).strip().splitlines() or [type(error).__name__]
     line = lines[0].removeprefix("connection failed: ")
-    said = line.rpartition("failed: ")[2].lower()  # without the address, which may hold any word
-    return line, next((step for sign, step in NEXT_STEPS.items() if sign in said), OTHERWISE)
+    return line, next((step for sign, step in NEXT_STEPS.items() if sign in _said(line)), OTHERWISE)
+
+
+def unreachable(connection: str, error: Exception) -> PostgresUnreachable:
+    """Return the error of what psycopg, psycopg2 or the server said when `connection` was opened or asked."""
+    line, next_step = explain(error)
+    state = getattr(error, "sqlstate", None) or getattr(error, "pgcode", None) or ""
+    is_refused = state.startswith(REFUSED_STATES) or any(sign in _said(line) for sign in REFUSED_SIGNS)
+    return (PostgresRefused if is_refused else PostgresUnreachable)(connection, line, next_step)
+
+
+def _said(line: str) -> str:
+    return line.rpartition("failed: ")[2].lower()  # without the address, which may hold any word
 
 
 async def _read(pool: AsyncConnectionPool[Any]) -> PostgresHealth:

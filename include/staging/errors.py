@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from attrs import define
+
 from include.errors import PermanentError
 
 
@@ -14,72 +16,81 @@ class StagingError(Exception):
     """Base of all errors of staging files."""
 
 
+@define(slots=False)
 class BadRow(StagingError):
     """A row does not fit its table.
 
     Attributes: table; row, its number from 1; column; reason.
     """
 
-    def __init__(self, table: str, row: int, column: str, reason: str) -> None:
-        super().__init__(table, row, column, reason)
-        self.table, self.row, self.column, self.reason = table, row, column, reason
+    table: str
+    row: int
+    column: str
+    reason: str
 
     def __str__(self) -> str:
         next_step = f"correct it where the row comes from, then {clear('')}; if right there, report a defect"
         return f"table {self.table}, row {self.row}, column {self.column}: {self.reason}. Next: {next_step}"
 
 
+@define(slots=False)
 class StagingFileMissing(StagingError):
     """A staging file that a later step needs is not there.
 
-    Attributes: path; next_step, what to do about it.
+    Attributes: path; next_step, what to do about it; reason, "" where it is not known.
     """
 
-    def __init__(self, path: str, next_step: str) -> None:
-        super().__init__(path, next_step)
-        self.path, self.next_step = path, next_step
+    path: str
+    next_step: str
+    reason: str = ""
 
     def __str__(self) -> str:
-        return f"staging file {self.path} is missing: {self.next_step}"
+        reason = f" ({self.reason})" if self.reason else ""
+        return f"staging file {self.path} is missing{reason}. Next: {self.next_step}"
 
 
+@define(slots=False)
 class StagingFileDamaged(StagingError):
     """A staging file is there but is not what was written.
 
     Attributes: path; reason; task, that wrote it, empty where that is not known.
     """
 
-    def __init__(self, path: str, reason: str, task: str = "") -> None:
-        super().__init__(path, reason, task)
-        self.path, self.reason, self.task = path, reason, task
+    path: str
+    reason: str
+    task: str = ""
 
     def __str__(self) -> str:
-        return f"staging file {self.path} is damaged ({self.reason}): {clear(self.task)}"
+        return f"staging file {self.path} is damaged ({self.reason}). Next: {clear(self.task)}"
 
 
+@define(slots=False)
 class StagingFileForeign(StagingError):
     """A manifest is of another run, or of another day of it, than the one that reads it.
 
     Attributes: path; said, whose it is by its own words; expected; task, that writes the right one.
     """
 
-    def __init__(self, path: str, said: str, expected: str, task: str) -> None:
-        super().__init__(path, said, expected, task)
-        self.path, self.said, self.expected, self.task = path, said, expected, task
+    path: str
+    said: str
+    expected: str
+    task: str
 
     def __str__(self) -> str:
-        return f"staging file {self.path} is of {self.said}, expected {self.expected}: {clear(self.task)}"
+        facts = f"staging file {self.path} is of {self.said}, expected {self.expected}"
+        return f"{facts}. Next: {clear(self.task)}"
 
 
+@define(slots=False)
 class Superseded(StagingError, PermanentError):
     """Another run has published the table after this one: to try again would undo what it did.
 
     Attributes: where, the connection; table; run, the newer one.
     """
 
-    def __init__(self, where: str, table: str, run: str) -> None:
-        super().__init__(where, table, run)
-        self.where, self.table, self.run = where, table, run
+    where: str
+    table: str
+    run: str
 
     def __str__(self) -> str:
         return (

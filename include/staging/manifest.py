@@ -9,6 +9,7 @@ from typing import NamedTuple, Self
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, JsonValue, ValidationError, model_validator
 
+from include.errors import facts_of
 from include.staging.column_kinds import StorableDay
 from include.staging.errors import StagingFileDamaged, StagingFileForeign, StagingFileMissing, clear
 from include.staging.files import StagingPath, write_atomically
@@ -72,8 +73,8 @@ class Manifest(BaseModel):
         for part in parts:
             if part.file == file:
                 return part
-        next_step = f"table {safe_repr(table)} of this run has no such part: {clear(self.task)}"
-        raise StagingFileMissing(safe_repr(file), next_step)
+        reason = f"table {safe_repr(table)} of this run has no such part"
+        raise StagingFileMissing(safe_repr(file), clear(self.task), reason)
 
 
 def save_manifest(directory: StagingPath, manifest: Manifest) -> None:
@@ -94,7 +95,7 @@ def read_manifest(
     try:
         data = path.read_bytes()
     except FileNotFoundError as error:
-        raise StagingFileMissing(str(path), _where_to_look(staged_by.task, staged_on, host)) from error
+        raise StagingFileMissing(str(path), *_where_to_look(staged_by.task, staged_on, host)) from error
     try:
         manifest = Manifest.model_validate_json(data)
     except ValidationError as error:
@@ -112,7 +113,7 @@ def own_manifest(directory: StagingPath, staged_by: StagedBy) -> Manifest | None
     except StagingFileMissing:
         return None
     except (StagingFileDamaged, StagingFileForeign) as error:
-        log.warning("%s. It is staged again now", error)
+        log.warning("%s. It is staged again now", facts_of(error))
         return None
 
 
@@ -131,8 +132,9 @@ def _named(dag_id: str, run_id: str, day: date) -> str:
     return f"DAG {safe_repr(dag_id)}, run {safe_repr(run_id)}, day {day}"
 
 
-def _where_to_look(task: str, staged_on: str, host: str) -> str:
+def _where_to_look(task: str, staged_on: str, host: str) -> tuple[str, str]:
+    """Return the next step, and the reason where it is known."""
     shared = "set variable staging_root to storage that all workers share, such as s3://bucket/prefix"
     if staged_on and staged_on != host:
-        return f"it was written on host {staged_on}, this is {host}: {shared}; then {clear(task)}"
-    return f"{clear(task)}; if another host wrote it, {shared}"
+        return f"{shared}; then {clear(task)}", f"it was written on host {staged_on}, this is {host}"
+    return f"{clear(task)}; if another host wrote it, {shared}", ""

@@ -65,7 +65,7 @@ def test_a_failure_is_a_mail_that_says_all(failing_run, mailbox: Mailbox, monkey
     ((subject, text),) = mailbox.lines()
     assert subject == f"{DAG_ID} failed"
     head = f"{DAG_ID} failed: day 2026-08-20, task {DAG_ID}, try 2, run {run.run_id}: "
-    assert text.startswith(f"{head}PostgresUnreachable: connection 'postgres_default': ")
+    assert text.startswith(f"{head}PostgresRefused: connection 'postgres_default': ")
     assert text.endswith(f"/dags/{DAG_ID}/runs/{run.run_id.replace(':', '%3A').replace('+', '%2B')}"
                          f"/tasks/{DAG_ID}?try_number=2")  # fmt: skip
     assert len(text.splitlines()) == 1
@@ -87,7 +87,7 @@ def test_a_mail_that_is_refused_hides_no_error(failing_run, mailbox: Mailbox, mo
     assert failing_run().state == "failed"
     assert mailbox.mails == []
     assert said()[0].startswith("No notice of this failure was sent: SMTPSenderRefused: (550, ")
-    assert "PostgresUnreachable: connection 'postgres_default': " in "".join(capfd.readouterr())
+    assert "PostgresRefused: connection 'postgres_default': " in "".join(capfd.readouterr())
 
 
 @pytest.mark.parametrize(
@@ -119,7 +119,7 @@ def test_a_bad_variable_hides_no_error(failing_run, monkeypatch, said, capfd):
     assert said()[0].startswith(
         "No notice of this failure was sent: BadVariable: variable 'failure_notifier'"
     )
-    assert "PostgresUnreachable: connection 'postgres_default': " in "".join(capfd.readouterr())
+    assert "PostgresRefused: connection 'postgres_default': " in "".join(capfd.readouterr())
 
 
 def test_the_example_in_the_error_is_a_valid_one(monkeypatch):

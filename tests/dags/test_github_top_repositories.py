@@ -121,7 +121,9 @@ def test_more_tasks_may_ask_at_once_where_the_environment_says_so(root: Path, mo
     assert asking == {"rank", "plan", "fetch"}
     for text in ("0", "21", "two", "", "-1", "²"):
         monkeypatch.setenv("STAGEHOUSE_GITHUB_PROCESSES", text)
-        told = f"STAGEHOUSE_GITHUB_PROCESSES is {text!a}: allowed is a whole number from 1 to 20. Correct"
+        told = (
+            f"STAGEHOUSE_GITHUB_PROCESSES is {text!a}: allowed is a whole number from 1 to 20. Next: correct"
+        )
         with pytest.raises(ValueError, match=re.escape(told)):
             tasks_at_once()
 
@@ -246,6 +248,32 @@ def test_an_unset_reports_root_stops_the_run_before_the_first_request(
     assert states(run) == {"postgres_health": "failed"} | dict.fromkeys(TASKS[1:], "upstream_failed")
     assert run.get_task_instance("postgres_health").try_number == 1
     assert "variable 'reports_root': not set" in "".join(capfd.readouterr())
+    place.require_untouched(before)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "told"),
+    [
+        ({"password": "ghp_0123456789\u00e9bcdef"}, "password: tokens are separated by whitespace or commas"),
+        ({"password": "ghp_0123456789abcdef'"}, "password: tokens are separated by whitespace or commas"),
+        ({"host": "api.github.com"}, "host: is no URL"),
+        ({"extra": {"timeout": 5}}, "extra.timeout: not known"),
+    ],
+)
+def test_a_connection_that_is_of_no_use_stops_the_run_at_once(
+    dag, place: Place, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], wrong: dict, told
+):
+    """The first task names the field, whatever `api` is, and is not tried again; nothing is asked or made."""
+    before = len(place.github.requests)
+    connection = {"conn_type": "github", "host": place.github.url} | wrong
+    monkeypatch.setenv("AIRFLOW_CONN_GITHUB_DEFAULT", json.dumps(connection))
+    dag.task_dict["postgres_health"].retries = 3
+    run = run_by_clock(dag, top=TOP)
+    assert states(run) == {"postgres_health": "failed"} | dict.fromkeys(TASKS[1:], "upstream_failed")
+    assert run.get_task_instance("postgres_health").try_number == 1
+    said = "".join(capfd.readouterr())
+    assert f"connection 'github_default', {told}" in said
+    assert "ghp_0123456789" not in said
     place.require_untouched(before)
 
 

@@ -46,7 +46,7 @@ def test_an_absent_server_is_red(
     monkeypatch.setattr(dag.task_dict["postgres_health"], "retry_delay", timedelta(seconds=0.1))
     assert dag.test().state == "failed"
     log = "".join(capfd.readouterr())
-    assert "PostgresUnreachable: connection 'postgres_default': " in log
+    assert "PostgresRefused: connection 'postgres_default': " in log
     assert "check login and password" in log
     assert "wr0ng-s3cret-pa55" not in log
 

@@ -5,7 +5,7 @@ import gzip
 import math
 from collections import Counter
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, datetime, time, timedelta
 from pathlib import Path
 
 LAST_RECORDED_DAY = date(2026, 8, 21)
@@ -37,7 +37,7 @@ def read_truth(data: Path, *, top: int, day: date, last_day: date) -> Truth:
     for row in ranking:
         repo, pushed = f"{row['owner']}/{row['name']}", _moment(row["pushed_at"], shift)
         commits = authors.get(repo, Counter()).total()
-        asked = pushed.date() >= day
+        asked = pushed >= datetime.combine(day, time()) - timedelta(hours=1)  # a clock may be ahead
         requests = max(1, math.ceil(commits / 100)) if asked else 0
         outcomes.add((day, repo, "ok" if asked else "unpushed", commits if asked else 0, requests))
         stars = int(row["stars"])

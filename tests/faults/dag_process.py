@@ -16,16 +16,16 @@ ROOT = Path(__file__).resolve().parents[2]
 class DagProcess:
     """A process that runs one DAG after the other, by dag.test() and the clock of the tests.
 
-    Args: log: a file for its output. environment: of the process, from its start on.
+    Args: log: a file for its output. root: of the project. environment: of the process, from its start on.
     """
 
-    def __init__(self, log: Path, **environment: str) -> None:
+    def __init__(self, log: Path, root: Path = ROOT, **environment: str) -> None:
         reading, writing = os.pipe()
         self._log = log
         command = [sys.executable, "-m", "tests.faults.dag_process", str(writing)]
         with log.open("wb") as output:
             self._process = subprocess.Popen(
-                command, cwd=ROOT, env=os.environ | environment, text=True, pass_fds=(writing,),
+                command, cwd=root, env=os.environ | environment, text=True, pass_fds=(writing,),
                 stdin=subprocess.PIPE, stdout=output, stderr=output,
             )  # fmt: skip
         os.close(writing)

@@ -2,11 +2,14 @@
 
 import re
 from collections.abc import Iterator
+from os import urandom as random_bytes
 from pathlib import Path
 from uuid import uuid4
 
 import pytest
 
+from include.clickhouse.client import insert_rows
+from include.clickhouse.embedded import EmbeddedClient
 from include.clickhouse.errors import ClickHouseError, Refused
 from include.clickhouse.load import load_part
 from include.staging.manifest import MANIFEST
@@ -15,7 +18,7 @@ from tests.faults.full_disk import SmallDisk, small_disk
 from tests.integration.clickhouse.days import COMMITS, commits, load, publish
 from tests.servers.clickhouse import ClickHouseServer, running_clickhouse
 
-SERVER_MB = 128
+SERVER_MB, ENGINE_MB = 128, 24
 FEW_PARTS = (
     "<parts_to_delay_insert>30</parts_to_delay_insert>"
     "<parts_to_throw_insert>30</parts_to_throw_insert>"
@@ -73,6 +76,53 @@ def test_the_servers_disk_is_full_while_rows_come_into_sight(
     with day.watched(), day.connect() as clickhouse:
         publish(clickhouse, day.manifest, staged, "2")
     day.require_published(day.manifest, day.rows)
+
+
+@pytest.fixture
+def engine_disk(tmp_path: Path) -> Iterator[SmallDisk]:
+    """A disk for the embedded engine, with a table `t` of incompressible texts in it."""
+    with small_disk(tmp_path / "engine", ENGINE_MB) as disk:
+        with EmbeddedClient("embedded", disk.path / "chdb", "stagehouse") as clickhouse:
+            clickhouse.execute("CREATE TABLE t (n Int32, s String) ENGINE = MergeTree ORDER BY n")
+        yield disk
+
+
+def test_the_embedded_engines_disk_is_full_while_it_takes_rows(engine_disk: SmallDisk):
+    """The INSERT raises and names the disk; what was told before is there."""
+    block = [(number, random_bytes(1000).hex()) for number in range(2500)]
+    with EmbeddedClient("embedded", engine_disk.path / "chdb", "stagehouse") as clickhouse:
+        assert insert_rows(clickhouse, "t", ("n", "s"), [block]) == len(block)
+        with pytest.raises(Refused, match=f"not enough space.* Next: {MAKE_ROOM}.*extra.path"):
+            insert_rows(clickhouse, "t", ("n", "s"), [block] * ENGINE_MB)
+        ((rows,),) = clickhouse.execute("SELECT count() FROM t")
+        assert rows % len(block) == 0
+        with pytest.raises(Refused):
+            insert_rows(clickhouse, "t", ("n", "s"), [block])
+        assert clickhouse.execute("SELECT count() FROM t") == [(rows,)]
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "-- a comment\nCREATE TABLE u (n Int32) ENGINE = MergeTree ORDER BY n",
+        "ALTER TABLE t ADD COLUMN m Int32",
+        "CREATE DATABASE other",
+    ],
+)
+def test_the_embedded_engines_disk_is_full_while_a_table_is_made(engine_disk: SmallDisk, statement: str):
+    """It is refused before the engine writes an empty definition, with which it could not be opened again."""
+    path = engine_disk.path / "chdb"
+    with engine_disk.full(), EmbeddedClient("embedded", path, "stagehouse") as clickhouse:
+        with pytest.raises(Refused, match=f"disk of {path}. Next: {MAKE_ROOM}"):
+            clickhouse.execute(statement)
+        assert clickhouse.execute("SELECT count() FROM t") == [(0,)]
+    another = EmbeddedClient("embedded", path, "another")
+    with engine_disk.full(), another, pytest.raises(Refused, match=MAKE_ROOM):
+        another.execute("SELECT 1")
+    with EmbeddedClient("embedded", path, "stagehouse") as clickhouse:
+        clickhouse.execute(statement)
+    with EmbeddedClient("embedded", path, "stagehouse") as clickhouse:
+        assert clickhouse.execute("SELECT count() FROM t") == [(0,)]
 
 
 def test_the_disk_of_the_staging_files_is_full(day: FaultyDay, tmp_path: Path):

@@ -22,7 +22,7 @@ from include.github.api import answer_errors, errors
 from include.github.api.bounds import GitHubBounds
 from include.github.api.client import GitHubClient
 from include.github.commits.rest import RestCommits
-from include.github.errors import MostlyGone
+from include.github.errors import MostlyForbidden, MostlyGone, MostlyOdd
 from include.github.fetch import fetch
 from include.github.rank import RANKING, rank
 from include.github.request import TopRepositoriesRequest
@@ -237,7 +237,7 @@ async def test_a_fault_that_passes_costs_requests_but_no_rows(run, truth, name):
     assert len(run.sent) == manifest.facts["requests"]
 
 
-OF_ALL = (LimitNeverLifts, RateLimitedUntil, MostlyGone)  # not about a repository
+OF_ALL = (LimitNeverLifts, RateLimitedUntil, MostlyGone, MostlyForbidden, MostlyOdd)  # not about a repository
 LASTING = {
     "revoked token": (
         {"status": 401, "body": b'{"message": "Bad credentials"}'},
@@ -245,19 +245,23 @@ LASTING = {
         r"/commits.*Bad credentials.*password of the GitHub connection",
     ),
     "no rights": (
-        {"status": 403, "body": b'{"message": "Resource not accessible by personal access token"}'},
-        answer_errors.Forbidden,
-        r"/commits.*Resource not accessible.*check the rights of the token",
+        {
+            "status": 403,
+            "body": b'{"message": "Resource not accessible by personal access token"}',
+            "after": 2,
+        },
+        MostlyForbidden,
+        r"answer 403 to each token \(for example [\w./-]+; .*check the rights of the tokens",
     ),
     "refused as invalid": (
         {"status": 422, "body": b'{"message": "Validation Failed", "errors": [{"code": "invalid"}]}'},
         answer_errors.Invalid,
-        r"Validation Failed.*'code': 'invalid'.*Check the params",
+        r"Validation Failed.*'code': 'invalid'.*check the params",
     ),
     "unknown version": (
         {"status": 400, "body": b'{"message": "is not a supported version"}'},
         answer_errors.Unexpected,
-        "not a supported version.*Check that the host",
+        "not a supported version.*check that the host",
     ),
     "304 without being asked": (
         {"status": 304, "body": b""},
@@ -285,9 +289,9 @@ LASTING = {
         r"/commits.*Connection reset by peer.*Next: run the task again later",
     ),
     "commit without a date": (
-        replaced(b'"date":"2026', b'"date":"never'),
-        RequestFailed,
-        r"/commits.*commit '[0-9a-f]{40}'.*committer\.date.*run the task again later",
+        replaced(b'"date":"2026', b'"date":"never') | {"after": 2},
+        MostlyOdd,
+        r"most commits of \d+ of \d+ repositories are odd \(for example of [\w./-]+;.*check the host",
     ),
     "redirect to another server": (
         {"status": 301, "headers": {"Location": "https://api.github.com/x"}},
@@ -312,7 +316,7 @@ LASTING = {
     "sees nothing": (
         {"status": 404, "body": b'{"message": "Not Found"}', "after": 2},
         MostlyGone,
-        r"answer 404 \(for example [\w./-]+\): check the rights of the token",
+        r"answer 404 \(for example [\w./-]+\)\. Next: check the rights of the token",
     ),
 }
 

@@ -136,7 +136,7 @@ def test_two_imports_take_turns(day: ImportDay, proxy: Proxy, postgres: Proxy, d
     with day.watched(), newer.older(day.load(), proxy) as first:
         stop.wait()
         with newer.publisher() as refused:
-            assert f"lease '{day.lease}' is held by 'publish of new run': try again" in refused.error()
+            assert f"lease '{day.lease}' is held by 'publish of new run'. Next: try again" in refused.error()
         stop.release()
         first.result()
         newer.publish()

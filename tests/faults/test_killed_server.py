@@ -54,7 +54,7 @@ def test_the_server_is_killed_while_it_takes_rows(day: FaultyDay, proxy: Proxy, 
     stop = proxy.stop_at(text, moment)
     with day.watched() as reader, day.connect(proxy.port) as clickhouse:
         doing = killed_at(stop, day.server, lambda: day.load_last_part(clickhouse, "1"))
-        with pytest.raises(OutcomeUnknown, match=r"server's log tells why .* \(restart\?"):
+        with pytest.raises(OutcomeUnknown, match=r"Next: look in the server's log why .* \(restart\?"):
             doing.result()
         assert len(reader.seen) == 1
         day.require_old()

@@ -23,7 +23,7 @@ def test_a_lease_whose_answer_is_lost_is_free_again(postgres: Proxy, dsn: Callab
     """Whether it was granted or not: it died with its session, and the next one gets it."""
     connect = partial(psycopg2.connect, dsn(postgres))
     postgres.reset_at(b"pg_try_advisory_xact_lock", moment)
-    with pytest.raises(LeaseLost, match=r"lease 'publish' is lost, .* take it again"):
+    with pytest.raises(LeaseLost, match=r"lease 'publish' is lost, .*\. Next: .* takes it anew"):
         lease(connect, "publish", "first").__enter__()
     with lease(connect, "publish", "second") as held:
         held.check()

@@ -74,7 +74,7 @@ def test_two_runs_of_a_day_take_turns(day: FaultyDay, proxy: Proxy, postgres: Pr
     with day.watched(manifest), first_try(port=proxy.port, staged=staged) as first:
         stop.wait()
         with first_try(directory=directory, staged=newer) as refused:
-            told = f"LeaseTaken: lease 'publish {DAY}' is held by 'publish of new run': try again"
+            told = f"LeaseTaken: lease 'publish {DAY}' is held by 'publish of new run'. Next: try again"
             assert told in refused.error()
         stop.release()
         first.result()
@@ -105,7 +105,9 @@ def test_a_publisher_that_lost_its_lease_stops(day: FaultyDay, proxy: Proxy, pos
         with publishing(directory=directory, staged=newer) as next_one:
             next_one.result()
         stop.release()
-        assert zombie.error().endswith("is lost, its connection to PostgreSQL ended: stop, and take it again")
+        assert zombie.error().endswith(
+            "is lost, its connection to PostgreSQL ended. Next: run the task again, which takes it anew"
+        )
         with day.connect() as clickhouse:
             assert len(stored(clickhouse)) == len(day.rows)
             with pytest.raises(DayMismatch, match="Next: clear task load with all after it"):

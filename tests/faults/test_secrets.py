@@ -162,7 +162,7 @@ def in_the_host(kind: str, fields: dict) -> str:
     return json.dumps(fields | {"host": f"https://canary:{SECRETS[kind]}@127.0.0.1"})
 
 
-FIRST_TO_ASK = {"postgres": (HEALTH, HEALTH), "clickhouse": (REPORT, "tables"), "github": (MAIN, "rank")}
+FIRST_TO_ASK = {"postgres": (HEALTH, HEALTH), "clickhouse": (REPORT, "tables"), "github": (MAIN, HEALTH)}
 WAYS = (as_url, as_bad_url, as_bad_json, in_an_option, in_a_number, in_the_host)
 BROKEN = [*product(WAYS, FIRST_TO_ASK), *product((to_nobody, of_another), ("postgres", "clickhouse"))]
 

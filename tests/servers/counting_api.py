@@ -60,10 +60,11 @@ class CountingApi:
         """Serve until the block ends."""
         loop, ready = asyncio.new_event_loop(), threading.Event()
 
+        app = web.Application()
+        app.router.add_route("*", "/{path:.*}", self._handle)
+        runner = web.AppRunner(app, shutdown_timeout=0.1)
+
         async def start() -> None:
-            app = web.Application()
-            app.router.add_route("*", "/{path:.*}", self._handle)
-            runner = web.AppRunner(app)
             await runner.setup()
             await web.TCPSite(runner, "127.0.0.1", self.port).start()
             ready.set()
@@ -79,5 +80,6 @@ class CountingApi:
         try:
             yield self
         finally:
+            asyncio.run_coroutine_threadsafe(runner.cleanup(), loop).result(10)
             loop.call_soon_threadsafe(loop.stop)
             thread.join(10)

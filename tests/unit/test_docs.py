@@ -15,6 +15,7 @@ from include.phrase_views.report import BY_HOUR
 from stagehouse.hooks.clickhouse_hook import ClickHouseOptions
 from stagehouse.hooks.github_hook import GitHubOptions
 from stagehouse.hooks.http_api_hook import HttpApiOptions
+from tests import example_source
 
 ROOT = Path(__file__).resolve().parents[2]
 README, CONTRIBUTING, DOCS = ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "docs"
@@ -51,6 +52,12 @@ class Table(NamedTuple):
 def page(request: pytest.FixtureRequest) -> Path:
     """Each page in turn."""
     return request.param
+
+
+def text_of(page: Path) -> str:
+    """Return what a page says of this project: an example is of one that has it, and is tested there."""
+    text = page.read_text()
+    return example_source.without_example(text) if page == example_source.PAGE else text
 
 
 def slugs(page: Path) -> set[str]:
@@ -111,7 +118,7 @@ def test_the_readme_is_a_front_door():
 
 def test_every_link_leads_somewhere(page: Path):
     """Files and headings; addresses of others are not asked."""
-    for link in LINK.findall(page.read_text()):
+    for link in LINK.findall(text_of(page)):
         if link.startswith("https://"):
             continue
         file, _, anchor = link.partition("#")
@@ -129,7 +136,7 @@ def test_every_picture_is_shown():
 
 def test_every_path_exists(page: Path):
     """Whether it stands in a sentence, in a table or in a drawing of the tree."""
-    text = page.read_text()
+    text = text_of(page)
     if page.name == "faults.md":
         text = TEST_OF_A_FAULT.sub("", text)
     paths = PATH.findall(text)
@@ -139,13 +146,13 @@ def test_every_path_exists(page: Path):
 def test_every_file_is_named_by_its_path_from_the_root(page: Path):
     """So that a reader can open it; but for what a run writes, or another project has."""
     written = {"rows.csv", "index.html", "__init__.py"}
-    files = [file for file in FILE_OF_A_PAGE.findall(page.read_text()) if file not in written]
+    files = [file for file in FILE_OF_A_PAGE.findall(text_of(page)) if file not in written]
     assert [file for file in files if not (ROOT / file).is_file()] == []
 
 
 def test_every_test_and_module_that_is_named_exists(page: Path):
     """Tests by path and name; modules that are run by name. tests/faults/test_table.py reads faults.md."""
-    text = page.read_text()
+    text = text_of(page)
     for file, name in NAMED_TEST.findall(text):
         body = ast.parse((ROOT / file).read_text()).body
         assert name in {node.name for node in body if hasattr(node, "name")}, (file, name)
@@ -156,7 +163,7 @@ def test_every_test_and_module_that_is_named_exists(page: Path):
 
 def test_every_command_is_a_target_of_the_makefile(page: Path):
     """In code, where a command can be meant."""
-    text = page.read_text()
+    text = text_of(page)
     targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
     code = "\n".join([*FENCED.findall(text), *re.findall(r"`[^`\n]+`", FENCED.sub("", text))])
     assert set(COMMAND.findall(code)) <= targets

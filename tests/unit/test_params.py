@@ -70,7 +70,10 @@ def test_an_unknown_param_is_refused_with_the_known_ones():
     refuse_unknown_params({"day": 1}, ("day", "top"))
     with pytest.raises(BadParam) as refusal:
         refuse_unknown_params({"Day": 1}, ("day", "top"))
-    assert str(refusal.value) == "param 'Day' is not known: allowed is one of day, top"
+    assert (
+        str(refusal.value)
+        == "param 'Day' is not known: allowed is one of day, top. Next: start a new run with what is allowed"
+    )
 
 
 def test_an_error_survives_the_way_between_processes():

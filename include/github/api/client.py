@@ -12,12 +12,16 @@ from typing import Self, TypeVar
 from pydantic import JsonValue
 from yarl import URL
 
-from include.github.api.answer_errors import NotFound, Unauthorized
+from include.github.api.answer_errors import Forbidden, NotFound, Unauthorized
 from include.github.api.bounds import GitHubBounds
 from include.github.api.conditional import ConditionalRequests
+from include.github.api.graphql_queries import graphql_url
+from include.github.api.graphql_responses import points_of
 from include.github.api.page_cache import PageCache
+from include.github.api.permissions import Permissions
 from include.github.api.quotas import TokenQuota, read_quotas, token_quota
-from include.github.api.reading import Page, read_page, read_with, value_here
+from include.github.api.reading import Page, ReceivedPage, read_page, read_with, value_here
+from include.github.api.responses import error_of, message_of
 from include.github.api.rules import GitHubRules, account_of
 from include.http.answers import Redirect
 from include.http.cooldown_store import CooldownStore
@@ -26,6 +30,7 @@ from include.http.pacing import Pace, Pacer
 from include.http.request import Request
 from include.http.request_cost import RequestCost
 from include.http.retries import RETRYABLE, RetryBudget, with_retries
+from include.http.route import DIRECT, Route
 from include.http.tokens import numbered
 from include.http.transport import Transport
 
@@ -48,6 +53,7 @@ class GitHubClient:
         reserve: share of each token's limits that is left to others.
         kept: pages that were read before: those that are the same still cost no quota.
         pace: makes what says when a request may go, inside the event loop: a Pacer of our own unless given.
+        route: the way to the API: a proxy, certificates to trust.
     Attributes: retries, the budget of the run; bounds; max_concurrent_requests; requests_per_second;
     base_url; has_token.
     """
@@ -66,6 +72,7 @@ class GitHubClient:
         reserve: float = RESERVE,
         pace: Callable[[], Pace] | None = None,
         kept: PageCache | None = None,
+        route: Route = DIRECT,
     ) -> None:
         self.base_url = URL(base_url.rstrip("/"))
         self.max_concurrent_requests = max_concurrent_requests
@@ -73,7 +80,7 @@ class GitHubClient:
         self.bounds = bounds or GitHubBounds()
         self.retries = RetryBudget()
         self.has_token = bool(tokens)
-        self._graphql, self._now = _graphql_url(self.base_url), now
+        self._graphql, self._now = graphql_url(self.base_url), now
         accounts = {token: account_of(token, base_url) for token in numbered(tokens)}
         self._transport = Transport(
             self.base_url,
@@ -86,8 +93,10 @@ class GitHubClient:
             pace=pace or partial(Pacer, requests_per_second),
             max_concurrent_requests=max_concurrent_requests,
             timeout_s=timeout_s,
+            route=route,
         )
         self._pages = ConditionalRequests(self._transport, kept, accounts)
+        self._permissions = Permissions(self._transport.budget)
 
     def __repr__(self) -> str:
         return f"GitHubClient({self.base_url})"
@@ -165,7 +174,7 @@ class GitHubClient:
 
         It costs requests, but no quota; the budget knows it from then on. Raises: as get().
         """
-        cost, found = cost or RequestCost(), []
+        cost, found, refused = cost or RequestCost(), list[TokenQuota](), list[Forbidden]()
         for token in self._transport.budget.tokens:
             request = Request(self.url("rate_limit"), "rate_limit", tokens=(token,))
             once = partial(self._quotas_once, request, cost)
@@ -176,7 +185,24 @@ class GitHubClient:
             except Unauthorized:
                 if token in self._transport.budget.tokens:  # the last one, which is not set aside
                     raise
+            except Forbidden as error:
+                refused.append(error)
+        if refused and not found:
+            raise refused[0]
         return tuple(found)
+
+    async def require_accepted(self, cost: RequestCost) -> None:
+        """Look whether a token is answered at all, after it was refused something: it costs no quota.
+
+        Raises: Forbidden, where each is refused this too: then it is about the account, or where we ask from.
+        """
+        for token in self._transport.budget.tokens:
+            request = Request(self.url("rate_limit"), "rate_limit", tokens=(token,))
+            once = partial(self._transport.ask, request, cost)
+            answer = (await self._with_retries(once, request, cost)).answer
+            if answer.status != 403:  # noqa: PLR2004
+                return
+        raise error_of(Forbidden, answer, message_of(answer))
 
     async def _with_retries(
         self,
@@ -193,13 +219,14 @@ class GitHubClient:
     async def _query_once(self, request: Request, read: Callable[[JsonValue], T], cost: RequestCost) -> T:
         before = cost.requests
         try:
-            answer = (await self._transport.ask(request, cost)).answer
-            value = value_here(answer)
+            received, value = await self._permissions.ask(
+                request, partial(self._transport.ask, cost=cost), lambda received: value_here(received.answer)
+            )
         except RETRYABLE:  # GitHub charges what runs out of its time too, and tells no cost
             cost.points += cost.requests > before
             raise
-        cost.points += _points(value)
-        return read_with(read, value, answer)
+        cost.points += points_of(value)
+        return read_with(read, value, received.answer)
 
     async def _quotas_once(self, request: Request, cost: RequestCost) -> TokenQuota:
         received = await self._transport.ask(request, cost)
@@ -219,30 +246,21 @@ class GitHubClient:
     ) -> Page[T] | Redirect:
         if (resource := self._resource(request.url)) != request.resource:  # a redirect leads there
             request = replace(request, resource=resource)
-        received = await self._pages.ask(request, cost)
-        try:
-            value = read_page(received, read)
-        except Transient:
-            self._pages.drop(request.url, received)
-            raise
+        received, value = await self._permissions.ask(
+            request, partial(self._pages.ask, cost=cost), partial(self._read_page, request.url, read)
+        )
         if isinstance(value, Redirect):
             return value
         self._pages.keep(request.url, received)
         return Page(value, received.next_url)
 
+    def _read_page(self, url: URL, read: Callable[[JsonValue], T], received: ReceivedPage) -> T | Redirect:
+        try:
+            return read_page(received, read)
+        except Transient:
+            self._pages.drop(url, received)
+            raise
+
     def _resource(self, url: URL) -> str:
         below_root = url.path.removeprefix(self.base_url.path.rstrip("/"))
         return "search" if below_root.startswith("/search/") else "core"
-
-
-def _graphql_url(base_url: URL) -> URL:
-    """Return where GraphQL is: beside v3 on a GitHub Enterprise, below any other root."""
-    root = base_url.path.rstrip("/")
-    return base_url.with_path(f"{root.removesuffix('/v3') if root.endswith('/api/v3') else root}/graphql")
-
-
-def _points(value: JsonValue) -> int:
-    data = value.get("data") if isinstance(value, dict) else None
-    limit = data.get("rateLimit") if isinstance(data, dict) else None
-    cost = limit.get("cost") if isinstance(limit, dict) else None
-    return cost if isinstance(cost, int) else 1

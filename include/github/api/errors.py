@@ -8,6 +8,8 @@ HttpError (include/http/errors.py: limits, retries, redirects)
 
 from __future__ import annotations
 
+from attrs import define
+
 from include.errors import PermanentError
 from include.http.errors import HttpError
 
@@ -16,15 +18,15 @@ class GitHubError(HttpError):
     """Base of the errors that only GitHub has."""
 
 
+@define(slots=False)
 class TooManyPages(GitHubError, PermanentError):
     """A list does not end. Nothing is cut short: the run fails. Attributes: url of the page; pages read."""
 
-    def __init__(self, url: str, pages: int) -> None:
-        super().__init__(url, pages)
-        self.url, self.pages = url, pages
+    url: str
+    pages: int
 
     def __str__(self) -> str:
         return (
             f"{self.url}: no end after {self.pages} pages, or a page that was read before; nothing is cut "
-            "short. Check what stands between us and the API, then clear the task"
+            "short. Next: check what stands between us and the API, then clear the task"
         )

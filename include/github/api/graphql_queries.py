@@ -8,6 +8,8 @@ Source: https://docs.github.com/en/graphql/overview/rate-limits-and-query-limits
 
 from __future__ import annotations
 
+from yarl import URL
+
 PAGE_SIZE = 100  # the most GitHub gives
 
 
@@ -16,3 +18,9 @@ def query_of_aliases(query: str, variables: str, field: str, aliases: int) -> st
     numbers = range(aliases)
     declared = ", ".join(variables % {"n": number} for number in numbers)
     return query % (declared, "".join(field % {"n": number} for number in numbers))
+
+
+def graphql_url(base_url: URL) -> URL:
+    """Return where GraphQL is: beside v3 on a GitHub Enterprise, below any other root."""
+    root = base_url.path.rstrip("/")
+    return base_url.with_path(f"{root.removesuffix('/v3') if root.endswith('/api/v3') else root}/graphql")

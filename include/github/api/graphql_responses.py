@@ -123,3 +123,11 @@ def checked(model: type[Model], value: object, what: str) -> Model:
         return model.model_validate(value)
     except ValidationError as error:
         raise ValueError(f"{what}: {first_problem(error)}") from error
+
+
+def points_of(value: JsonValue) -> int:
+    """Return what an answer says that it cost, 1 where it does not."""
+    data = value.get("data") if isinstance(value, dict) else None
+    limit = data.get("rateLimit") if isinstance(data, dict) else None
+    cost = limit.get("cost") if isinstance(limit, dict) else None
+    return cost if isinstance(cost, int) else 1

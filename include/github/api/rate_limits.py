@@ -17,6 +17,7 @@ from include.http.limits import EVERYTHING, Limited, Quota, retry_after_s, secon
 RESOURCES = ("core", "search", "graphql")
 # GraphQL says both; the second since 2025, with the code: https://github.com/yanyongyu/githubkit/issues/271
 GRAPHQL_LIMITS = {"RATE_LIMITED", "RATE_LIMIT", "graphql_rate_limit"}
+LIMIT_WORDS = "rate limit exceeded"  # where a proxy on the way has taken the headers away
 SECONDARY_LIMIT_WORDS = ("secondary rate", "abuse detection", "abuse-rate-limits", "secondary-rate-limits")
 
 
@@ -53,14 +54,16 @@ def named_resource(headers: Mapping[str, str], by_path: str) -> str:
 
 
 def _read_refusal(answer: Answer, resource: str, message: str, now: datetime) -> Limited | None:
-    if _is_secondary(answer.body.decode("utf-8", "replace")):
+    text = answer.body.decode("utf-8", "replace")
+    if _is_secondary(text):
         return Limited(EVERYTHING, None, f"secondary limit, {message}")
     quota = read_quota(answer.headers, now)
     if quota and quota.remaining == 0:
         return Limited(
             named_resource(answer.headers, resource), quota.reset_in_s, f"primary limit, {message}"
         )
-    return Limited(EVERYTHING, None, message) if answer.status == 429 else None  # noqa: PLR2004
+    limited = answer.status == 429 or LIMIT_WORDS in text.lower()  # noqa: PLR2004
+    return Limited(EVERYTHING, None, message) if limited else None
 
 
 def _read_graphql_limit(answer: Answer, now: datetime) -> Limited | None:

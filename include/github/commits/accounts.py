@@ -20,9 +20,11 @@ from collections.abc import Iterable
 
 from pydantic import JsonValue, ValidationError
 
-from include.github.api.answer_errors import Blocked, Empty, Invalid, NotFound
+from include.errors import facts_of
+from include.github.api.answer_errors import Blocked, Empty, Forbidden, Invalid, NotFound
 from include.github.api.client import GitHubClient
 from include.github.api.models import Account, Commit, Repository
+from include.github.api.odd_items import at_second_look
 from include.http.request_cost import RequestCost
 from include.text import first_problem
 
@@ -61,10 +63,20 @@ class Accounts:
     async def _look_up(self, repository: Repository, commit: Commit, cost: RequestCost) -> Account | None:
         url = self._client.url("repos", repository.owner.login, repository.name, "commits", commit.sha)
         try:
-            return (await self._client.get(url, _read_commit, cost)).value.account
-        except (NotFound, Invalid, Empty, Blocked) as error:
-            log.warning("%s: whose commit %s is stays unknown: %s", repository.full_name, commit.sha, error)
+            found = (await self._client.get(url, at_second_look(_read_commit, _no_commit), cost)).value
+        except (NotFound, Invalid, Empty, Blocked, Forbidden) as error:
+            log.warning(
+                "%s: whose commit %s is stays unknown: %s", repository.full_name, commit.sha, facts_of(error)
+            )
             return None
+        if found is None:
+            text = "%s: whose commit %s is stays unknown: what GitHub says of it is odd"
+            log.warning(text, repository.full_name, commit.sha)
+        return found.account if found else None
+
+
+def _no_commit(_: JsonValue) -> Commit | None:
+    return None
 
 
 def _may_be_a_bot(commit: Commit) -> bool:
@@ -73,7 +85,7 @@ def _may_be_a_bot(commit: Commit) -> bool:
     return not known and email.lower().endswith(NOREPLY)
 
 
-def _read_commit(value: JsonValue) -> Commit:
+def _read_commit(value: JsonValue) -> Commit | None:
     try:
         return Commit.model_validate(value)
     except ValidationError as error:

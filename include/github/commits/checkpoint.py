@@ -5,8 +5,9 @@ from __future__ import annotations
 import logging
 import tempfile
 from array import array
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import UTC, date, datetime, time
+from datetime import UTC, date, datetime, time, timedelta
 from hashlib import blake2b
 from os import SEEK_END
 
@@ -16,6 +17,9 @@ from include.staging.checkpoint import Checkpoint
 from include.staging.files import StagingPath
 
 FETCHED = "fetched"  # the folder, in the run's directory
+# A committer's clock may be ahead: what is pushed late in the evening is then dated after midnight. What an
+# hour costs in requests: docs/decisions.md.
+CLOCK_AHEAD = timedelta(hours=1)
 
 log = logging.getLogger(__name__)
 
@@ -26,8 +30,8 @@ class CommitCheckpoint:
     In memory are a few bytes for each position; the records themselves are in a temporary file as well, for
     their own files, in an object store, are slow to read one after the other.
 
-    Attributes: asked, repositories that are not unpushed; finished, of those; gone, of those, not found;
-    requests that the finished ones took.
+    Attributes: asked, repositories that are not unpushed; finished, of those; unseen, of those,
+    by reason, see unseen_because(); with_commits, of those; requests that the finished ones took.
     """
 
     def __init__(self, directory: StagingPath, ranking: RankedDay) -> None:
@@ -41,7 +45,8 @@ class CommitCheckpoint:
         for repository in ranking:
             self._marks.append(0 if is_unpushed(repository, self._day) else _mark(repository))
         self.asked = sum(map(bool, self._marks))
-        self.finished = self.gone = self.requests = 0
+        self.finished = self.with_commits = self.requests = 0
+        self.unseen: Counter[str] = Counter()
         for _, batch in self._read():
             self.take(batch)
 
@@ -77,21 +82,23 @@ class CommitCheckpoint:
         self._spool.seek(0, SEEK_END)
         for record in batch:
             self.finished += not self._places[record.position]
-            self.gone += record.outcome == "gone"
+            self.with_commits += bool(record.commits or record.odd)
+            if reason := unseen_because(record):
+                self.unseen[reason] += 1
             self.requests += record.requests
             self._places[record.position] = self._spool.tell() + 1
             self._spool.write(_line(record) + b"\n")
 
-    def first_gone(self) -> FetchedRepository:
-        """Return the best of the repositories that were not found."""
+    def first_unseen(self) -> FetchedRepository:
+        """Return the best of the repositories that were not seen."""
         records = (self._record(position) for position, place in enumerate(self._places) if place)
-        return next(record for record in records if record.outcome == "gone")
+        return next(record for record in records if unseen_because(record))
 
-    def forget_gone(self) -> None:
-        """Ask again, in the next try, for what was not found."""
+    def forget_unseen(self) -> None:
+        """Ask again, in the next try, for what was not seen."""
         for name, batch in list(self._read()):
-            if any(record.outcome == "gone" for record in batch):
-                if kept := [record for record in batch if record.outcome != "gone"]:
+            if any(map(unseen_because, batch)):
+                if kept := [record for record in batch if not unseen_because(record)]:
                     self.save(kept)
                 if not kept or kept[0] != batch[0]:
                     self._checkpoint.remove(name)
@@ -113,9 +120,21 @@ class CommitCheckpoint:
         return FetchedRepository.model_validate_json(self._spool.readline())
 
 
+def unseen_because(record: FetchedRepository) -> str:
+    """Return why nothing is known of a repository, '' where it is: many such ones have a cause in common.
+
+    "gone" and "forbidden" may be the doing of the token, "odd", most of its commits, that of a server that is
+    no GitHub.
+    """
+    if record.outcome in ("gone", "forbidden"):
+        return record.outcome
+    return "odd" if record.odd > record.commits + record.outside else ""
+
+
 def is_unpushed(repository: Repository, day: date) -> bool:
-    """Tell whether nothing was pushed since the day began: then the day has no commits, and nobody asks."""
-    return repository.pushed_at is not None and repository.pushed_at < datetime.combine(day, time(), UTC)
+    """Tell whether nothing was pushed since an hour before the day: then nobody asks for its commits."""
+    since = datetime.combine(day, time(), UTC) - CLOCK_AHEAD
+    return repository.pushed_at is not None and repository.pushed_at < since
 
 
 def _mark(repository: Repository) -> int:

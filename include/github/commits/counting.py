@@ -20,14 +20,15 @@ class CommitCount:
     """The commits of one day. Memory grows with authors and commit ids, not with what they say.
 
     Attributes: authors, commits of each; outside, commits GitHub sent that are not of the day; cleaned,
-    commits of the day whose author is not written as it was sent; moved, the repository answered under
-    another address.
+    commits of the day whose author is not written as it was sent; odd, commits that are left out, and why;
+    moved, the repository answered under another address.
     """
 
     day: date
     authors: Counter[str] = field(default_factory=Counter)
     outside: int = 0
     cleaned: int = 0
+    odd: set[str] = field(default_factory=set)
     moved: bool = False
     _seen: set[str] = field(default_factory=set)
 
@@ -69,6 +70,9 @@ def record_of(
             repository.full_name,
             count.cleaned,
         )
+    if count.odd:
+        text = "%s: %d commits are odd, which of day %s nobody knows: left out, such as %s"
+        log.warning(text, repository.full_name, len(count.odd), count.day, min(count.odd))
     return FetchedRepository(
         position=position,
         id=repository.id,
@@ -78,6 +82,7 @@ def record_of(
         commits=count.authors.total(),
         outside=count.outside,
         cleaned=count.cleaned,
+        odd=len(count.odd),
         requests=cost.requests,
         retries=cost.retries,
         points=cost.points,

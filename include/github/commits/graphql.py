@@ -19,6 +19,7 @@ from pydantic import JsonValue
 from include.github.api.client import GitHubClient
 from include.github.api.errors import TooManyPages
 from include.github.api.graphql_batches import QueryBatcher, QueryTemplate
+from include.github.api.graphql_memory import GraphQLMemory
 from include.github.api.graphql_queries import PAGE_SIZE
 from include.github.api.graphql_responses import Refusal
 from include.github.api.models import Repository
@@ -60,10 +61,10 @@ class GraphQLCommits:
 
     batch = 50
 
-    def __init__(self, client: GitHubClient, rest: CommitSource) -> None:
+    def __init__(self, client: GitHubClient, rest: CommitSource, memory: GraphQLMemory | None = None) -> None:
         self._client, self._rest, self._accounts = client, rest, Accounts(client)
         template = QueryTemplate(commits_query, _variables, read_commit_pages)
-        self._batcher = QueryBatcher(client, template, self.batch)
+        self._batcher = QueryBatcher(client, template, self.batch, memory)
 
     async def fetch(
         self, ranked: Sequence[tuple[int, Repository]], day: date

@@ -91,6 +91,13 @@ def read_commit_pages(value: JsonValue, aliases: int) -> list[CommitPage | Refus
 def _commit_page(answer: QueryAnswer, alias: str) -> CommitPage | Refusal:
     if refusal := answer.refusal(alias):
         return refusal
+    try:
+        return _read_page(answer, alias)
+    except ValueError as error:  # one of many must not stop the others: REST decides
+        return Refusal("refused", str(error))
+
+
+def _read_page(answer: QueryAnswer, alias: str) -> CommitPage | Refusal:
     node = checked(_Committed, answer.node(alias), alias)
     branch = node.default_branch_ref
     if branch is None and node.is_empty:

@@ -9,10 +9,12 @@ from datetime import date
 
 from yarl import URL
 
-from include.github.api.answer_errors import Blocked, Empty, NotFound
+from include.errors import facts_of
+from include.github.api.answer_errors import Blocked, Empty, Forbidden, NotFound
 from include.github.api.client import GitHubClient
 from include.github.api.errors import TooManyPages
-from include.github.api.models import Commit, Repository, read_commits
+from include.github.api.models import Repository
+from include.github.api.odd_items import SoundCommits, sound_commits
 from include.github.api.reading import Page
 from include.github.commits.counting import CommitCount, bounds_of, record_of
 from include.github.commits.source import FetchedRepository, Outcome
@@ -31,7 +33,7 @@ async def count_commits(
 
     A server that keeps failing is asked from the start for smaller pages.
 
-    Raises: NotFound, Empty, Blocked for the repository; whatever else GitHubClient.get raises.
+    Raises: NotFound, Empty, Blocked, Forbidden for the repository; whatever else GitHubClient.get raises.
     Source: https://docs.github.com/en/rest/commits/commits#list-commits
     """
     for per_page in PAGE_SIZES:
@@ -41,7 +43,9 @@ async def count_commits(
         except RequestFailed as error:
             if per_page == PAGE_SIZES[-1] or not error.overloaded:
                 raise
-            log.warning("%s/%s: pages of %d are too much for the server: %s", owner, name, per_page, error)
+            log.warning(
+                "%s/%s: pages of %d are too much for the server: %s", owner, name, per_page, facts_of(error)
+            )
     raise AssertionError("the last page size returns or raises")
 
 
@@ -50,8 +54,9 @@ async def _count_pages(client: GitHubClient, url: URL, count: CommitCount, cost:
     asked: set[URL] = set()
     while True:
         asked.add(url)
-        page: Page[list[Commit]] = await client.get(url, read_commits, cost)
-        count.add(page.value)
+        page: Page[SoundCommits] = await client.get(url, sound_commits(), cost)
+        count.add(page.value.commits)
+        count.odd |= set(page.value.odd)
         count.moved |= page.moved
         if page.next_url is None:
             return count
@@ -71,9 +76,9 @@ class RestCommits:
     async def fetch(
         self, ranked: Sequence[tuple[int, Repository]], day: date
     ) -> AsyncIterator[list[FetchedRepository]]:
-        """Yield what is known of each repository; 404, 409 empty and 451 are outcomes.
+        """Yield what is known of each repository; 403, 404, 409 empty and 451 are outcomes.
 
-        Raises: whatever else GitHubClient.get raises.
+        Raises: whatever else GitHubClient.get raises; Forbidden, where a token is refused everything.
         """
         for positioned in ranked:
             yield [await _fetch_repository(self._client, *positioned, day)]
@@ -89,10 +94,14 @@ async def _fetch_repository(
         outcome = "moved" if count.moved else "ok"
     except NotFound as error:
         outcome = "gone"
-        log.warning("%s is gone: %s", repository.full_name, error)
+        log.warning("%s is gone: %s", repository.full_name, facts_of(error))
     except Blocked as error:
         outcome = "blocked"
-        log.warning("%s is blocked: %s", repository.full_name, error)
+        log.warning("%s is blocked: %s", repository.full_name, facts_of(error))
+    except Forbidden as error:
+        await client.require_accepted(cost)
+        outcome = "forbidden"
+        log.warning("%s is forbidden: %s", repository.full_name, facts_of(error))
     except Empty:
         outcome = "empty"
     return record_of(position, repository, outcome, cost, count)

@@ -9,6 +9,7 @@ from typing import Literal, Protocol, Self
 from pydantic import (
     BaseModel,
     ConfigDict,
+    Field,
     NonNegativeInt,
     PositiveInt,
     model_validator,
@@ -16,7 +17,8 @@ from pydantic import (
 
 from include.github.api.models import Repository
 
-Outcome = Literal["ok", "unpushed", "empty", "gone", "blocked", "moved"]
+Outcome = Literal["ok", "unpushed", "empty", "gone", "blocked", "forbidden", "moved"]
+NOT_KNOWN: tuple[Outcome, ...] = ("gone", "blocked", "forbidden")  # how many commits there were
 
 
 class FetchedRepository(BaseModel):
@@ -24,8 +26,8 @@ class FetchedRepository(BaseModel):
 
     Attributes: position, id, repo ("owner/name" as ranked), day; outcome; commits of the day; outside,
     commits GitHub sent that were not of the day; cleaned, commits whose author is not written as it was
-    sent; requests and retries it took, points of GraphQL, and answers that were unchanged; authors, commits
-    of each.
+    sent; odd, commits that were left out; requests and retries it took, points of GraphQL, and answers that
+    were unchanged; authors, commits of each.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -37,6 +39,7 @@ class FetchedRepository(BaseModel):
     commits: NonNegativeInt = 0
     outside: NonNegativeInt = 0
     cleaned: NonNegativeInt = 0
+    odd: NonNegativeInt = Field(default=0, exclude_if=lambda odd: not odd)
     requests: NonNegativeInt = 0
     retries: NonNegativeInt = 0
     points: NonNegativeInt = 0

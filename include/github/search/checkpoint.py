@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
 from itertools import islice
 
-from pydantic import BaseModel, ConfigDict, NonNegativeInt
+from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt
 
 from include.github.api.models import Repository
 from include.github.search.source import PageRequest, PageResult, Search
@@ -27,6 +27,7 @@ class _FoundPage(BaseModel):
     next: str
     incomplete: bool
     repositories: NonNegativeInt
+    odd: tuple[str, ...] = Field(default=(), exclude_if=lambda odd: not odd)  # no older version knows it
 
 
 class _Answer(BaseModel):
@@ -143,5 +144,9 @@ def _read_answer(lines: list[bytes]) -> _Kept:
 
 def _found(page: _FoundPage, repositories: Iterator[Repository]) -> PageResult:
     return PageResult(
-        page.total_count, tuple(islice(repositories, page.repositories)), page.next, page.incomplete
+        page.total_count,
+        tuple(islice(repositories, page.repositories)),
+        page.next,
+        page.incomplete,
+        page.odd,
     )

@@ -17,6 +17,7 @@ from pydantic import JsonValue
 
 from include.github.api.client import GitHubClient
 from include.github.api.graphql_batches import QueryBatcher, QueryTemplate
+from include.github.api.graphql_memory import GraphQLMemory
 from include.github.api.graphql_responses import Refusal
 from include.github.search.graphql_page import read_result_pages, search_query
 from include.github.search.rest import search_url
@@ -34,10 +35,10 @@ class GraphQLSearch:
     wanted = 80  # a slice is one page, with room for its growth
     width = 10
 
-    def __init__(self, client: GitHubClient, rest: Search) -> None:
+    def __init__(self, client: GitHubClient, rest: Search, memory: GraphQLMemory | None = None) -> None:
         self._client, self._rest = client, rest
         template = QueryTemplate(search_query, _variables, read_result_pages)
-        self._batcher = QueryBatcher(client, template, self.width)
+        self._batcher = QueryBatcher(client, template, self.width, memory)
 
     async def read(self, pages: Sequence[PageRequest], cost: RequestCost) -> list[PageResult]:
         """Read pages together. A list that REST began is REST's to its end: its `after` is an address."""

@@ -68,8 +68,11 @@ def read_result_pages(value: JsonValue, aliases: int) -> list[PageResult | Refus
 def _result_page(answer: QueryAnswer, alias: str) -> PageResult | Refusal:
     if refusal := answer.refusal(alias):
         return refusal
-    results = checked(_Results, answer.node(alias), alias)
-    repositories = tuple(_repository_of(node) for node in results.nodes if node)
+    try:
+        results = checked(_Results, answer.node(alias), alias)
+        repositories = tuple(_repository_of(node) for node in results.nodes if node)
+    except ValueError as error:  # an odd one, which REST leaves out
+        return Refusal("refused", str(error))
     if len(repositories) < len(results.nodes):
         return Refusal("refused", "a repository is null, without an error")
     return PageResult(results.repository_count, repositories, results.page_info.next)

@@ -30,13 +30,14 @@ log = logging.getLogger(__name__)
 
 @dataclass(eq=False)
 class _Reading:
-    """A slice that is being read. Attributes: total results; after, where to go on; pages read; found."""
+    """A slice that is being read. Attributes: total results; after, to go on; pages read; found; odd."""
 
     cut: Cut
     total: int = 0
     after: str = ""
     pages: int = 0
     found: list[Repository] = field(default_factory=list)
+    odd: set[str] = field(default_factory=set)
 
 
 class LongList:
@@ -44,6 +45,7 @@ class LongList:
 
     Args: search: asks the same again after the same answers, so that what it keeps is of use. query: with
         one range of stars at most. day: the younger repositories' days of creation end soon after it.
+    Attributes: odd, results that were left out.
     """
 
     def __init__(
@@ -51,6 +53,7 @@ class LongList:
     ) -> None:
         self._search, self._top = search, top
         self._order, self._cost = order, cost
+        self.odd: set[str] = set()
         self._rest, stars = take_stars_out(query)
         soon = datetime.combine(day, time(), UTC) + timedelta(days=2)
         # Two qualifiers `created:` are no better defined than two of stars.
@@ -125,12 +128,15 @@ class LongList:
             return
         reading.pages, reading.after = reading.pages + 1, page.next
         reading.found += page.repositories
+        reading.odd |= set(page.odd)
         if page.next and reading.pages < self._search.capacity / PAGE_SIZE:
             self._unfinished.append(reading)
             return
-        if not page.next and len({r.id for r in reading.found}) + PAGE_SIZE <= page.total_count:
+        seen = len({r.id for r in reading.found}) + len(reading.odd)
+        if not page.next and seen + PAGE_SIZE <= page.total_count:
             raise ListCutShort(cut.slice.text(self._rest), len(reading.found), page.total_count)
         self._order.add(reading.found)
+        self.odd |= reading.odd
         self._ranges.add(cut.slice.stars)
 
     async def _lacking(self) -> dict[StarRange, int]:

@@ -8,9 +8,11 @@ from yarl import URL
 
 from include.github.api.client import GitHubClient
 from include.github.api.models import read_divisible_page, read_search_page
+from include.github.api.odd_items import sound_repositories
 from include.github.api.rules import GitHubRules
 from include.github.search.source import CAPACITY, PageRequest, PageResult
 from include.http.errors import ForeignOrigin
+from include.http.origin import origin_of
 from include.http.request_cost import RequestCost
 
 
@@ -30,15 +32,14 @@ class RestSearch:
 
     async def _read_page(self, asked: PageRequest, cost: RequestCost) -> PageResult:
         url = self._page_after(asked) if asked.after else search_url(self._client, asked.query, asked.first)
-        page = await self._client.get(url, read_divisible_page if asked.divisible else read_search_page, cost)
-        next_url = str(page.next_url or "")
-        return PageResult(
-            page.value.total_count, tuple(page.value.items), next_url, page.value.incomplete_results
-        )
+        read = sound_repositories(read_divisible_page if asked.divisible else read_search_page)
+        answer = await self._client.get(url, read, cost)
+        (page, odd), next_url = answer.value, str(answer.next_url or "")
+        return PageResult(page.total_count, tuple(page.items), next_url, page.incomplete_results, odd)
 
     def _page_after(self, asked: PageRequest) -> URL:
-        url, origin = URL(asked.after), self._client.base_url.origin()
-        if not url.absolute or url.origin() != origin:  # kept from a try with another host or API
+        url, origin = URL(asked.after), origin_of(self._client.base_url)
+        if not url.absolute or origin_of(url) != origin:  # kept from a try with another host or API
             raise ForeignOrigin(asked.query, asked.after[:200], str(origin), GitHubRules.connection)
         return url
 

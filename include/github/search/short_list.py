@@ -27,6 +27,7 @@ class ShortList:
 
     Args: top: how many, at most the capacity of the search. check_lease: called before each page; what it
         raises ends the reading. pages: after so many the reading fails.
+    Attributes: odd, results that were left out.
     """
 
     def __init__(
@@ -40,6 +41,7 @@ class ShortList:
     ) -> None:
         self._search, self._query, self._top = search, query, top
         self._cost, self._pages, self._check_lease = cost, pages, check_lease
+        self.odd: set[str] = set()
 
     async def read(self, order: Order) -> None:
         """Read the list, again while it drifts: an item seen on two pages means that another was on none.
@@ -55,6 +57,7 @@ class ShortList:
 
     async def _read_pages(self, *, fill_up: bool) -> tuple[list[Repository], bool]:
         """Read as few pages as give `top` names; stop at the first repeated item unless told to `fill_up`."""
+        self.odd = set()
         repositories: list[Repository] = []
         ids: set[int] = set()
         names: set[str] = set()
@@ -68,11 +71,12 @@ class ShortList:
             drifted |= any(repository.id in ids for repository in page.repositories)
             repositories += page.repositories
             ids |= {repository.id for repository in page.repositories}
+            self.odd |= set(page.odd)
             names |= {repository.full_name.lower() for repository in page.repositories}
             if drifted and not fill_up:
                 return repositories, drifted
             if not page.next:
-                self._require_all(page, len(ids))
+                self._require_all(page, len(ids) + len(self.odd))
             if not page.next or len(names) >= self._top:
                 return repositories, drifted
             if page.next in asked or len(asked) >= self._pages:

@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
+from attrs import define
+
 from include.github.search.star_range import StarRange
 
 FIRST_CREATED = datetime(2007, 10, 1, tzinfo=UTC)  # no repository of GitHub's is older
@@ -68,12 +70,15 @@ class Cut:
     aim: float = 0.0
 
 
+@define(slots=False)
 class CannotBeCut(Exception):
-    """A slice has too many results, and no part of it could have fewer. Attributes: slice; results."""
+    """A slice has too many results, and no part of it could have fewer. Attributes: slice; results.
 
-    def __init__(self, uncut: Slice, results: int) -> None:
-        super().__init__(uncut, results)
-        self.slice, self.results = uncut, results
+    Never leaves the search, which says SliceTooLarge.
+    """
+
+    slice: Slice
+    results: int
 
 
 class Slices:

@@ -31,13 +31,15 @@ class PageResult(NamedTuple):
     """A page that was read.
 
     Attributes: total_count, results of the query; repositories of the page, by stars downwards; next, what
-    to ask `after` for the page that follows, empty at the end of the list; incomplete, results are missing.
+    to ask `after` for the page that follows, empty at the end of the list; incomplete, results are missing;
+    odd, results that were left out, and why.
     """
 
     total_count: int
     repositories: tuple[Repository, ...]
     next: str = ""
     incomplete: bool = False
+    odd: tuple[str, ...] = ()
 
 
 class Search(Protocol):

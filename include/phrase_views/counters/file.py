@@ -58,8 +58,8 @@ def stage_file(
 ) -> Manifest:
     """Stage the file that `request` names, or return what this run has staged of it already.
 
-    Facts of the manifest: lines by what became of them (rows, rejected, repeated, blank); reject_file; path
-    and sha256 of the file.
+    Facts of the manifest: lines by what became of them (rows, rejected, repeated, blank); last_line_ended;
+    reject_file; path and sha256 of the file.
 
     Raises: as stage_counters(); OutsideInbox; ImportFileChanged: somebody writes it while it is read, or has
         written it since this run staged it.
@@ -76,9 +76,14 @@ def stage_file(
         sources.append(HashedFile(path.open("rb")))
         return io.BufferedReader(sources[-1])
 
-    with unchanged(path, request.path, TASK):
+    with unchanged(path, request.path):
         staged = stage_counters(
-            directory, request.path, open_file, form=request.format, max_rejected=request.max_rejected
+            directory,
+            request.path,
+            open_file,
+            form=request.format,
+            max_rejected=request.max_rejected,
+            require_last_line_end=request.require_last_line_end,
         )
     manifest = Manifest(
         dag_id=dag_id,
@@ -90,7 +95,7 @@ def stage_file(
         tables={staged.parts.table.name: staged.parts},
         facts={
             "rows": staged.parts.rows,
-            **staged.model_dump(include={"rejected", "repeated", "blank"}),
+            **staged.model_dump(include={"rejected", "repeated", "blank", "last_line_ended"}),
             "reject_file": str(directory / REJECTED),
             "path": request.path,
             "sha256": sources[-1].sha256.hexdigest(),
@@ -105,5 +110,5 @@ def _require_unchanged(path: InboxPath, request: ImportRequest, staged: Manifest
     with path.open("rb") as opened:
         found = hashlib.file_digest(io.BufferedReader(HashedFile(opened)), "sha256").hexdigest()
     if found != staged.facts.get("sha256"):
-        reason = f"it is not what this run staged at {staged.written_at:%F %T %Z}: trigger a new run for it"
+        reason = f"it is not what this run staged at {staged.written_at:%F %T %Z}"
         raise ImportFileChanged(request.path, reason)

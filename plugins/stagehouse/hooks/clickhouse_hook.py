@@ -84,7 +84,9 @@ class ClickHouseOptions(BaseModel):
     def _installed(cls, kind: bool | str | None) -> bool | str | None:
         package = _COMPRESSED_BY.get(str(kind))
         if package and not find_spec(package):
-            raise ValueError(f"needs the Python package {package}, which is not installed")
+            raise ValueError(
+                f"needs the Python package {package}, which is not installed: install it, or leave this out"
+            )
         return kind
 
     @field_validator("path")
@@ -116,20 +118,22 @@ class ClickHouseHook(DbApiHook):
         Raises: BadConnection, which names the connection and the field; later, when used,
             include.clickhouse.errors.UnusableConnection, which does too.
         """
+        return self._client()
+
+    def get_conn(self) -> Any:
+        """Return a DB-API connection. Its statements are the user's own: so are their settings."""
+        from include.clickhouse.dbapi import ClickHouseConnection
+
+        return ClickHouseConnection(lambda: self._client(relied_on={}))
+
+    def _client(self, **options: Any) -> ClickHouse:
         connection = read_connection(self.get_conn_id())
-        options = read_options(connection, ClickHouseOptions)
+        extra = read_options(connection, ClickHouseOptions)
         where = f"connection {connection.conn_id!r}"
         require_names(connection)
         database = connection.schema or DATABASE
-        if options.path:
-            return _embedded(connection, where, options.path, database, options.cluster)
-        return _native(connection, where, options, database)
-
-    def get_conn(self) -> Any:
-        """Return a DB-API connection."""
-        from include.clickhouse.dbapi import ClickHouseConnection
-
-        return ClickHouseConnection(self.get_client)
+        make = _embedded if extra.path else _native
+        return make(connection, where, extra, database, **options)
 
     def test_connection(self) -> tuple[bool, str]:  # type: ignore[override]
         """Ask for the version: what the UI's Test button shows."""
@@ -164,19 +168,21 @@ class ClickHouseHook(DbApiHook):
 
 
 def _embedded(
-    connection: Connection, where: str, path: str, database: str, cluster: str | None
+    connection: Connection, where: str, extra: ClickHouseOptions, database: str, **options: Any
 ) -> ClickHouse:
     from include.clickhouse.embedded import EmbeddedClient
 
     if connection.host:
         reason = "is set, and so is extra.path: a server or the embedded engine, not both"
         raise BadConnection(connection.conn_id, "host", reason)
-    if cluster:
+    if extra.cluster:
         raise BadConnection(connection.conn_id, "extra.cluster", "is set, and so is extra.path: one of them")
-    return EmbeddedClient(where, path, database)
+    return EmbeddedClient(where, str(extra.path), database, settings=extra.settings, **options)
 
 
-def _native(connection: Connection, where: str, options: ClickHouseOptions, database: str) -> ClickHouse:
+def _native(
+    connection: Connection, where: str, extra: ClickHouseOptions, database: str, **options: Any
+) -> ClickHouse:
     from include.clickhouse.client import NativeClient
     from include.clickhouse.cluster import ClusterClient
 
@@ -188,7 +194,7 @@ def _native(connection: Connection, where: str, options: ClickHouseOptions, data
     if port in HTTP_PORTS:
         reason = f"{port} is ClickHouse's HTTP port; the native port is needed, usually 9000 (9440 with TLS)"
         raise BadConnection(connection.conn_id, "port", reason)
-    kind = ClusterClient if options.cluster else NativeClient
+    kind = ClusterClient if extra.cluster else NativeClient
     return kind(
         where,
         connection.host,
@@ -197,5 +203,6 @@ def _native(connection: Connection, where: str, options: ClickHouseOptions, data
         user=connection.login or "default",  # what the server itself takes an empty name for
         password=connection.password or "",
         client_name="stagehouse",  # to be found in system.query_log
-        **options.model_dump(exclude_none=True),
+        **extra.model_dump(exclude_none=True),
+        **options,
     )

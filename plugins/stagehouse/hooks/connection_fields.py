@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 from airflow.sdk import BaseHook, Connection
 from airflow.sdk.exceptions import AirflowNotFoundException
 from airflow.sdk.log import mask_secret, redact  # type: ignore[attr-defined]  # as the providers do
+from attrs import define
 from pydantic import BaseModel, Field, ValidationError
 
 from include.errors import PermanentError
@@ -20,20 +21,23 @@ TEXTS = {"host": 512, "login": 512, "password": 20_000, "schema": 512, "extra": 
 FIELDS = {"conn_type", "description", "host", "login", "password", "schema", "port", "extra"}
 
 
+@define(slots=False)
 class BadConnection(ValueError, PermanentError):
     """A connection cannot be used as it is written down.
 
     Attributes: connection, its id; field, as in the UI's form or the JSON ("extra.sslmode" for one option);
-    reason, without any value of a password.
+    reason, without any value of a password; next_step.
     """
 
-    def __init__(self, connection: str, field: str, reason: str) -> None:
-        super().__init__(connection, field, reason)
-        self.connection, self.field, self.reason = connection, field, reason
+    connection: str
+    field: str
+    reason: str
+    next_step: str = "correct the connection under Admin > Connections, or where else it is defined"
 
     def __str__(self) -> str:
         # The name of an option is text from outside too.
-        return f"connection {self.connection!r}, {ascii(self.field)[1:-1][:80]}: {self.reason}"
+        where = f"connection {self.connection!r}, {ascii(self.field)[1:-1][:80]}"
+        return f"{where}: {self.reason}. Next: {self.next_step}"
 
 
 def read_connection(conn_id: str) -> Connection:
@@ -47,7 +51,7 @@ def read_connection(conn_id: str) -> Connection:
     try:
         connection = BaseHook.get_connection(conn_id)
     except AirflowNotFoundException:
-        raise BadConnection(conn_id, *_why_unreadable(conn_id)) from None
+        raise _unreadable(conn_id) from None
     except RecursionError:
         raise BadConnection(conn_id, "JSON", "nested too deep") from None
     _require_text(connection)
@@ -163,21 +167,24 @@ def is_plain(text: str) -> bool:
     return "\0" not in text and not any("\ud800" <= character <= "\udfff" for character in text)
 
 
-def _why_unreadable(conn_id: str) -> tuple[str, str]:
+def _unreadable(conn_id: str) -> BadConnection:
     variable = f"AIRFLOW_CONN_{conn_id.upper()}"
     text = os.environ.get(variable)
     if text is None:
-        return "id", f"not defined: add it under Admin > Connections, or set {variable}"
+        next_step = f"add it under Admin > Connections, or set {variable}"
+        return BadConnection(conn_id, "id", "not defined", next_step)
     if not text.lstrip().startswith("{"):
         # No part of the text is shown: a password with an unescaped "/" turns up where the port should be.
-        return "port", f"{variable} is no URI: its port is no number, or a character needs percent-encoding"
+        reason = f"{variable} is no URI: its port is no number, or a character needs percent-encoding"
+        return BadConnection(conn_id, "port", reason)
     try:
         fields = json.loads(text)
     except (ValueError, RecursionError) as error:
-        return "JSON", f"{variable} is not JSON: {error}"
+        return BadConnection(conn_id, "JSON", f"{variable} is not JSON: {error}")
     if unknown := sorted(set(fields) - FIELDS):
-        return unknown[0], f"{variable} has this unknown field; known: {', '.join(sorted(FIELDS))}"
-    return "port", f"{_without_texts(fields.get('port'))} is not a number"
+        reason = f"{variable} has this unknown field; known: {', '.join(sorted(FIELDS))}"
+        return BadConnection(conn_id, unknown[0], reason)
+    return BadConnection(conn_id, "port", f"{_without_texts(fields.get('port'))} is not a number")
 
 
 def _without_texts(value: object) -> str:

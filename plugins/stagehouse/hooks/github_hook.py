@@ -24,6 +24,7 @@ from stagehouse.hooks.connection_fields import (
     read_options,
 )
 from stagehouse.hooks.connection_grammar import NO_URL, is_url
+from stagehouse.hooks.network_environment import route_to
 
 if TYPE_CHECKING:
     from include.github.api.client import GitHubClient
@@ -76,7 +77,7 @@ class GitHubHook(BaseHook):
     def get_conn(self) -> GitHubClient:
         """Return a client that is not open yet: enter it inside the event loop. Nothing is sent here.
 
-        Raises: BadConnection, which names the connection and the field.
+        Raises: BadConnection, which names the connection and the field; BadEnvironment.
         """
         if self._staging_root is None:
             raise ValueError(
@@ -84,10 +85,15 @@ class GitHubHook(BaseHook):
             )
         return self._client(self._staging_root)
 
-    @property
-    def has_token(self) -> bool:
-        """Tell whether the connection has a token."""
-        return bool(_tokens(read_connection(self.github_conn_id)))
+    def require_usable(self) -> bool:
+        """Read all of the connection, and the way there, sending nothing; tell whether it has a token.
+
+        Raises: BadConnection; BadEnvironment.
+        """
+        connection = read_connection(self.github_conn_id)
+        route_to(_host(connection))
+        read_options(connection, GitHubOptions)
+        return bool(_tokens(connection))
 
     def lease(self) -> AbstractContextManager[Lease]:
         """Return the leases that guard the budgets, one a token, to be held all together.
@@ -162,6 +168,7 @@ class GitHubHook(BaseHook):
             "limits": CooldownStore(staging_root / LIMITS),
             "kept": PageCache(staging_root / ANSWERS, now),
             "now": now,
+            "route": route_to(_host(connection)),
         }
         return GitHubClient(_host(connection), **arguments | options)
 

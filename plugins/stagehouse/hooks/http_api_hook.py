@@ -24,6 +24,7 @@ from stagehouse.hooks.connection_fields import (
     read_options,
 )
 from stagehouse.hooks.connection_grammar import NO_URL, is_url
+from stagehouse.hooks.network_environment import route_to
 
 if TYPE_CHECKING:
     from include.api_calls.rules import CallRules
@@ -80,10 +81,6 @@ class HttpApiHook(BaseHook):
         super().__init__()
         self.http_api_conn_id = http_api_conn_id
 
-    def get_conn(self) -> Transport:
-        """Return a transport without a memory of rate limits. Raises: BadConnection."""
-        return self.transport(Path(tempfile.gettempdir()) / f"stagehouse{LIMITS}")
-
     @property
     def options(self) -> HttpApiOptions:
         """What the connection says beside host and password. Raises: BadConnection."""
@@ -93,6 +90,16 @@ class HttpApiHook(BaseHook):
     def base_url(self) -> str:
         """The root of the API. Raises: BadConnection."""
         return _host(self._connection())
+
+    def require_usable(self) -> None:
+        """Read all of the connection, and the way there, sending nothing.
+
+        Raises: BadConnection; BadEnvironment.
+        """
+        connection = self._connection()
+        _options(connection)
+        _secret(connection)
+        route_to(_host(connection))
 
     @property
     def has_secret(self) -> bool:
@@ -120,11 +127,17 @@ class HttpApiHook(BaseHook):
         return StagehousePostgresHook().lease(self.lease_name(), places=self.options.processes)
 
     def transport(
-        self, limits: StagingPath, not_done: Collection[int] = (), bounds: Bounds | None = None
+        self,
+        limits: StagingPath,
+        not_done: Collection[int] = (),
+        *,
+        bounds: Bounds | None = None,
+        alone: bool = False,
     ) -> Transport:
         """Return a transport that is not open yet: enter it inside the event loop. Nothing is sent here.
 
-        Args: limits, the folder that remembers closed rate limits; not_done, as for rules().
+        Args: limits, the folder that remembers closed rate limits; not_done, as for rules(); bounds, of waits
+            and retries; alone, at a pace of its own, whatever `processes` says.
         Raises: BadConnection, which names the connection and the field.
         """
         import stamina
@@ -149,10 +162,11 @@ class HttpApiHook(BaseHook):
             now=now,
             bounds=bounds or Bounds(),
             reserve=0.0,
-            pace=self._pace(options),
+            pace=self._pace(options, alone),
             max_concurrent_requests=options.max_concurrent_requests,
             timeout_s=options.timeout_s,
             max_body_bytes=MAX_ANSWER_BYTES,
+            route=route_to(host),
         )
 
     def test_connection(self) -> tuple[bool, str]:
@@ -176,7 +190,7 @@ class HttpApiHook(BaseHook):
             told = "the fields are well formed; nothing was asked: extra.test_path names no harmless path"
             return True, told
         with tempfile.TemporaryDirectory() as directory:
-            async with self.transport(Path(directory), bounds=Bounds(max_sleep_s=2)) as transport:
+            async with self.transport(Path(directory), bounds=Bounds(max_sleep_s=2), alone=True) as transport:
                 request = Request(URL(f"{host}{options.test_path}"), "test")
                 answer = (await transport.ask(request, RequestCost())).answer
         asked = f"GET {options.test_path} was answered with {answer.status}"
@@ -191,14 +205,14 @@ class HttpApiHook(BaseHook):
             raise BadConnection(connection.conn_id, "conn_type", reason)
         return connection
 
-    def _pace(self, options: HttpApiOptions) -> Callable[[], Pace]:
+    def _pace(self, options: HttpApiOptions, alone: bool) -> Callable[[], Pace]:
         """Return what keeps the pace: of one process alone, or of all together."""
         from functools import partial
 
         from include.http.pacing import GUARD, Pacer
         from stagehouse.hooks.postgres_hook import StagehousePostgresHook
 
-        if options.processes == 1:
+        if alone or options.processes == 1:
             return partial(Pacer, options.requests_per_second)
         distance_s = GUARD / options.requests_per_second
         return StagehousePostgresHook().pace(self.lease_name(), distance_s, options.processes)

@@ -18,8 +18,7 @@ from airflow.sdk import Connection, get_current_context
 from psycopg import AsyncConnection, pq
 from psycopg_pool import AsyncConnectionPool, AsyncNullConnectionPool
 
-from include.postgres.errors import PostgresUnreachable
-from include.postgres.health import HealthLimits, PostgresHealth, check_health, explain
+from include.postgres.health import HealthLimits, PostgresHealth, check_health, unreachable
 from include.postgres.lease import Lease, lease
 from include.postgres.pace import SharedPacer
 from stagehouse.hooks.connection_fields import (
@@ -155,7 +154,7 @@ class StagehousePostgresHook(PostgresHook):
         try:
             connection: psycopg2.extensions.connection = psycopg2.connect(**parameters)
         except psycopg2.OperationalError as error:
-            raise PostgresUnreachable(self.get_conn_id(), *explain(error)) from error
+            raise unreachable(self.get_conn_id(), error) from error
         return connection
 
     def _options(self, connection: Connection) -> dict[str, Any]:
@@ -165,7 +164,7 @@ class StagehousePostgresHook(PostgresHook):
             field = f"extra.{name}"
             if name in TOKEN_OPTIONS and value:
                 raise BadConnection(
-                    connection.conn_id, field, "tokens are not supported: use login and password"
+                    connection.conn_id, field, "tokens are not supported", "use login and password instead"
                 )
             if name not in known | self.ignored_extra_options:
                 raise BadConnection(

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 from airflow.sdk import Connection, ObjectStoragePath, Variable
 from airflow.sdk.log import redact  # type: ignore[attr-defined]  # as the providers do
+from attrs import define
 
 from include.errors import PermanentError
 from include.text import safe_repr
@@ -28,26 +29,28 @@ _AWS_SCHEMES = ("s3", "s3a", "s3n")
 PATIENCE_S = 5.0  # of a page, with a store
 
 
+@define(slots=False)
 class BadVariable(ValueError, PermanentError):
-    """An Airflow variable cannot be used as it is. Attributes: variable; reason."""
+    """An Airflow variable cannot be used as it is. Attributes: variable; reason; next_step."""
 
-    def __init__(self, variable: str, reason: str) -> None:
-        super().__init__(variable, reason)
-        self.variable, self.reason = variable, reason
+    variable: str
+    reason: str
+    next_step: str = "correct the variable under Admin > Variables, or where else it is defined"
 
     def __str__(self) -> str:
-        return f"variable {self.variable!r}: {self.reason}"
+        return f"variable {self.variable!r}: {self.reason}. Next: {self.next_step}"
 
 
+@define(slots=False)
 class StorageAway(OSError):
-    """A root's object store gives no usable answer just now. Attributes: variable; reason."""
+    """A root's object store gives no usable answer just now. Attributes: variable; reason; next_step."""
 
-    def __init__(self, variable: str, reason: str) -> None:
-        super().__init__(variable, reason)
-        self.variable, self.reason = variable, reason
+    variable: str
+    reason: str
+    next_step: str
 
     def __str__(self) -> str:
-        return f"variable {self.variable!r}: {self.reason}"
+        return f"variable {self.variable!r}: {self.reason}. Next: {self.next_step}"
 
 
 def staging_root() -> StagingPath:
@@ -128,23 +131,23 @@ def storage_errors(variable: str, root: StagingPath) -> Iterator[None]:
     try:
         yield
     except FileNotFoundError as error:
-        reason = f"'{root}': {redact(str(error))}: create the bucket, or correct the URL"
-        raise BadVariable(variable, reason) from error
+        reason = f"'{root}': {redact(str(error))}"
+        raise BadVariable(variable, reason, "create the bucket, or correct the URL") from error
     except PermissionError as error:
-        said = redact(str(error))
-        reason = f"'{root}': refused ({said}): check {_credentials(root)}, and what they may do there"
-        raise BadVariable(variable, reason) from error
+        reason = f"'{root}': refused ({redact(str(error))})"
+        next_step = f"check {_credentials(root)}, and what they may do there"
+        raise BadVariable(variable, reason, next_step) from error
     except Exception as error:  # every store has errors of its own
-        said = redact(str(error))
-        reason = f"'{root}': no usable answer ({said}): see whether it is up; check {_endpoint(root)}"
-        raise StorageAway(variable, reason) from error
+        reason = f"'{root}': no usable answer ({redact(str(error))})"
+        next_step = f"see whether it is up; check {_endpoint(root)}"
+        raise StorageAway(variable, reason, next_step) from error
 
 
 def _root(variable: str) -> StagingPath:
     text = str(Variable.get(variable, default="") or "").strip()
     if not text:
-        reason = f"not set: a directory or a URL like s3://bucket/prefix (AIRFLOW_VAR_{variable.upper()})"
-        raise BadVariable(variable, reason)
+        next_step = f"set it under Admin > Variables, or AIRFLOW_VAR_{variable.upper()}"
+        raise BadVariable(variable, "not set: a directory or a URL like s3://bucket/prefix", next_step)
     if len(text) > MAX_ROOT or not text.isprintable():
         reason = f"at most {MAX_ROOT} characters are allowed, none of them a control character"
         raise BadVariable(variable, reason)

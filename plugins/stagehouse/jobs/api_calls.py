@@ -49,7 +49,7 @@ def reports() -> StagingPath:
 def require_input() -> None:
     """Require file, recipe and connection to be usable.
 
-    Raises: BadParam, BadVariable, OutsideInbox, BadRecipe, BadConnection.
+    Raises: BadParam, BadVariable, OutsideInbox, BadRecipe, BadConnection, BadEnvironment.
     """
     from include.api_calls.recipe import read_recipe
     from include.inbox.files import locate
@@ -57,8 +57,7 @@ def require_input() -> None:
     request = run_request()
     recipe, _ = read_recipe(recipes_root(), request.recipe)
     locate(inbox_root(), request.path)
-    hook = _hook(recipe.connection)
-    _ = hook.options, hook.base_url, hook.has_secret
+    _hook(recipe.connection).require_usable()
 
 
 def stage_run() -> dict[str, int]:
@@ -66,7 +65,11 @@ def stage_run() -> dict[str, int]:
     from include.api_calls.staging import REJECTED, stage_file
     from include.staging.files import write_atomically
 
-    directory = reports()
+    def tell_rejected(lines: bytes) -> str:
+        path = reports() / REJECTED
+        write_atomically(path, lines, mode=0o644)
+        return str(path)
+
     staged = stage_file(
         inbox_root(),
         recipes_root(),
@@ -76,7 +79,7 @@ def stage_run() -> dict[str, int]:
         day=run_date(),
         host=socket.gethostname(),
         now=now,
-        tell_rejected=lambda lines: write_atomically(directory / REJECTED, lines, mode=0o644),
+        tell_rejected=tell_rejected,
     )
     get_current_context()["ti"].xcom_push("host", socket.gethostname())
     return {"rows": staged.rows, "rejected": staged.rejected}

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from include.clickhouse.client import ClickHouse
     from include.github.api.client import GitHubClient
+    from include.github.api.graphql_memory import GraphQLMemory
     from include.github.rank import Ranking
     from include.github.request import Api, RunOptions, TopRepositoriesRequest
     from include.staging.files import StagingPath
@@ -39,10 +40,10 @@ def tasks_at_once() -> int:
     """
     text = os.environ.get(TASKS_AT_ONCE, "1")
     if not (text.isascii() and text.isdigit() and 1 <= int(text) <= 20):  # noqa: PLR2004 - as of `processes`
-        allowed = (
-            "a whole number from 1 to 20. Correct or unset it where Airflow is started, and start that anew"
+        raise ValueError(
+            f"environment variable {TASKS_AT_ONCE} is {safe_repr(text)}: allowed is a whole number from 1 to "
+            "20. Next: correct or unset it where Airflow is started, and start that anew"
         )
-        raise ValueError(f"environment variable {TASKS_AT_ONCE} is {safe_repr(text)}: allowed is {allowed}")
     return int(text)
 
 
@@ -66,20 +67,25 @@ def run_options() -> RunOptions:
     return read_options(get_current_context()["params"])
 
 
-def require_token_where_asked_for() -> None:
-    """Say before anything is asked that GraphQL would be without a token. Raises: BadParam, BadConnection."""
+def require_github_connection() -> None:
+    """Say before anything is asked what is wrong with the connection, or that GraphQL would lack a token.
+
+    Raises: BadParam; BadConnection.
+    """
     from stagehouse.hooks.github_hook import GitHubHook
 
-    options = run_options()
-    if options.api == "graphql":
-        options.chosen_api(has_token=GitHubHook().has_token)
+    run_options().chosen_api(has_token=GitHubHook().require_usable())
 
 
 class GitHubSession(NamedTuple):
-    """A task's turn. Attributes: client, open; api that is asked; ranking, of the run; check_lease."""
+    """A task's turn.
+
+    Attributes: client, open; api that is asked; memory, of GraphQL; ranking, of the run; check_lease.
+    """
 
     client: GitHubClient
     api: Api
+    memory: GraphQLMemory
     ranking: Ranking
     check_lease: Callable[[], None]
 
@@ -98,10 +104,11 @@ async def github_session() -> AsyncIterator[GitHubSession]:
     hook, request, directory = GitHubHook(staging_root=staging_root()), run_request(), staging()
     with reschedule_on_wait(), hook.lease() as lease:
         async with hook.get_conn() as client:
-            api = run_options().chosen_api(has_token=client.has_token)
-            search = search_by(api, client)
+            options = run_options()
+            api, memory = options.chosen_api(has_token=client.has_token), options.graphql_memory(directory)
+            search = search_by(api, client, memory)
             ranking = await rank(client, search, request, directory, now(), lease.check)
-            yield GitHubSession(client, api, ranking, lease.check)
+            yield GitHubSession(client, api, memory, ranking, lease.check)
 
 
 async def rank_run() -> int:
@@ -136,8 +143,8 @@ async def fetch_run() -> list[dict[str, str]]:
     from include.github.fetch import fetch
 
     run = run_context()
-    async with github_session() as (client, api, ranking, check_lease):
-        source, verified = commits_by(api, client), run_options().verified(api)
+    async with github_session() as (client, api, memory, ranking, check_lease):
+        source, verified = commits_by(api, client, memory), run_options().verified(api)
         manifest = await fetch(
             client,
             source,

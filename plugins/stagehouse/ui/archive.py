@@ -16,6 +16,7 @@ from datetime import date
 from pathlib import Path, PurePosixPath
 from typing import IO, Annotated, TypeVar
 
+from attrs import define
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, NonNegativeInt, ValidationError
 
 from include.pages.day_index import INDEX
@@ -30,26 +31,27 @@ _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", re.ASCII)
 _CHUNK_BYTES = 256 * 1024
 
 
+@define(slots=False)
 class NotPublished(LookupError):
     """There is no such file. Attributes: what, in words for the reader of the page."""
 
-    def __init__(self, what: str) -> None:
-        super().__init__(what)
-        self.what = what
+    what: str
 
     def __str__(self) -> str:
         return self.what
 
 
+@define(slots=False)
 class UnreadableIndex(ValueError):
     """A day's index.json is not what the renderer writes. Attributes: path, problem."""
 
-    def __init__(self, path: str, problem: str) -> None:
-        super().__init__(path, problem)
-        self.path, self.problem = path, problem
+    path: str
+    problem: str
 
     def __str__(self) -> str:
-        return f"{self.path}: {self.problem}. Clear the task `render` of that day's run to write it anew"
+        return (
+            f"{self.path}: {self.problem}. Next: clear the task `render` of that day's run to write it anew"
+        )
 
 
 class RenderedDay(BaseModel):
@@ -65,7 +67,7 @@ class RenderedCampaign(BaseModel):
     """One campaign of a day.
 
     Attributes: campaign_id; phrases, views: how many; flags: how many hours of phrases have each; time_zone,
-    hour_rule: how its hours were cut.
+    hour_rule: how its hours were cut; falls: how counters that fell were read.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -75,6 +77,7 @@ class RenderedCampaign(BaseModel):
     flags: dict[str, NonNegativeInt]
     time_zone: str
     hour_rule: str
+    falls: str = "reset"  # where the index is older than the rule
 
 
 class RenderedPhraseViews(RenderedDay):

@@ -81,7 +81,7 @@ def _explain(hook: StagehousePostgresHook) -> str:
     except BadConnection as error:
         return f"Postgres cannot be asked: {error}"
     return (
-        f"Postgres gives no answer within {PATIENCE_S:g} s: see whether the server is up, and check host, "
-        f"port, login, password and schema of the connection {hook.get_conn_id()!r}. The driver's words are "
-        "in the log of the API server, which needs no restart afterwards"
+        f"Postgres gives no answer within {PATIENCE_S:g} s; the driver's words are in the log of the API "
+        "server, which needs no restart afterwards. Next: see whether the server is up, and check host, "
+        f"port, login, password and schema of the connection {hook.get_conn_id()!r}"
     )

@@ -12,11 +12,11 @@ from typing import Annotated, NamedTuple
 from airflow.sdk import Variable
 from fastapi import APIRouter, Query, Request, Response
 
-from include.inbox.errors import OutsideInbox
+from include.inbox.errors import BadUpload, OutsideInbox
 from include.inbox.files import locate
 from include.inbox.listing import list_folder
 from include.inbox.preview import first_lines, visible
-from include.inbox.uploads import FOLDER, MAX_BYTES, BadUpload, sender_of
+from include.inbox.uploads import FOLDER, MAX_BYTES, sender_of
 from include.staging.files import StagingPath, open_buffered
 from stagehouse.hooks.storage_roots import (
     INBOX_ROOT,
@@ -130,8 +130,8 @@ def open_inbox() -> Iterator[StagingPath]:
     except StorageAway:
         raise
     except OSError as error:
-        reason = f"'{inbox}': {error.strerror or error}: see what the user of the API server may do there"
-        raise StorageAway(INBOX_ROOT, reason) from error
+        step = "see what the user of the API server may do there"
+        raise StorageAway(INBOX_ROOT, f"'{inbox}': {error.strerror or error}", step) from error
     if found and not isinstance(inbox, Path):  # a store that is away says of any file that it is not there
         names_below(INBOX_ROOT, inbox)
     if found:

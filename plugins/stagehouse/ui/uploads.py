@@ -15,7 +15,8 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse
 from starlette.requests import ClientDisconnect
 
-from include.inbox.uploads import BadUpload, Sender, UploadCut, UploadTooLarge, store_upload
+from include.inbox.errors import BadUpload, UploadCut, UploadTooLarge
+from include.inbox.uploads import Sender, store_upload
 from stagehouse.clock import now
 from stagehouse.ui.access import may_read, may_start
 from stagehouse.ui.inbox import TAKERS, UPLOADS, open_inbox, uploads_are_on
@@ -74,7 +75,7 @@ def _pieces(request: Request) -> Iterator[bytes]:
             with fail_after(SILENT_S):
                 return await anext(stream, b"")
         except (ClientDisconnect, TimeoutError) as error:
-            raise UploadCut("the rest of it never came. Next: send it again") from error
+            raise UploadCut("the rest of it never came") from error
 
     while piece := from_thread.run(following):
         yield piece

@@ -77,7 +77,7 @@ class Place:
             day=DAY,
             host="h",
             now=now,
-            tell_rejected=lambda _: None,
+            tell_rejected=lambda _: "rejected",
         )
 
     async def call(

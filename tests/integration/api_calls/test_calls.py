@@ -85,6 +85,19 @@ async def test_a_get_is_asked_again(place: Place, api: CountingApi):
     assert rows[0]["answer"] == '{"t": "a"}'
 
 
+async def test_a_redirect_of_a_get(place: Place, api: CountingApi):
+    """Is followed on the API's own origin, and nowhere else."""
+    recipe = 'method = "GET"\npath = "/items/{title}"\n[columns]\ntitle = {}\n[keep]\nt = "title"\n'
+    place.deliver("title\na\nb\n", recipe)
+    (elsewhere,) = free_ports(1)
+    moved = {"a": "/items/moved", "b": f"http://127.0.0.1:{elsewhere}/items/b"}
+    api.answer = lambda title, _: status(302, location=moved[title]) if title in moved else None
+    rows = place.rows(await place.call(max_failed=1))
+    assert [(row["outcome"], row["requests"]) for row in rows] == [("ok", 2), ("failed", 1)]
+    assert rows[0]["answer"] == '{"t": "moved"}'
+    assert "not followed" in rows[1]["reason"]
+
+
 async def test_done_with_an_answer_that_cannot_be_read(place: Place, api: CountingApi):
     """A POST is done all the same, and the reason says what lacks."""
     place.deliver(2)

@@ -3,13 +3,18 @@
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from urllib.request import urlopen
+from uuid import uuid4
 
 import pytest
 
+from include.clickhouse.client import NativeClient
 from include.clickhouse.errors import DayMismatch, Refused
 from include.clickhouse.load import load_part
 from include.clickhouse.loads import last_publisher, recorded_load
 from include.clickhouse.publish import check_day, publish_day
+from include.clickhouse.schema import migrate
+from include.clickhouse.staging_tables import create_staging_table, drop_staging_tables, staging_table_name
 from include.phrase_views.counters.staging import PHRASES_VIEWS
 from include.staging.errors import StagingFileDamaged, StagingFileMissing
 from tests.integration.clickhouse.days import (
@@ -269,6 +274,27 @@ def test_tables_of_others_are_never_taken_for_staging_tables(clickhouse, tmp_pat
     clickhouse.execute("CREATE TABLE orders__stg_mine (n Int32) ENGINE = MergeTree ORDER BY n")
     run(clickhouse, tmp_path, "run 1", (COMMITS, commits(4)))
     assert staging_tables(clickhouse) == ["orders__stg_mine"]
+
+
+def test_a_query_of_others_that_is_no_utf8_keeps_no_staging_table(clickhouse_server, clickhouse_database):
+    """It runs while staging tables are dropped, and speaks of some."""
+    server, marked = clickhouse_server, uuid4().hex.encode()
+    query = b"SELECT sleep(2), '\xff" + marked + b"__stg_'"
+    login = {"user": server.user, "password": server.password}
+    server.execute(f"CREATE DATABASE {clickhouse_database}")
+    with (
+        ThreadPoolExecutor(1) as other,
+        NativeClient("c", server.host, server.port, clickhouse_database, **login) as clickhouse,
+    ):
+        migrate(clickhouse)
+        create_staging_table(clickhouse, "loads", staging_table_name("loads", "run", "1"))
+        slow = other.submit(urlopen, f"http://{server.host}:{server.http_port}/", query)
+        running = f"SELECT count() FROM system.processes WHERE position(query, '{marked.decode()}') > 0"
+        while clickhouse.execute(running) != [(2,)]:  # with this very look
+            assert not slow.done()
+        drop_staging_tables(clickhouse, ["loads"], "run")
+        assert not slow.done()
+        assert staging_tables(clickhouse) == []
 
 
 def test_an_open_reopened_engine_shows_what_was_published(connect, clickhouse, tmp_path):

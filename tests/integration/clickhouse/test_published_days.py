@@ -7,6 +7,7 @@ import pytest
 
 from include.clickhouse.fingerprint import fingerprint
 from include.clickhouse.loads import record_load
+from include.clickhouse.schema import migrate
 from include.github.tables import AUTHORS_COMMITS, OUTCOMES, POSITIONS
 from include.phrase_views.report import BY_HOUR
 from include.published_days import TABLES, NotPublished, read_hours, require_published
@@ -39,6 +40,24 @@ def test_a_published_day_is_counted(published):
         "repositories_outcomes": 1,
         "phrases_views_by_hour": 0,
     }
+
+
+def test_repositories_whose_commits_are_not_known_are_counted(connect, tmp_path, caplog):
+    """By outcome, in the log too, with one of them by name: the day is there all the same."""
+    rows = {"a/a": "ok", "b/b": "forbidden", "c/c": "forbidden", "d/d": "gone", "e/e": "unpushed"}
+    outcomes = [(DAY, repo, outcome, 0, 1) for repo, outcome in rows.items()]
+    positions = [(DAY, "a/a", 1, 1, 1)]
+    with connect() as clickhouse:
+        migrate(clickhouse)
+        tables = (POSITIONS, positions), (AUTHORS_COMMITS, commits(3)), (OUTCOMES, outcomes)
+        run(clickhouse, tmp_path, "the run", *tables)
+        counted = require_published(clickhouse, DAY, [GITHUB])
+    assert counted["repositories_outcomes"] == 5
+    assert {name: count for name, count in counted.items() if "." in name} == {
+        "repositories_outcomes.forbidden": 2,
+        "repositories_outcomes.gone": 1,
+    }
+    assert "commits of 2 repositories are not known: forbidden (b/b)" in caplog.text
 
 
 def test_a_day_that_nobody_published_is_named_with_its_dags(published):
@@ -74,6 +93,8 @@ def test_rows_that_changed_since_are_found(published, row, held):
     with pytest.raises(NotPublished, match=held) as caught:
         require_published(published, DAY, TABLES)
     assert list(caught.value.missing) == [GITHUB]
+    # Staging is gone by then: `publish` alone would be red again.
+    assert caught.value.missing[GITHUB].endswith("clear task load with all after it in that run")
 
 
 def test_the_same_number_of_other_rows_is_found(published):

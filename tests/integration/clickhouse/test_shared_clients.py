@@ -56,7 +56,7 @@ def test_a_client_serves_one_thread_at_a_time(native: dict):
         until = time.monotonic() + 30
         while other.execute("SELECT count() FROM system.processes WHERE query LIKE '%%sleep(1)'") == [(0,)]:
             assert time.monotonic() < until
-        told = r"connection 'c': another thread .*: make a client for each"
+        told = r"connection 'c': another thread .*\. Next: make a client for each"
         with pytest.raises(ClientShared, match=told), shared:
             shared.execute("SELECT 2")
         assert first.result() == [(1, 0)]
@@ -97,7 +97,9 @@ def test_a_client_does_not_go_over_a_fork(native: dict, chdb_path: Path, root: P
     told = json.dumps([kind, {"native": native, "embedded": embedded}[kind]])
     child, parent = run([sys.executable, "-c", OVER_A_FORK], input=told).stdout.splitlines()
     assert child.startswith("connection 'c': ")
-    assert child.endswith("was forked: make a client for each thread, in each process after its fork")
+    assert child.endswith(
+        "was forked. Next: make a client for each thread, and in each process after its fork"
+    )
     assert parent == "[(0,)]"
 
 

@@ -105,7 +105,10 @@ WELL = {"login": "u", "schema": "d", "host": "h"}
             "extra.sslmod: neither an option of libpq nor of the provider",
         ),
         (WELL | {"extra": {"sslmode": ["require"]}}, "extra.sslmode: neither text nor a number"),
-        (WELL | {"extra": {"iam": True}}, "extra.iam: tokens are not supported: use login and password"),
+        (
+            WELL | {"extra": {"iam": True}},
+            "extra.iam: tokens are not supported. Next: use login and password",
+        ),
         (WELL | {"hots": "h"}, "hots: AIRFLOW_CONN_POSTGRES_DEFAULT has this unknown field"),
     ],
 )
@@ -162,11 +165,11 @@ def test_a_task_holds_a_lease_by_its_own_name(hook: StagehousePostgresHook):
     [
         (
             {"password": "wr0ng-s3cret"},
-            "password authentication failed for user .*; check login and password",
+            r"password authentication failed for user .*\. Next: check login and password",
         ),
-        ({"schema": "nowhere"}, 'database "nowhere" does not exist; check schema'),
+        ({"schema": "nowhere"}, r'database "nowhere" does not exist\. Next: check schema'),
         ({"host": "no-such-host.invalid"}, "check host$"),
-        ({"port": 1}, "refused; check host and port"),
+        ({"port": 1}, r"refused\. Next: check host and port"),
     ],
 )
 def test_a_lease_that_cannot_be_asked_for(

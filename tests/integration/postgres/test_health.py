@@ -8,6 +8,7 @@ import psycopg2
 import pytest
 from psycopg_pool import AsyncNullConnectionPool
 
+from include.errors import PermanentError
 from include.postgres.errors import PostgresUnreachable, PostgresUnwell
 from include.postgres.health import HealthLimits, PostgresHealth, check_health
 from tests.servers.postgres import MAX_CONNECTIONS, PostgresServer
@@ -108,32 +109,40 @@ async def test_no_connection_left(postgres_server: PostgresServer, role: str, sa
 
 
 @pytest.mark.parametrize(
-    ("changes", "said", "next_step"),
+    ("changes", "said", "next_step", "permanent"),
     [
         (
             {"password": "wr0ng-s3cret"},
             'password authentication failed for user "postgres"',
             "check login and password",
+            True,
         ),
-        ({"password": ""}, "no password supplied", "fill in password"),
+        ({"password": ""}, "no password supplied", "fill in password", True),
         (
             {"user": "nobody_here"},
             'password authentication failed for user "nobody_here"',
             "check login and password",
+            True,
         ),
-        ({"dbname": "nowhere"}, 'database "nowhere" does not exist', "check schema"),
-        ({"sslmode": "require"}, "server does not support SSL", "check extra.sslmode"),
-        ({"host": "no-such-host.invalid"}, "resolve host", "check host"),
-        ({"host": "/nowhere"}, "No such file or directory", "check host and port"),
+        ({"dbname": "nowhere"}, 'database "nowhere" does not exist', "check schema", True),
+        ({"sslmode": "require"}, "server does not support SSL", "check extra.sslmode", False),
+        ({"host": "no-such-host.invalid"}, "resolve host", "check host", False),
+        ({"host": "/nowhere"}, "No such file or directory", "check host and port", False),
     ],
 )
-async def test_a_refusal(postgres_server: PostgresServer, changes: dict, said: str, next_step: str):
-    """Gives one line with the connection, what the server said and the field to fix, and no password."""
+async def test_a_refusal(
+    postgres_server: PostgresServer, changes: dict, said: str, next_step: str, permanent: bool
+):
+    """Gives one line with the connection, what the server said and the field to fix, and no password.
+
+    What no retry helps says so.
+    """
     with pytest.raises(PostgresUnreachable) as refusal:
         await check(postgres_server, **changes)
     line = str(refusal.value)
     assert line.startswith("connection 'postgres_default': ")
     assert said in line
+    assert isinstance(refusal.value, PermanentError) is permanent
     assert refusal.value.next_step.startswith(next_step)
     assert "\n" not in line
     assert "s3cret" not in line
@@ -141,7 +150,7 @@ async def test_a_refusal(postgres_server: PostgresServer, changes: dict, said: s
 
 async def test_an_unknown_role_over_the_socket(postgres_server: PostgresServer):
     """Names login when the server does not know the role."""
-    with pytest.raises(PostgresUnreachable, match='role "nobody_here" does not exist; check login'):
+    with pytest.raises(PostgresUnreachable, match=r'role "nobody_here" does not exist\. Next: check login'):
         await check(postgres_server, host=str(postgres_server.directory), user="nobody_here")
 
 
@@ -149,7 +158,7 @@ async def test_a_stopped_server(postgres_server: PostgresServer):
     """Says that the server refuses while it is stopped, and is well as soon as it is back."""
     postgres_server.stop()
     try:
-        with pytest.raises(PostgresUnreachable, match="Connection refused; check host and port"):
+        with pytest.raises(PostgresUnreachable, match=r"Connection refused\. Next: check host and port"):
             await check(postgres_server)
     finally:
         postgres_server.start()
@@ -159,14 +168,14 @@ async def test_a_stopped_server(postgres_server: PostgresServer):
 async def test_nobody_listens(postgres_server: PostgresServer, closed_port: int):
     """Names host and port where nobody listens, also for a name with two addresses."""
     with pytest.raises(
-        PostgresUnreachable, match=f"port {closed_port} failed: .*refused; check host and port"
+        PostgresUnreachable, match=rf"port {closed_port} failed: .*refused\. Next: check host and port"
     ):
         await check(postgres_server, host="localhost", port=closed_port)
 
 
 async def test_a_port_that_never_answers(postgres_server: PostgresServer, silent_port: int):
     """Gives up in time on a port that accepts and stays silent."""
-    with pytest.raises(PostgresUnreachable, match="no connection within 2 s; check host and port"):
+    with pytest.raises(PostgresUnreachable, match=r"no connection within 2 s\. Next: check host and port"):
         await check(postgres_server, port=silent_port)
 
 
@@ -175,7 +184,9 @@ async def test_a_server_that_hangs(postgres_server: PostgresServer):
     with contextlib.closing(postgres_server.connect()) as blocker:
         blocker.autocommit = False
         blocker.cursor().execute("LOCK TABLE pg_proc")  # lets us in, and then no function can be called
-        with pytest.raises(PostgresUnreachable, match="connected, but no answer within 3 s; look for locks"):
+        with pytest.raises(
+            PostgresUnreachable, match=r"connected, but no answer within 3 s\. Next: look for locks"
+        ):
             await check(postgres_server)
     assert (await check(postgres_server, HealthLimits(oldest_transaction_s=0.0))).oldest_transaction_s is None
 

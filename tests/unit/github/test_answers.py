@@ -101,6 +101,13 @@ def test_429_alone_is_a_limit_and_403_alone_is_not():
     assert limit(403, {"message": "Resource not accessible by personal access token"}) is None
 
 
+@pytest.mark.parametrize("headers", [{}, {"x_ratelimit_remaining": 14}])
+def test_a_limit_without_its_headers_is_known_by_its_words(headers):
+    """A proxy on the way has taken them away: all wait, and no repository counts as forbidden."""
+    limited = limit(403, {"message": "API rate limit exceeded for 1.2.3.4."}, **headers)
+    assert (limited.resource, limited.wait_s) == ("all", None)
+
+
 @pytest.mark.parametrize(
     ("status", "body", "kind"),
     [

@@ -1,5 +1,6 @@
 """A run that another version began: its files are read as they are, and ours are the same to the byte."""
 
+import asyncio
 from datetime import date
 from pathlib import Path
 
@@ -87,8 +88,19 @@ async def test_another_version_finds_what_it_would_have_written(tmp_path):
     assert files == {"searched/000001.ndjson": SEARCHED, "fetched/1-7.ndjson": FETCHED}
 
 
+async def test_what_was_left_out_of_a_page_is_still_known(tmp_path):
+    """A later try that reads it from the file counts it too: else the list would seem to be cut short."""
+    page = OnePage()
+    left_out = PageResult(3, REPOSITORIES, odd=("'x/y': owner: is null",))
+    page.read = lambda _pages, _cost: asyncio.sleep(0, [left_out])
+    kept = CheckpointedSearch(page, tmp_path, API, check_lease=lambda: None, spend=print)
+    await kept.read(ASKED, RequestCost())
+    _, found, _ = await search(tmp_path)
+    assert found == [left_out]
+
+
 def test_what_was_not_found_is_asked_again_without_the_rest(tmp_path):
     """The batch stays, less what was not found."""
     path = put(tmp_path, "fetched/1-7.ndjson", FETCHED)
-    CommitCheckpoint(tmp_path, Ranked(REPOSITORIES)).forget_gone()
+    CommitCheckpoint(tmp_path, Ranked(REPOSITORIES)).forget_unseen()
     assert path.read_text() == FETCHED.splitlines(keepends=True)[0]

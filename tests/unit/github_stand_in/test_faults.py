@@ -24,6 +24,13 @@ def test_the_first_that_applies_wins():
     assert [first, second, second] == [faults.take("/") for _ in range(3)]
 
 
+def test_hits_the_requests_of_a_token():
+    """Those of others, and of nobody, pass and do not count."""
+    faults, fault = Faults(), Fault("/", token="mine")
+    faults.add(fault)
+    assert [None, None, fault] == [faults.take("/", token) for token in ("yours", None, "mine")]
+
+
 def test_clear_ends_them_all():
     """After clear() nothing is hit."""
     faults = Faults()

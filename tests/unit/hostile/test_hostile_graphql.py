@@ -77,7 +77,7 @@ def test_results_of_a_search(answer):
 
 
 def test_what_is_wrong_is_named():
-    """A commit by its id, a page by its alias; an empty page that is not the last is no page."""
+    """A commit by its id, a page by its alias; an empty page that is not the last is none: REST decides."""
     for node, name in (
         (of_history(HISTORY | {"nodes": [COMMIT | {"committedDate": "soon"}]}), f"commit '{'a' * 40}'"),
         (of_history(HISTORY | {"totalCount": -1}), "r0: default"),
@@ -86,9 +86,7 @@ def test_what_is_wrong_is_named():
             "not the last",
         ),
     ):
-        try:
-            read_commit_pages({"data": {"r0": node}}, 1)
-        except ValueError as error:
-            assert_names(error, name)
-        else:
-            raise AssertionError(name)
+        (page,) = read_commit_pages({"data": {"r0": node}}, 1)
+        assert isinstance(page, Refusal)
+        assert page.kind == "refused"
+        assert_names(ValueError(page.reason), name)

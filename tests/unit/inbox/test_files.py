@@ -44,14 +44,14 @@ def test_refuses_what_is_not_a_file_of_the_inbox(inbox: Path, name: str):
 
 
 def test_a_file_that_is_written_while_it_is_read_is_named(inbox: Path):
-    """With the task to clear; one that stays as it is passes, and an error of the reader is not hidden."""
+    """One that stays as it is passes, and an error of the reader is not hidden."""
     path = locate(inbox, "august/20.csv")
-    with unchanged(path, "august/20.csv", "stage"):
+    with unchanged(path, "august/20.csv"):
         path.read_bytes()
-    said = "import file 'august/20.csv': somebody wrote it .* clear task stage with all after it"
-    with pytest.raises(ImportFileChanged, match=said), unchanged(path, "august/20.csv", "stage"):
+    said = "import file 'august/20.csv': somebody wrote it .* Next: see that the file is complete"
+    with pytest.raises(ImportFileChanged, match=said), unchanged(path, "august/20.csv"):
         path.write_text("more")
-    with pytest.raises(ValueError, match="line 1"), unchanged(path, "august/20.csv", "stage"):
+    with pytest.raises(ValueError, match="line 1"), unchanged(path, "august/20.csv"):
         refuse_while_it_is_written(path)
 
 

@@ -11,17 +11,8 @@ from pathlib import Path
 import pytest
 
 from include.inbox import uploads
-from include.inbox.errors import OutsideInbox
-from include.inbox.uploads import (
-    FOLDER,
-    MAX_NAME,
-    BadUpload,
-    Sender,
-    UploadCut,
-    UploadTooLarge,
-    sender_of,
-    store_upload,
-)
+from include.inbox.errors import BadUpload, OutsideInbox, UploadCut, UploadTooLarge
+from include.inbox.uploads import FOLDER, MAX_NAME, Sender, sender_of, store_upload
 from tests.clock import now
 
 

@@ -1,12 +1,10 @@
 """What the terminal shows of a run."""
 
 import json
-import pickle
 from pathlib import Path
 
 import pytest
 
-from include.local_stack import errors
 from include.local_stack.airflow_api import TaskInstance
 from include.local_stack.dag_runs import Progress, failure_report
 from include.local_stack.task_logs import RunLogs, read_line, task_of
@@ -77,20 +75,3 @@ def test_reports_the_reason_of_the_newest_failure(logs):
     ]
     report = failure_report(tasks, logs)
     assert report.splitlines() == ["  task fetch: RateLimited: try again in 9 s", f"    log: {path}"]
-
-
-@pytest.mark.parametrize(
-    "error",
-    [
-        errors.BadSetting("TOP", "x", "a number"),
-        errors.AlreadyRunning(Path("/s"), None),
-        errors.ComponentDied("scheduler", 3, Path("/l"), "tail"),
-        errors.NotHealthy("what", 2.0, Path("/l"), "tail"),
-        errors.RunFailed("d", "r", "report"),
-        errors.Interrupted(2),
-    ],
-)
-def test_errors_survive_pickling(error):
-    """Facts and text are the same on the other side of a process border."""
-    copy = pickle.loads(pickle.dumps(error))  # noqa: S301 - made one line before
-    assert (type(copy), copy.args, str(copy)) == (type(error), error.args, str(error))

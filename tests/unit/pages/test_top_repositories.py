@@ -96,7 +96,7 @@ def test_commits_and_outcomes(tmp_path: Path, outcome: str | None):
     html = html_of(render_top_repositories(tmp_path, page_of(repository("a/a", outcome=outcome))))
     shown = {
         "ok": "0", "moved": "moved 0", "unpushed": "no push 0", "empty": "empty 0",
-        "gone": "gone ?", "blocked": "blocked ?", None: "not asked ?",
+        "gone": "gone ?", "blocked": "blocked ?", "forbidden": "forbidden ?", None: "not asked ?",
     }  # fmt: skip
     assert Cells(html).rows[1][7] == shown[outcome]
     assert not OUTCOMES[outcome].note or OUTCOMES[outcome].meaning in text_of(html)

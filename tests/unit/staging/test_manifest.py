@@ -97,7 +97,7 @@ def test_a_damaged_manifest_is_refused(manifest: Manifest, tmp_path: Path, damag
     assert caught.value.path == str(path)
     assert str(caught.value).startswith(f"staging file {path} is damaged (")
     assert str(caught.value).isprintable()
-    assert str(caught.value).endswith("): clear task some_task with all after it")
+    assert str(caught.value).endswith("). Next: clear task some_task with all after it")
     assert own_manifest(tmp_path, RUN) is None
 
 
@@ -114,7 +114,7 @@ def test_a_manifest_of_another_is_refused(manifest: Manifest, tmp_path: Path, ch
     assert said.startswith(f"staging file {tmp_path / MANIFEST} is of DAG 'some_dag', run \"manual__2026-08-")
     assert said.endswith("day 2026-08-20")
     assert str(next(iter(changed.values()))) in expected
-    assert expected.endswith(": clear task some_task with all after it")
+    assert expected.endswith(". Next: clear task some_task with all after it")
     assert str(caught.value).isprintable()
     assert own_manifest(tmp_path, reader) is None
 

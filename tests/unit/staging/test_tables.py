@@ -253,7 +253,7 @@ def test_a_missing_part_is_named(tmp_path: Path):
     staged = write_table(tmp_path, COMMITS, commits(1))
     path = tmp_path / staged.parts[0].file
     path.unlink()
-    with pytest.raises(StagingFileMissing, match="is missing: clear the task") as caught:
+    with pytest.raises(StagingFileMissing, match=r"is missing\. Next: clear the task") as caught:
         read(tmp_path, staged)
     assert caught.value.path == str(path)
 

@@ -1,0 +1,77 @@
+"""The embedded engine keeps its word as a server does: what it refuses raises, what it returns is there."""
+
+from collections.abc import Iterator
+from datetime import date, timedelta
+from pathlib import Path
+
+import pytest
+
+from include.clickhouse.client import insert_rows
+from include.clickhouse.embedded import EmbeddedClient
+from include.clickhouse.errors import Refused
+from include.clickhouse.schema import migrate
+
+WHERE = "connection 'embedded'"
+DAYS = [(date(2026, 1, 1) + timedelta(days=number), number) for number in range(101)]
+REFUSED = {
+    "more partitions than an INSERT may have": (
+        "(d Date, n Int32) ENGINE = MergeTree PARTITION BY d ORDER BY n", DAYS, 252, "Too many partitions"
+    ),
+    "a constraint": (
+        "(d Date, n Int32, CONSTRAINT positive CHECK n > 0) ENGINE = MergeTree ORDER BY n",
+        [*DAYS[1:3], (date(2026, 1, 1), -1)],
+        469,
+        "positive",
+    ),
+}  # fmt: skip
+
+
+@pytest.fixture
+def clickhouse(chdb_path: Path) -> Iterator[EmbeddedClient]:
+    """An engine with the project's tables."""
+    with EmbeddedClient(WHERE, chdb_path, "stagehouse") as engine:
+        migrate(engine)
+        yield engine
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_rows_that_are_refused_as_they_are_committed(clickhouse: EmbeddedClient, case: str):
+    """The INSERT raises by the server's code and stores nothing; the engine serves on."""
+    table, rows, code, words = REFUSED[case]
+    clickhouse.execute(f"CREATE TABLE t {table}")
+    with pytest.raises(Refused, match=words) as caught:
+        insert_rows(clickhouse, "t", ("d", "n"), [rows])
+    assert caught.value.code == code
+    assert clickhouse.execute("SELECT count() FROM t") == [(0,)]
+    assert insert_rows(clickhouse, "t", ("d", "n"), [rows[:1], rows[1:2]]) == 2
+    assert clickhouse.execute("SELECT count() FROM t") == [(2,)]
+
+
+def test_a_result_that_cannot_be_read_is_none(clickhouse: EmbeddedClient):
+    """A statement with a FORMAT of its own is refused, not taken for one without rows."""
+    with pytest.raises(Refused, match="FORMAT of its own"):
+        clickhouse.execute("SELECT 1 FORMAT CSV")
+    assert clickhouse.execute("SELECT 1") == [(1,)]
+
+
+def test_blocks_of_columns_in_any_order(clickhouse: EmbeddedClient):
+    """Two tables one after the other, whose columns have other names and types; defaults are filled in."""
+    clickhouse.execute("CREATE TABLE a (`a column` Int32, n UInt8 DEFAULT 5) ENGINE = MergeTree ORDER BY n")
+    clickhouse.execute("CREATE TABLE b (s Array(String), t DateTime('UTC')) ENGINE = MergeTree ORDER BY t")
+    assert clickhouse.execute("INSERT INTO a (`a column`) VALUES", [(-1,)]) == 1
+    assert clickhouse.execute("INSERT INTO b (s) VALUES", [(["it's", "ф"],)]) == 1
+    assert clickhouse.execute("INSERT INTO a (n, `a column`) VALUES", [(7, -2)]) == 1
+    assert clickhouse.execute("SELECT `a column`, n FROM a ORDER BY n") == [(-1, 5), (-2, 7)]
+    assert clickhouse.execute("SELECT s FROM b") == [(["it's", "ф"],)]
+
+
+@pytest.mark.parametrize(
+    "name", ["stage-house", "1stage", "stage.house", "Stage House", "стадия", "a\\b", "a`b"]
+)
+def test_database_names_that_a_server_takes(chdb_path: Path, name: str):
+    """Made, migrated, and found again."""
+    for applied in (True, False):
+        with EmbeddedClient(WHERE, chdb_path, name) as clickhouse:
+            assert bool(migrate(clickhouse)) is applied
+            assert clickhouse.execute("SELECT currentDatabase()") == [(name,)]
+            assert clickhouse.execute("SELECT count() FROM loads") == [(0,)]
