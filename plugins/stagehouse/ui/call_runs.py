@@ -54,13 +54,14 @@ class CallProgress(BaseModel):
 
 
 class KnownRun(NamedTuple):
-    """What Airflow knows of a run. Attributes: state; due; recipe and path, of its params."""
+    """What Airflow knows of a run. Attributes: state; due; recipe, path and is_dry, of its params."""
 
     run_id: str
     state: str
     due: datetime
     recipe: str
     path: str
+    is_dry: bool
 
     @property
     def is_over(self) -> bool:
@@ -146,8 +147,9 @@ class CallRuns:
             asked.order_by(DagRun.run_after.desc()).limit(_KNOWN_AT_ONCE)
         ):
             said = conf if isinstance(conf, dict) else {}
-            texts = (str(said.get(name) or "") for name in ("recipe", "path"))
-            yield KnownRun(run_id, str(getattr(state, "value", state)), due.astimezone(UTC), *texts)
+            recipe, path = (str(said.get(name) or "") for name in ("recipe", "path"))
+            is_dry, state_name = said.get("dry_run") is True, str(getattr(state, "value", state))
+            yield KnownRun(run_id, state_name, due.astimezone(UTC), recipe, path, is_dry)
 
 
 def folder_of_run(session: Any, run_id: str) -> tuple[date, str] | None:

@@ -154,6 +154,19 @@ def test_a_run_that_stopped_says_so(reader: httpx.Client, server: ApiServer, liv
     assert "progress.js" not in html
 
 
+def test_a_dry_run_has_no_page(reader: httpx.Client, server: ApiServer, live: Path):
+    """And says where its requests are shown."""
+    runs = "/api/v2/dags/api_calls/dagRuns"
+    conf = {"recipe": "users", "path": "a.csv", "dry_run": True}
+    with server.client("admin") as client:
+        made = client.post(runs, json={"logical_date": None, "dag_run_id": "manual__dry", "conf": conf})
+        client.patch(f"{runs}/manual__dry", json={"state": "success"})
+        html = reader.get(f"{CALLS}{made.json()['run_after'][:10]}/{run_folder('manual__dry')}/").text
+        client.delete(f"{runs}/manual__dry")
+    assert "It was a dry run" in html
+    assert "progress.js" not in html
+
+
 @pytest.mark.parametrize("broken", ["", "{", "[]", '{"run_id": 1}', '{"rows": -1}'])
 def test_a_progress_that_is_none_is_passed_over(reader: httpx.Client, live: Path, broken: str):
     """The list and the page are there all the same."""

@@ -1,18 +1,23 @@
 """Uploads, byte by byte: from our own page only, by who may start runs, whole or not at all."""
 
+import asyncio
 import http.client
 import re
 import shutil
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import httpx
 import pytest
+from airflow.api_fastapi.core_api import security
 
 from include.inbox.uploads import MAX_BYTES
+from stagehouse.ui import uploads as ui_uploads
+from stagehouse.ui.app import create_app
 from tests.integration.plugin.api_server import ApiServer
 
 URL = "/stagehouse/inbox/uploads"
@@ -241,6 +246,33 @@ def until_gone_but_the_folder(uploads: Path) -> None:
     """Wait a moment for what is on its way, then until nothing is left."""
     time.sleep(0.5)
     until_gone(uploads)
+
+
+async def test_a_sender_who_falls_silent_is_not_waited_for(
+    metadb: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """Who takes up a place for uploads gives it back after a while; nothing is kept."""
+    monkeypatch.setattr(ui_uploads, "SILENT_S", 0.3)
+    may_all = SimpleNamespace(is_authorized_dag=lambda **_: True)
+    monkeypatch.setattr(security, "get_auth_manager", lambda: may_all)
+    for name, value in {"INBOX_ROOT": str(tmp_path), "INBOX_UPLOADS": "on"}.items():
+        monkeypatch.setenv(f"AIRFLOW_VAR_{name}", value)
+    app = create_app()
+    app.dependency_overrides[security.get_user] = lambda: SimpleNamespace(get_name=lambda: "ada")
+    wait = asyncio.Event()
+
+    async def pieces() -> AsyncIterator[bytes]:
+        yield b"id\n"
+        await wait.wait()
+
+    headers = {"Origin": "http://here", "X-Stagehouse-Upload": "1"}
+    transport = httpx.ASGITransport(app)
+    async with httpx.AsyncClient(transport=transport, base_url="http://here", headers=headers) as client:
+        url = "/inbox/uploads?name=a.csv"
+        answer = await asyncio.wait_for(client.put(url, content=pieces()), 10)
+    assert answer.status_code == 400
+    assert "the rest of it never came" in answer.json()["detail"]
+    assert not any(path.is_file() for path in kept(tmp_path))
 
 
 def test_several_uploads_at_once(clients: dict[str, httpx.Client], server: ApiServer, uploads: Path):
