@@ -1,9 +1,8 @@
 """
 ### Views of search phrases by hour
 
-Every night, for the UTC day before: reads the running counters in `phrases_views`, and publishes how many
-views each phrase of each campaign gained in each hour: as the table `phrases_views_by_hour`, as files, and as
-the page *Phrase views*.
+Every night, for the UTC day before: reads the running counters in `phrases_views`, and publishes the views
+that each phrase gained in each hour: the table `phrases_views_by_hour`, files, and the page *Phrase views*.
 
 | task | reads | writes | safe to rerun |
 | ---- | ----- | ------ | ------------- |
@@ -15,14 +14,14 @@ the page *Phrase views*.
 | `check` | the day, `loads`, `phrases_views`; `publish`'s lease | asset `phrases_views_by_hour_day` | yes |
 
 **A gain** is the difference of two neighbouring samples of a counter. Flags mark what is less than sure:
-`partial` (no sample before the day), `gap` (an hour or more without one), `reset` (the counter fell).
+`partial` (no sample before the day), `gap` (an hour or more without one), `corrected` (the counter fell, to
+half its value or more: no gain), `reset` (it fell below, or `falls` is `reset`: its new value is the gain).
 
 **A day** is one of the param `time_zone`. With `campaign_ids` only those campaigns are reported anew; what
 is published of the others stays; where the day is not as `loads` says, report it once for all campaigns.
 
-**When it is red**: the error of the first red task names what is wrong and the next step. Did counters of the
-day come in late? Clear `report` with all after it. A day whose counters are as they were gives the same rows
-and the same files, to the byte.
+**When it is red**: the error of the first red task names what is wrong and the next step. Did counters
+come in late? Clear `report` with all after it. Counters as they were give the same files, to the byte.
 """
 
 from __future__ import annotations
@@ -34,7 +33,7 @@ from typing import TYPE_CHECKING
 
 from airflow.sdk import Asset, Param, chain, dag, task
 
-from include.phrase_views.request import DEFAULT_HOUR_RULE, DEFAULT_TIME_ZONE, MAX_CAMPAIGNS
+from include.phrase_views.request import DEFAULT_FALLS, DEFAULT_HOUR_RULE, DEFAULT_TIME_ZONE, MAX_CAMPAIGNS
 from stagehouse.hooks.storage_roots import require_storage
 from stagehouse.jobs import phrase_views_report as job
 from stagehouse.pipeline.defaults import DAG_DEFAULTS, TASK_DEFAULTS, day_before
@@ -64,18 +63,21 @@ DAY_PUBLISHED = Asset("phrases_views_by_hour_day")
         ),
         "day": day_param("Day", "In the time zone below. Empty: the run's own day; by hand, yesterday."),
         "time_zone": Param(
-            DEFAULT_TIME_ZONE,
-            type="string",
-            title="Time zone",
-            description="Whose days and hours: a name such as UTC or Europe/Berlin.",
+            DEFAULT_TIME_ZONE, type="string", title="Time zone", description="Such as UTC or Europe/Berlin."
         ),
         "hour_rule": Param(
             DEFAULT_HOUR_RULE,
             type="string",
             enum=["sample", "closing"],
             title="A sample stamped on the hour",
-            description="sample: belongs to the hour it begins. closing: to the hour it ends, which is exact "
-            "where samples are taken on the mark.",
+            description="sample: belongs to the hour it begins. closing: to the one it ends.",
+        ),
+        "falls": Param(
+            DEFAULT_FALLS,
+            type="string",
+            enum=["correct", "reset"],
+            title="A counter that falls",
+            description="correct: to half its value or more it gains nothing. reset: it gains the new value.",
         ),
     },
     default_args=TASK_DEFAULTS | {"execution_timeout": timedelta(hours=1)},

@@ -17,6 +17,9 @@ exactly once. CSV with a header, or NDJSON, either of them gzipped or not.
 More of them than `max_rejected`, and `stage` fails: nothing is loaded. Two lines for one (campaign, phrase,
 instant): with equal views the second counts as repeated, with different views it is rejected.
 
+**A last line without a line end** may have been cut by the upload, within a number too: the log tells it, and
+`last_line_ended` among the `counts`. With `require_last_line_end`, `stage` fails.
+
 **The same file again** changes nothing. **A file with corrections** replaces the views of the samples that it
 names; so does an old run that is cleared from `load` on. A file that was changed needs a new run.
 
@@ -31,7 +34,13 @@ from datetime import timedelta
 
 from airflow.sdk import Asset, Param, chain, dag, task
 
-from include.phrase_views.counters.request import DEFAULT_FORMAT, DEFAULT_MAX_REJECTED, MAX_PATH, MAX_REJECTED
+from include.phrase_views.counters.request import (
+    DEFAULT_FORMAT,
+    DEFAULT_MAX_REJECTED,
+    DEFAULT_REQUIRE_LAST_LINE_END,
+    MAX_PATH,
+    MAX_REJECTED,
+)
 from stagehouse.hooks.storage_roots import require_storage
 from stagehouse.jobs import phrases_views_import as job
 from stagehouse.pipeline.defaults import DAG_DEFAULTS, TASK_DEFAULTS
@@ -76,6 +85,12 @@ STAGED = StagedSource(
             maximum=MAX_REJECTED,
             title="Lines that may be rejected",
             description=f"With more of them the run fails before anything is loaded; 0 to {MAX_REJECTED}.",
+        ),
+        "require_last_line_end": Param(
+            DEFAULT_REQUIRE_LAST_LINE_END,
+            type="boolean",
+            title="Require a line end after the last line",
+            description="A file without one may be cut by its upload. On: the run fails. Off: its log tells.",
         ),
     },
     default_args=TASK_DEFAULTS,

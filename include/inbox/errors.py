@@ -39,6 +39,12 @@ class ImportFileDamaged(ImportFileError):
     next_step = "deliver the file again, whole and in UTF-8, then start a new run for it"
 
 
+class LastLineEndMissing(ImportFileDamaged):
+    """The last line has no line end, and the run requires one."""
+
+    next_step = "deliver the file again, whole, or allow it by require_last_line_end, in a new run"
+
+
 class ImportFileTooLarge(ImportFileError):
     """The file, unpacked, is larger than an import may be."""
 

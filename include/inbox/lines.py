@@ -27,10 +27,20 @@ class Line(NamedTuple):
 
 
 class Block(NamedTuple):
-    """Lines in a row. Attributes: first, the number of the first one; data, without the last line end."""
+    """Lines in a row.
+
+    Attributes: first, the number of the first one; data, without the last line end; is_ended, False where the
+    last line has no line end: it may have been cut.
+    """
 
     first: int
     data: bytes
+    is_ended: bool = True
+
+    @property
+    def last(self) -> int:
+        """The number of the last line."""
+        return self.first + self.data.count(b"\n")
 
     def lines(self) -> list[Line]:
         """Return them one by one."""
@@ -67,9 +77,9 @@ def _blocks(path: str, source: BufferedReader[Any], max_bytes: int) -> Iterator[
         whole, newline, rest = (rest + data).rpartition(b"\n")
         if newline:
             block = Block(first, whole.removesuffix(b"\r").replace(b"\r\n", b"\n"))
-            first += 1 + block.data.count(b"\n")
+            first = block.last + 1
             yield block
         else:
             rest = rest[: MAX_LINE_BYTES + 2]  # of a line without an end its beginning will do
     if rest:
-        yield Block(first, rest.removesuffix(b"\r"))
+        yield Block(first, rest.removesuffix(b"\r"), is_ended=False)

@@ -40,14 +40,28 @@ class Flag(NamedTuple):
 
 
 FLAGS = {
+    "corrected": Flag(
+        "¶",
+        "the counter fell, to half its value or more: it gains nothing until it is above its highest value",
+    ),
     "gap": Flag("†", "no sample for an hour or more: the whole gain is in the hour of the next sample"),
     "partial": Flag("‡", "no sample in the seven days before: counting begins with the day's first sample"),
-    "reset": Flag("§", "the counter fell: its new value counts as the gain since then"),
+    "reset": Flag(
+        "§",
+        "the counter fell, below half its value or by the rule reset: its new value counts as the gain since",
+    ),
 }
 HOUR_RULES = {
     "sample": "a gain belongs to the hour of the sample that shows it",
     "closing": "a gain belongs to the hour of the sample that shows it; a sample stamped exactly HH:00:00 "
     "closes the hour before",
+}
+
+
+FALLS = {
+    "correct": "one that falls to half its value or more was corrected, and gains nothing until it is above "
+    "its highest value; one that falls below was reset, and its new value is the gain",
+    "reset": "each was reset, and its new value is the gain",
 }
 
 
@@ -103,6 +117,7 @@ def campaign_page(day: date, rows: Sequence[ReportRow], published: Published) ->
         campaign_id=rows[0].campaign_id,
         time_zone=rows[0].time_zone,
         hour_rule=HOUR_RULES[rows[0].hour_rule],
+        falls=FALLS[rows[0].falls],
         views=sum(column.views for column in columns),
         gained=sum(1 for phrase in phrases if phrase.views),
         phrases=phrases[:TABLE_PHRASES],

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from attrs import define
 
-from include.pages.campaign_page import FLAGS, HOUR_RULES, Published, campaign_page
+from include.pages.campaign_page import FALLS, FLAGS, HOUR_RULES, Published, campaign_page
 from include.pages.day_index import READABLE, withdraw_index_of_another, write_index
 from include.pages.self_contained import self_contained_page
 from include.phrase_views.report_row import ReportRow
@@ -25,6 +25,7 @@ from include.text import bytes_of
 PAGES = "phrase_views"  # the directory of all days below reports_root
 _CSV_COLUMNS = (
     "date", "campaign_id", "phrase", "hour", "views", "flags", "hour_start", "time_zone", "hour_rule",
+    "falls",
 )  # fmt: skip
 
 
@@ -51,6 +52,7 @@ class Campaign(NamedTuple):
     flags: dict[str, int]
     time_zone: str
     hour_rule: str
+    falls: str
 
 
 def render_phrase_views(
@@ -67,8 +69,9 @@ def render_phrase_views(
     The same arguments give the same bytes. Memory is bounded by the rows of one campaign. The index of
     another publication goes before the first file is written: a day has files of one, or no index.
 
-    Args: rows: of all campaigns, by campaign_id, phrase and hour_start; a campaign's rows agree in time_zone
-        and hour_rule. run_id, published_at: of the run that published the day, and when (aware).
+    Args: rows: of all campaigns, by campaign_id, phrase and hour_start; a campaign's rows agree in
+        time_zone, hour_rule and falls. run_id, published_at: of the run that published the day, and when
+        (aware).
         check_lease: called before each change in sight; what it raises ends the rendering.
     Raises: RowsOutOfOrder; OSError with the path in it.
     """
@@ -120,15 +123,16 @@ def _summary(rows: Sequence[ReportRow]) -> Campaign:
         flags=dict(sorted(flags.items())),
         time_zone=rows[0].time_zone,
         hour_rule=rows[0].hour_rule,
+        falls=rows[0].falls,
     )
 
 
 def _csv_lines(day: date, rows: Iterable[ReportRow]) -> Iterator[Sequence[object]]:
     date_text = day.isoformat()
     instants: dict[datetime, str] = {}  # a day has few, and many rows of each
-    for campaign_id, phrase, hour, views, flags, start, time_zone, hour_rule in rows:
+    for campaign_id, phrase, hour, views, flags, start, *read_by in rows:
         instant = instants.get(start) or instants.setdefault(start, start.astimezone(UTC).isoformat())
-        yield date_text, campaign_id, phrase, hour, views, ",".join(flags), instant, time_zone, hour_rule
+        yield date_text, campaign_id, phrase, hour, views, ",".join(flags), instant, *read_by
 
 
 def _csv(lines: Iterable[Sequence[object]]) -> bytes:
@@ -150,6 +154,7 @@ def _overview(request: PhraseViewsRequest, campaigns: Sequence[Campaign], publis
         phrases=sum(campaign.phrases for campaign in campaigns),
         flags=FLAGS,
         hour_rules=HOUR_RULES,
+        falls=FALLS,
         published=published,
     )
 
@@ -162,6 +167,7 @@ def _facts(request: PhraseViewsRequest, published: Published) -> dict[str, objec
         "asked_for": list(request.campaign_ids),
         "time_zone": request.time_zone,
         "hour_rule": request.hour_rule,
+        "falls": request.falls,
     }
 
 

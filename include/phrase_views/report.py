@@ -4,8 +4,11 @@ What the numbers mean:
 
 - A gain is the difference of two neighbouring samples of a phrase; of the first sample of the day, to the
   last one of the LOOKBACK before it. Where there is none, it gains nothing and its hour is `partial`.
-- A counter that falls was reset: its new value is the gain, and the hour is flagged `reset`, as Prometheus
-  does it (https://prometheus.io/docs/prometheus/latest/querying/functions/#increase).
+- A counter that falls below half of its neighbour was reset: its new value is the gain, and the hour is
+  flagged `reset`, as Prometheus does it with all that fall
+  (https://prometheus.io/docs/prometheus/latest/querying/functions/#increase), and as `falls` `reset` does.
+- One that falls less was corrected, or two replicas are read in turn: it gains nothing before it is above its
+  highest value since the last reset, RECENT before the day included, and its hour is flagged `corrected`.
 - After GAP without a sample the whole gain is in the hour of the next sample, flagged `gap`.
 - A sample stamped on the hour belongs to the hour it begins (hour_rule `sample`) or to the one it ends
   (`closing`); then the last one of a day is stamped 00:00 of the next. An hour ends where the next one
@@ -47,7 +50,7 @@ from include.clickhouse.staging_tables import (
 )
 from include.phrase_views.hours import steps
 from include.phrase_views.report_row import ReportRow
-from include.phrase_views.request import PhraseViewsRequest
+from include.phrase_views.request import Falls, PhraseViewsRequest
 from include.staging.tables import StagedTable
 from include.staging.units import Unit
 from include.text import shown_text, text_of
@@ -56,6 +59,8 @@ log = logging.getLogger(__name__)
 
 LOOKBACK = timedelta(days=7)
 GAP = timedelta(hours=1)
+RECENT = timedelta(hours=1)  # before the day: a dip at midnight is read as any other
+RESET_BELOW = {"correct": 2, "reset": 1}  # a value that so many times is less than the one before is a reset
 NEXT_STEP = "clear task report with all after it"
 BY_HOUR = StagedTable(
     name="phrases_views_by_hour",
@@ -69,6 +74,7 @@ BY_HOUR = StagedTable(
         "hour_start": "DateTime('UTC')",
         "time_zone": "String",
         "hour_rule": "String",
+        "falls": "String",
     },
     key=("campaign_id", "phrase", "hour_start"),
 )
@@ -88,11 +94,16 @@ class ComputedReport(BaseModel):
 
 
 class PublishedReport(BaseModel):
-    """A day in sight. Attributes: rows and checksum of the day, with those of campaigns not asked for."""
+    """A day in sight.
+
+    Attributes: rows and checksum of the day, with those of campaigns not asked for; falls, how counters that
+    fell were read: versions that do not say so knew one rule.
+    """
 
     model_config = ConfigDict(frozen=True)
     rows: int
     checksum: int
+    falls: Falls = "reset"
 
 
 def compute_report(
@@ -165,7 +176,7 @@ def publish_report(
     require_recorded(clickhouse, BY_HOUR, request.day, NEXT_STEP)
     drop_staging_tables(clickhouse, [BY_HOUR.name], run_id)
     drop_abandoned_staging_tables(clickhouse)
-    return PublishedReport(rows=day.rows, checksum=day.checksum)
+    return PublishedReport(rows=day.rows, checksum=day.checksum, falls=request.falls)
 
 
 def check_report(
@@ -179,7 +190,10 @@ def check_report(
     rows = check_published(read, BY_HOUR, expected_fingerprint(published))
     recorded = recorded_load(clickhouse, BY_HOUR.name, request.day)
     if recorded and recorded[:2] == (published.rows, published.checksum):
-        check_conservation(clickhouse, request)  # else another run's request may have cut the day otherwise
+        as_published = request.model_copy(update={"falls": published.falls})
+        check_conservation(
+            clickhouse, as_published
+        )  # else another run's request may have cut the day otherwise
     return rows
 
 
@@ -208,7 +222,7 @@ def read_report(clickhouse: ClickHouse, day: date) -> Iterator[ReportRow]:
     for (campaign_id,) in clickhouse.execute(campaigns, {"day": day.isoformat()}):
         rows = clickhouse.execute(
             "SELECT campaign_id, phrase, hour, views, flags, toUnixTimestamp(hour_start), time_zone, "
-            f"hour_rule FROM {BY_HOUR.name} WHERE date = %(day)s AND campaign_id = %(campaign_id)s "
+            f"hour_rule, falls FROM {BY_HOUR.name} WHERE date = %(day)s AND campaign_id = %(campaign_id)s "
             "ORDER BY phrase, hour_start",
             {"day": day.isoformat(), "campaign_id": campaign_id},
         )
@@ -228,7 +242,7 @@ def publication(clickhouse: ClickHouse, day: date) -> tuple[str, datetime]:
 
 
 def bound_params(request: PhraseViewsRequest) -> dict[str, object]:
-    """Return the params of the SQL: instants as seconds since 1970, the hour of each step of the day."""
+    """Return the params of the SQL: instants as seconds since 1970, the hour of each step."""
     step_s, of_steps = steps(request.day, request.time_zone)
     # A sample on the mark belongs to the hour before: as if each were stamped a second earlier.
     shift = 1 if request.hour_rule == "closing" else 0
@@ -237,11 +251,14 @@ def bound_params(request: PhraseViewsRequest) -> dict[str, object]:
         "day": request.day.isoformat(),
         "time_zone": request.time_zone,
         "hour_rule": request.hour_rule,
-        "hours": [hour.hour for hour in of_steps],
-        "hour_starts": [int(hour.start.timestamp()) for hour in of_steps],
+        "falls": request.falls,
+        "reset_below": RESET_BELOW[request.falls],
+        "hours": [0, *(hour.hour for hour in of_steps)],  # of step 1, before the day, and of the day's
+        "hour_starts": [0, *(int(hour.start.timestamp()) for hour in of_steps)],
         "step_s": step_s,
         "gap_s": int(GAP.total_seconds()),
         "lookback_stamp": first_stamp - int(LOOKBACK.total_seconds()),
+        "recent_stamp": first_stamp - int(RECENT.total_seconds()),
         "first_stamp": first_stamp,
         "end_stamp": first_stamp + step_s * len(of_steps),
         "all_campaigns": int(not request.campaign_ids),

@@ -7,13 +7,15 @@ SELECT
     toUInt8(arrayElement(%(hours)s, last_step)) AS hour,
     total_gain - total_gain_before AS views,
     arrayStringConcat(arrayFilter(flag -> flag != '', [
+        if(total_corrections > total_corrections_before, 'corrected', ''),
         if(total_gaps > total_gaps_before, 'gap', ''),
         if(nth_hour = 1 AND baseline = 0, 'partial', ''),
         if(total_resets > total_resets_before, 'reset', '')
     ]), ',') AS flags,
     toDateTime(arrayElement(%(hour_starts)s, last_step), 'UTC') AS hour_start,
     %(time_zone)s AS time_zone,
-    %(hour_rule)s AS hour_rule
+    %(hour_rule)s AS hour_rule,
+    %(falls)s AS falls
 FROM
 (
     -- Per phrase, sample by sample in order of time; `before` is the neighbour, first of all the baseline.
@@ -21,17 +23,32 @@ FROM
         campaign_id,
         phrase,
         baseline,
-        arraySort(of_day) AS samples,
+        arraySort(recent) AS samples,
         arrayPushFront(arrayPopBack(samples), if(baseline = 0, samples[1], baseline)) AS samples_before,
         arrayMap(sample -> toUInt32(bitShiftRight(sample, 32)), samples) AS instants,
         arrayMap(sample -> toUInt32(bitShiftRight(sample, 32)), samples_before) AS instants_before,
         arrayMap(sample -> toInt64(bitAnd(sample, 4294967295)), samples) AS counts,
         arrayMap(sample -> toInt64(bitAnd(sample, 4294967295)), samples_before) AS counts_before,
-        arrayMap((now, before) -> if(now < before, now, now - before), counts, counts_before) AS gains,
         arrayMap((now, before) -> now - before >= %(gap_s)s, instants, instants_before) AS gaps,
-        arrayMap((now, before) -> now < before, counts, counts_before) AS resets,
+        arrayMap((now, before) -> now * %(reset_below)s < before, counts, counts_before) AS resets,
+        arrayMap(
+            (now, before, reset) -> now < before AND NOT reset, counts, counts_before, resets
+        ) AS corrections,
 
-        arrayMap(at -> toUInt32(1 + intDiv(at - %(first_stamp)s, %(step_s)s)), instants) AS steps,
+        -- How far a counter is below its highest value since a reset: it gains where it rises above that value.
+        arrayCumSumNonNegative(arrayMap(
+            (now, before, reset) -> if(reset, -4294967296, before - now), counts, counts_before, resets
+        )) AS shortfalls,
+        arrayPushFront(arrayPopBack(shortfalls), toInt64(0)) AS shortfalls_before,
+        arrayMap(
+            (now, before, reset, shortfall) -> if(reset, now, greatest(now - before - shortfall, toInt64(0))),
+            counts, counts_before, resets, shortfalls_before
+        ) AS gains,
+
+        -- Step 1 is what is known of the time before the day; it is left out in the end.
+        arrayMap(
+            at -> toUInt32(if(at < %(first_stamp)s, 1, 2 + intDiv(at - %(first_stamp)s, %(step_s)s))), instants
+        ) AS steps,
         arrayMap(step -> arrayElement(%(hour_starts)s, step), steps) AS starts,
         arrayPushBack(arrayPopFront(starts), toUInt32(0)) AS starts_after,
         arrayMap((this, next) -> this != next, starts, starts_after) AS ends_hour,
@@ -40,6 +57,7 @@ FROM
         arrayFilter((step, ends) -> ends, steps, ends_hour) AS hour_steps,
         arrayFilter((total, ends) -> ends, arrayCumSum(gains), ends_hour) AS hour_gains,
         arrayFilter((total, ends) -> ends, arrayCumSum(gaps), ends_hour) AS hour_gaps,
+        arrayFilter((total, ends) -> ends, arrayCumSum(corrections), ends_hour) AS hour_corrections,
         arrayFilter((total, ends) -> ends, arrayCumSum(resets), ends_hour) AS hour_resets
     FROM
     (
@@ -47,8 +65,8 @@ FROM
         SELECT
             campaign_id,
             phrase,
-            groupArrayIf(sample, sample >= bitShiftLeft(toUInt64(%(first_stamp)s), 32)) AS of_day,
-            maxIf(sample, sample < bitShiftLeft(toUInt64(%(first_stamp)s), 32)) AS baseline
+            groupArrayIf(sample, sample >= bitShiftLeft(toUInt64(%(recent_stamp)s), 32)) AS recent,
+            maxIf(sample, sample < bitShiftLeft(toUInt64(%(recent_stamp)s), 32)) AS baseline
         FROM
         (
             SELECT
@@ -60,7 +78,7 @@ FROM
                 AND (%(all_campaigns)s OR campaign_id IN %(campaign_ids)s)
         )
         GROUP BY campaign_id, phrase
-        HAVING notEmpty(of_day)
+        HAVING max(sample) >= bitShiftLeft(toUInt64(%(first_stamp)s), 32)
     )
 )
 ARRAY JOIN
@@ -70,6 +88,8 @@ ARRAY JOIN
     arrayPushFront(arrayPopBack(hour_gains), toInt64(0)) AS total_gain_before,
     hour_gaps AS total_gaps,
     arrayPushFront(arrayPopBack(hour_gaps), toUInt64(0)) AS total_gaps_before,
+    hour_corrections AS total_corrections,
+    arrayPushFront(arrayPopBack(hour_corrections), toUInt64(0)) AS total_corrections_before,
     hour_resets AS total_resets,
     arrayPushFront(arrayPopBack(hour_resets), toUInt64(0)) AS total_resets_before
-WHERE views > 0 OR flags != ''
+WHERE last_step > 1 AND (views > 0 OR flags != '')

@@ -10,8 +10,9 @@ class ReportRow(NamedTuple):
     """What a phrase gained in an hour.
 
     Attributes: campaign_id; phrase, as include.text.text_of() has it; hour, local in time_zone, 0 to 23;
-    views, 0 only where there is a flag; flags, of gap, partial, reset, sorted; hour_start, the hour's first
-    instant (UTC, aware); time_zone and hour_rule, by which the day was cut into hours.
+    views, 0 only where there is a flag; flags, of corrected, gap, partial, reset, sorted; hour_start, the
+    hour's first instant (UTC, aware); time_zone and hour_rule, by which the day was cut into hours; falls,
+    how counters that fell were read.
     """
 
     campaign_id: int
@@ -22,3 +23,4 @@ class ReportRow(NamedTuple):
     hour_start: datetime
     time_zone: str
     hour_rule: str
+    falls: str

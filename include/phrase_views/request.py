@@ -17,15 +17,19 @@ FIRST_DAY = date(1972, 1, 1)  # before it, zones had offsets of odd seconds
 MAX_CAMPAIGNS = 1000
 DEFAULT_TIME_ZONE = "UTC"
 DEFAULT_HOUR_RULE: HourRule = "sample"
+DEFAULT_FALLS: Falls = "correct"
 _NO_ZONES = {"localtime", "Factory"}  # listed with the zones, but the one is what a machine is set to
 
 HourRule = Literal["sample", "closing"]
+Falls = Literal["correct", "reset"]
 _ALLOWED = {
     "campaign_ids": f"a list of at most {MAX_CAMPAIGNS} whole numbers from 1 to {2**31 - 1}, each once; "
     "empty for all campaigns",
     "time_zone": "a name of the IANA time zone database, such as UTC or Europe/Berlin",
     "hour_rule": "sample (a gain belongs to the hour of the sample that shows it) or closing (a sample "
     "stamped HH:00:00 closes the hour before)",
+    "falls": "correct (a counter that falls to half its value or more was corrected) or reset (each counter "
+    "that falls was reset)",
 }
 
 
@@ -45,7 +49,8 @@ class PhraseViewsRequest(BaseModel):
     """What one report is asked for.
 
     Attributes: campaign_ids, ascending, empty for all; day, local in time_zone; hour_rule, which hour a
-    sample stamped HH:00:00 belongs to: its own (sample) or the one before (closing).
+    sample stamped HH:00:00 belongs to: its own (sample) or the one before (closing); falls, how a counter
+    that falls is read: as corrected where it stays near its old value (correct), or always as reset.
     """
 
     model_config = ConfigDict(frozen=True, strict=True, extra="forbid")
@@ -57,10 +62,12 @@ class PhraseViewsRequest(BaseModel):
     day: date
     time_zone: Annotated[str, AfterValidator(_known_zone)] = DEFAULT_TIME_ZONE
     hour_rule: HourRule = DEFAULT_HOUR_RULE
+    falls: Falls = DEFAULT_FALLS
 
     def __str__(self) -> str:
         campaigns = ", ".join(map(str, self.campaign_ids)) or "all"
-        return f"day {self.day} ({self.time_zone}), hour rule {self.hour_rule}, campaigns {campaigns}"
+        rules = f"hour rule {self.hour_rule}, falls {self.falls}"
+        return f"day {self.day} ({self.time_zone}), {rules}, campaigns {campaigns}"
 
 
 def read_request(params: Mapping[str, object], *, run_day: date, today: date) -> PhraseViewsRequest:

@@ -101,6 +101,6 @@ class PaceLost(PostgresError):
     def __str__(self) -> str:
         return (
             f"the pace {self.name!r} is not to be had: {' '.join(self.reason.split())}. Next: see whether "
-            "PostgreSQL is well, then run the task again; with processes 1 in the GitHub connection the pace "
+            "PostgreSQL is well, then run the task again; with processes 1 in the API's connection the pace "
             "needs none"
         )

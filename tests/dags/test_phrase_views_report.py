@@ -3,6 +3,8 @@
 import asyncio
 import json
 import os
+import shutil
+from collections import defaultdict
 from collections.abc import Iterable
 from datetime import UTC, date, datetime, time, timedelta
 from itertools import pairwise
@@ -20,7 +22,8 @@ from airflow.timetables.base import TimeRestriction
 
 from include.clickhouse.client import insert_rows
 from include.clickhouse.embedded import EmbeddedClient
-from include.clickhouse.schema import migrate
+from include.clickhouse.schema import MIGRATIONS, migrate
+from include.clickhouse.staging_tables import create_staging_table, staging_table_name
 from include.phrase_views.sample import EXAMPLE_CAMPAIGN, EXAMPLE_PHRASE, sample_counters
 from include.run_day import run_day
 from tests import clock
@@ -130,11 +133,12 @@ def test_tasks_follow_each_other_as_documented(dagbag):
 def test_the_form_says_what_is_allowed(dagbag):
     """Every param has a title, a description, and a default that fits."""
     params = dagbag.dags[DAG_ID].params
-    defaults = {"campaign_ids": [], "day": "", "time_zone": "UTC", "hour_rule": "sample"}
+    defaults = {"campaign_ids": [], "day": "", "time_zone": "UTC", "hour_rule": "sample", "falls": "correct"}
     assert dict(params.dump()) == defaults
     assert all(params.get_param(name).schema["title"] for name in params)
     assert all(len(params.get_param(name).description) > 20 for name in params)
     assert params.get_param("hour_rule").schema["enum"] == ["sample", "closing"]
+    assert params.get_param("falls").schema["enum"] == ["correct", "reset"]
     params.validate()
 
 
@@ -195,6 +199,31 @@ def test_a_report_of_some_campaigns_keeps_the_others(root: Path, metadb, place: 
     assert (before["7.tsv"], after["8.tsv"]) == (after["7.tsv"], b"phrase\tviews_by_hour\na\t[(0, 5)]\n")
     told = {each["campaign_id"]: each["hour_rule"] for each in json.loads(after["index.json"])["campaigns"]}
     assert told == {7: "sample", 8: "closing"}
+
+
+@pytest.mark.parametrize("first", ["report", "publish"])
+def test_a_run_goes_on_over_an_upgrade_that_adds_a_column(
+    root: Path, metadb, place: Place, tmp_path: Path, first: str
+):
+    """Its task `tables` was of the version before; `first` is the first one of this version."""
+    run = report(root)
+    older = shutil.copytree(MIGRATIONS, tmp_path / "migrations")
+    (older / "006_falls.sql").unlink()
+    with EmbeddedClient("test", place.engine, "stagehouse", wait_s=5) as clickhouse:
+        for (table,) in clickhouse.execute("SHOW TABLES"):
+            clickhouse.execute(f"DROP TABLE {table}")
+        migrate(clickhouse, older)
+        staged = staging_table_name("phrases_views_by_hour", run.run_id, "the version before")
+        create_staging_table(clickhouse, "phrases_views_by_hour", staged)
+        columns = ("campaign_id", "phrase", "views", "dt")
+        insert_rows(clickhouse, "phrases_views", columns, [counters(7, 10, 14, 12, 16)])
+    computed = {"staging_table": staged, "rows": 0, "checksum": 0}
+    if first == "report":
+        computed = again(parsed(root), run, "report")
+    published = again(parsed(root), run, "publish", computed)
+    again(parsed(root), run, "render")
+    assert again(parsed(root), run, "check", published, outlet_events=defaultdict(SimpleNamespace)) == 1
+    assert place.hours(7) == [("a", 0, 6, "corrected", "sample")]
 
 
 def test_a_day_altered_behind_our_back_turns_the_run_red_and_a_new_one_heals_it(
@@ -282,6 +311,7 @@ def test_a_sick_postgres_stops_the_run_before_the_first_statement(
             for zone in ("", "Mars/Base", "../UTC", "UTC\n", "utc'", "localtime", "x" * 9999, None, 2)
         ),
         *(({"hour_rule": rule}, "hour_rule") for rule in ("", "Sample", "closing\n", None, 1)),
+        *(({"falls": rule}, "falls") for rule in ("", "Reset", "reset\n", None, 1)),
         ({"campaigns": [7]}, "campaigns"),
         ({"Day": "2026-01-01"}, "Day"),
     ],
@@ -301,7 +331,7 @@ def test_good_params_pass_the_first_task(dag, place: Place):
     for conf in (
         {},
         {"campaign_ids": None, "day": None},
-        {"campaign_ids": [2**31 - 1, 1], "hour_rule": "closing"},
+        {"campaign_ids": [2**31 - 1, 1], "hour_rule": "closing", "falls": "reset"},
         {"campaign_ids": list(range(1, 1001)), "day": "1972-01-01"},
         {"day": "2011-12-31", "time_zone": "Pacific/Apia"},
     ):

@@ -144,7 +144,7 @@ def test_a_file_that_a_newer_one_overtook_is_not_published_again(dagbag):
 def test_the_form_says_what_is_allowed(dagbag):
     """Every param has a title and a description; only the file must be given."""
     params = dagbag.dags[DAG_ID].params
-    assert list(params) == ["path", "format", "max_rejected"]
+    assert list(params) == ["path", "format", "max_rejected", "require_last_line_end"]
     assert all(params.get_param(name).schema["title"] for name in params)
     assert all(len(params.get_param(name).description) > 20 for name in params)
     assert params.get_param("format").schema["enum"] == ["auto", "csv", "ndjson"]
@@ -194,6 +194,29 @@ def test_rejects_below_the_threshold_are_kept_and_counted(dag, place: Place):
         (6, "nonsense"),
     ]
     assert "campaign_id" in place.rejected()[0]["reason"]
+
+
+def test_a_file_that_may_be_cut_is_told_or_refused(
+    dag, root: Path, place: Place, capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+):
+    """Its last line has no line end: a warning and a count; or, by the param, no row and no second try."""
+    dag.task_dict["stage"].retries = 3
+    params = place.deliver("a.csv", CSV.rstrip("\n"))
+    run = dag.test(run_conf=params | {"require_last_line_end": True})
+    assert states(run) == failed("stage")
+    said = capfd.readouterr().out
+    assert "import file 'a.csv': its last line, number 3, has no line end" in said
+    assert place.counters() == []
+
+    run = parsed(root).test(run_conf=params)
+    assert states(run) == dict.fromkeys(TASKS, "success")
+    assert place.counters() == ROWS
+    assert "a.csv: its last line, number 3, has no line end: an upload may have been cut" in caplog.text
+    counted = run.get_task_instance("stage").xcom_pull(task_ids="stage", key="counts")
+    assert counted["last_line_ended"] is False
+    whole = place.deliver("b.csv", CSV) | {"require_last_line_end": True}
+    run = parsed(root).test(run_conf=whole)
+    assert run.get_task_instance("stage").xcom_pull(task_ids="stage", key="counts")["last_line_ended"] is True
 
 
 def test_one_reject_too_many_fails_before_anything_is_loaded(
@@ -295,6 +318,7 @@ def test_a_sick_postgres_stops_the_run_before_anything_is_made(
         *({"path": path} for path in ("link.csv", "file://{inbox}/../secret.csv", "file://{inbox}-2/a.csv")),
         *({"path": "a.csv", "format": form} for form in ("CSV", "", None, "xml", 1)),
         *({"path": "a.csv", "max_rejected": n} for n in (-1, True, "1", 1.5, None, 100_001)),
+        *({"path": "a.csv", "require_last_line_end": value} for value in (1, 0, "true", "", None)),
         {"path": "a.csv", "Path": "a.csv"},
     ],
     ids=lambda params: json.dumps(params)[:40],

@@ -109,7 +109,7 @@ def test_lost_rows_of_other_campaigns_are_never_taken_for_what_this_run_left(day
         clickhouse.execute(f"ALTER TABLE phrases_views_by_hour DROP PARTITION '{DAY}'")
         computed = compute_report(clickhouse, ask(*asked), "new run", "report")
         if computed.rows:
-            columns = "date, campaign_id, phrase, hour, views, flags, hour_start, time_zone, hour_rule"
+            columns = "date, campaign_id, phrase, hour, views, flags, hour_start, time_zone, hour_rule, falls"
             lost = f"INSERT INTO phrases_views_by_hour ({columns}) SELECT {columns} FROM"
             clickhouse.execute(f"{lost} {computed.staging_table}")
         for _ in range(2):  # the second try finds what the first has staged

@@ -35,7 +35,7 @@ SILENT = {
 }
 # Facts that stand in another one: the cause begins with the address and the status.
 WITHIN = {"RequestFailed": {"url", "status"}, "RequestOutcomeUnknown": {"status"}}
-ROW = ReportRow(1, "a phrase", 0, 5, (), datetime(2026, 8, 20, tzinfo=UTC), "UTC", "floor")
+ROW = ReportRow(1, "a phrase", 0, 5, (), datetime(2026, 8, 20, tzinfo=UTC), "UTC", "floor", "correct")
 
 
 def modules() -> Iterator[ModuleType]:

@@ -58,8 +58,8 @@ def stage_file(
 ) -> Manifest:
     """Stage the file that `request` names, or return what this run has staged of it already.
 
-    Facts of the manifest: lines by what became of them (rows, rejected, repeated, blank); reject_file; path
-    and sha256 of the file.
+    Facts of the manifest: lines by what became of them (rows, rejected, repeated, blank); last_line_ended;
+    reject_file; path and sha256 of the file.
 
     Raises: as stage_counters(); OutsideInbox; ImportFileChanged: somebody writes it while it is read, or has
         written it since this run staged it.
@@ -78,7 +78,12 @@ def stage_file(
 
     with unchanged(path, request.path):
         staged = stage_counters(
-            directory, request.path, open_file, form=request.format, max_rejected=request.max_rejected
+            directory,
+            request.path,
+            open_file,
+            form=request.format,
+            max_rejected=request.max_rejected,
+            require_last_line_end=request.require_last_line_end,
         )
     manifest = Manifest(
         dag_id=dag_id,
@@ -90,7 +95,7 @@ def stage_file(
         tables={staged.parts.table.name: staged.parts},
         facts={
             "rows": staged.parts.rows,
-            **staged.model_dump(include={"rejected", "repeated", "blank"}),
+            **staged.model_dump(include={"rejected", "repeated", "blank", "last_line_ended"}),
             "reject_file": str(directory / REJECTED),
             "path": request.path,
             "sha256": sources[-1].sha256.hexdigest(),

@@ -15,6 +15,7 @@ MAX_PATH = 1024  # what object stores allow in a key
 MAX_REJECTED = 100_000  # rejects are kept in memory until they are written
 DEFAULT_FORMAT: Format = "auto"
 DEFAULT_MAX_REJECTED = 0
+DEFAULT_REQUIRE_LAST_LINE_END = False  # many tools write none
 
 Format = Literal["auto", "csv", "ndjson"]
 _ALLOWED = {
@@ -22,6 +23,7 @@ _ALLOWED = {
     "none of them a control character",
     "format": "auto (a file that begins with '{' is ndjson, any other csv), csv or ndjson",
     "max_rejected": f"a whole number from 0 to {MAX_REJECTED}",
+    "require_last_line_end": "true or false",
 }
 
 
@@ -34,13 +36,15 @@ def _printable(path: str) -> str:
 class ImportRequest(BaseModel):
     """What one import is asked for.
 
-    Attributes: path, as the user gave it; format of the file; max_rejected, lines, above which it fails.
+    Attributes: path, as the user gave it; format of the file; max_rejected, lines, above which it fails;
+    require_last_line_end, whether it fails where the last line has none.
     """
 
     model_config = ConfigDict(frozen=True, strict=True, extra="forbid")
     path: Annotated[str, Field(max_length=MAX_PATH), AfterValidator(_printable)]
     format: Format = DEFAULT_FORMAT
     max_rejected: Annotated[int, Field(ge=0, le=MAX_REJECTED)] = DEFAULT_MAX_REJECTED
+    require_last_line_end: bool = DEFAULT_REQUIRE_LAST_LINE_END
 
 
 def read_request(params: Mapping[str, object]) -> ImportRequest:

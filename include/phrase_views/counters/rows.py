@@ -9,26 +9,21 @@ from __future__ import annotations
 import csv
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from datetime import UTC, datetime
 from itertools import chain
-from typing import Annotated, Any, NamedTuple, TypeVar
+from typing import Annotated, NamedTuple, TypeVar
 
-from pydantic import AfterValidator, ConfigDict, Field, GetPydanticSchema, TypeAdapter, ValidationError
-from pydantic_core import CoreSchema, core_schema
+from pydantic import ConfigDict, Field, GetPydanticSchema, TypeAdapter
+from pydantic_core import core_schema, from_json
 from typing_extensions import TypedDict
 
 from include.inbox.errors import BadHeader
 from include.inbox.lines import MAX_LINE_BYTES, Block, Line
+from include.phrase_views.counters.cells import INT32, read_campaign, read_dt, read_phrase, read_views
+from include.text import safe_repr
 
 COLUMNS = ("campaign_id", "phrase", "views", "dt")
-MAX_PHRASE = 1_000  # characters
 _MAX_KNOWN = 100_000  # texts of a column whose value is remembered: other samples have the same ones
 _MAX_KNOWN_LENGTH = 100
-_INT32 = 2**31 - 1
-_DT_END = int(datetime(2106, 1, 1, tzinfo=UTC).timestamp())
-# A control character would break the report's tab-separated lines.
-_PHRASE = r"^[^\x00-\x1f\x7f]*[^\s\x00-\x1f\x7f][^\x00-\x1f\x7f]*$"
-_DT = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}[ T][0-9]{2}:[0-9]{2}:[0-9]{2}(Z|[+-][0-9]{2}:[0-9]{2})?$"
 _NO_SEPARATOR = bytes(set(range(256)) - set(b',\n"\r'))
 
 CounterRow = tuple[int, str, int, int]
@@ -80,15 +75,12 @@ def parse_csv(path: str, blocks: Iterable[Block]) -> Iterator[ParsedBlock]:
 class _Known(dict[str, T]):
     """The values of a column's texts; each text is checked when it is first seen."""
 
-    def __init__(self, column: str, kind: Any) -> None:
+    def __init__(self, read: Callable[[object], T]) -> None:
         super().__init__()
-        self._column, self._adapter = column, TypeAdapter[T](kind)
+        self._read = read
 
     def __missing__(self, text: str) -> T:
-        try:
-            value = self._adapter.validate_python(text)
-        except ValidationError as error:
-            raise ValueError(_reason(error, self._column)) from None
+        value = self._read(text)
         if len(self) >= _MAX_KNOWN:
             self.clear()
         if len(text) <= _MAX_KNOWN_LENGTH:
@@ -96,35 +88,21 @@ class _Known(dict[str, T]):
         return value
 
 
-def _digits(least: int) -> Any:
-    """Digits, then their number: pydantic alone takes "1.0" and "1_0" for numbers."""
-
-    def schema(_kind: object, _handler: object) -> CoreSchema:
-        text = core_schema.str_schema(pattern="^[0-9]{1,10}$")
-        return core_schema.chain_schema([text, core_schema.int_schema(ge=least, le=_INT32)])
-
-    return Annotated[int, GetPydanticSchema(schema)]
-
-
-def _seconds(text: str) -> int:
-    moment = datetime.fromisoformat(text)
-    seconds = int((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp())
-    if not 0 <= seconds < _DT_END:
-        raise ValueError("not from 1970 to 2105")
-    return seconds
-
-
 class _JsonRow(TypedDict):
     __pydantic_config__ = ConfigDict(extra="forbid", strict=True)  # type: ignore[misc]
-    campaign_id: Annotated[int, Field(ge=1, le=_INT32)]
+    campaign_id: Annotated[int, Field(ge=1, le=INT32)]
     phrase: str
-    views: Annotated[int, Field(ge=0, le=_INT32)]
+    views: Annotated[int, Field(ge=0, le=INT32)]
     dt: str
 
 
-_VIEWS: TypeAdapter[list[int]] = TypeAdapter(list[_digits(0)])  # type: ignore[misc,arg-type]
+# As read_views(), many at once: pydantic alone takes "1_0" for a number.
+_DIGITS = core_schema.chain_schema(
+    [core_schema.str_schema(pattern=r"^[0-9]{1,10}(\.0{1,40})?$"), core_schema.int_schema(ge=0, le=INT32)]
+)
+_VIEWS: TypeAdapter[list[int]] = TypeAdapter(list[Annotated[int, GetPydanticSchema(lambda *_: _DIGITS)]])
 _QUOTES = 2 * len(COLUMNS) + 4  # of an object with each name once: around names and the two texts
-_JSON_ROW, _JSON_ROWS = TypeAdapter(_JsonRow), TypeAdapter(list[_JsonRow])
+_JSON_ROWS = TypeAdapter(list[_JsonRow])
 
 
 class _Columns:
@@ -132,14 +110,8 @@ class _Columns:
 
     def __init__(self, order: Sequence[int] = range(len(COLUMNS))) -> None:
         self._order = order
-        self._campaigns: _Known[int] = _Known("campaign_id", _digits(1))
-        self._phrases: _Known[str] = _Known(
-            "phrase", Annotated[str, Field(max_length=MAX_PHRASE, pattern=_PHRASE)]
-        )
-        self._views: _Known[int] = _Known("views", _digits(0))
-        self._instants: _Known[int] = _Known(
-            "dt", Annotated[str, Field(pattern=_DT), AfterValidator(_seconds)]
-        )
+        self._campaigns, self._phrases = _Known(read_campaign), _Known(read_phrase)
+        self._instants = _Known(read_dt)
 
     def of_csv(self, block: Block) -> list[CounterRow]:
         values = _csv_columns(block)
@@ -155,11 +127,14 @@ class _Columns:
         )
 
     def row_of_csv(self, line: bytes) -> CounterRow:
-        (values,) = csv.reader([line.decode()], strict=True)
+        try:
+            (values,) = csv.reader([line.decode()], strict=True)
+        except (ValueError, csv.Error) as error:
+            raise ValueError(f"no line of CSV in UTF-8: {error}") from None
         if len(values) != len(COLUMNS):
-            raise ValueError(f"{len(values)} values, expected {len(COLUMNS)}")
+            raise ValueError(f"{len(values)} values; taken are {len(COLUMNS)}, as in the first line")
         campaign, phrase, views, dt = (values[place] for place in self._order)
-        return self._campaigns[campaign], self._phrases[phrase], self._views[views], self._instants[dt]
+        return self._campaigns[campaign], self._phrases[phrase], read_views(views), self._instants[dt]
 
     def of_ndjson(self, block: Block) -> list[CounterRow]:
         lines = block.data.count(b"\n") + 1
@@ -171,15 +146,20 @@ class _Columns:
         if block.data.count(b'"') != _QUOTES * lines:
             for line in block.data.split(b"\n"):
                 _refuse_repeated_names(line)
-        return [self._of_json(row) for row in rows]
+        return [
+            (row["campaign_id"], self._phrases[row["phrase"]], row["views"], self._instants[row["dt"]])
+            for row in rows
+        ]
 
     def row_of_ndjson(self, line: bytes) -> CounterRow:
-        row = _JSON_ROW.validate_json(line)
+        try:
+            row = from_json(line, allow_inf_nan=False)
+        except ValueError as error:
+            raise ValueError(f"no JSON: {error}") from None
+        _require_names(row)
         _refuse_repeated_names(line)
-        return self._of_json(row)
-
-    def _of_json(self, row: _JsonRow) -> CounterRow:
-        return row["campaign_id"], self._phrases[row["phrase"]], row["views"], self._instants[row["dt"]]
+        campaign, phrase, views, dt = (row[column] for column in COLUMNS)
+        return read_campaign(campaign), read_phrase(phrase), read_views(views), read_dt(dt)
 
 
 def _csv_columns(block: Block) -> Sequence[Sequence[str]]:
@@ -193,6 +173,17 @@ def _csv_columns(block: Block) -> Sequence[Sequence[str]]:
     if len(rows) != lines or set(map(len, rows)) != {len(COLUMNS)}:
         raise ValueError
     return list(zip(*rows, strict=True))
+
+
+def _require_names(row: object) -> None:
+    if not isinstance(row, dict):
+        raise ValueError(f"{safe_repr(row)} is no JSON object")  # noqa: TRY004 - a reason like any
+    missing = [column for column in COLUMNS if column not in row]
+    others = [name for name in row if name not in COLUMNS]
+    if missing:
+        raise ValueError(f"{', '.join(missing)}: missing; taken are {', '.join(COLUMNS)}")
+    if others:
+        raise ValueError(f"{safe_repr(others[0])} is no column; taken are {', '.join(COLUMNS)}")
 
 
 def _refuse_repeated_names(line: bytes) -> None:
@@ -236,19 +227,10 @@ def _one_by_one(block: Block, parse: Callable[[bytes], CounterRow]) -> ParsedBlo
             rows.append(parse(line.data))
             numbers.append(line.number)
         except (ValueError, csv.Error) as error:
-            rejects.append(rejected(line, _reason(error)))
+            rejects.append(rejected(line, str(error)))
     return ParsedBlock(block, rows, numbers, rejects, blank)
 
 
 def rejected(line: Line, reason: str) -> Reject:
-    """Return the record of a line that is no row; of its text the first 300 bytes."""
-    return Reject(line.number, reason, line.data[:300].decode(errors="backslashreplace"))
-
-
-def _reason(error: Exception, column: str = "") -> str:
-    if not isinstance(error, ValidationError):
-        return str(error)[:200]
-    first = error.errors(include_url=False, include_context=False)[0]
-    # A name that is not known is text from outside.
-    where = column or ascii(".".join(map(str, first["loc"])))[1:-1][:80] or "line"
-    return f"{where}: {first['msg']}"[:200]
+    """Return the record of a line that is no row, with the beginning of the reason and of its text."""
+    return Reject(line.number, reason[:200], line.data[:300].decode(errors="backslashreplace"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import time
 from array import array
 from collections import Counter
@@ -13,8 +14,13 @@ from operator import itemgetter
 
 from pydantic import BaseModel, ConfigDict
 
-from include.inbox.errors import ImportFileDamaged, ImportFileTooLarge, TooManyRejected
-from include.inbox.lines import read_blocks
+from include.inbox.errors import (
+    ImportFileDamaged,
+    ImportFileTooLarge,
+    LastLineEndMissing,
+    TooManyRejected,
+)
+from include.inbox.lines import Block, read_blocks
 from include.phrase_views.counters.request import Format
 from include.phrase_views.counters.rows import (
     CounterRow,
@@ -26,6 +32,8 @@ from include.phrase_views.counters.rows import (
 )
 from include.staging.files import StagingPath, write_atomically
 from include.staging.tables import StagedTable, TableParts, write_table
+
+log = logging.getLogger(__name__)
 
 PHRASES_VIEWS = StagedTable(
     name="phrases_views",
@@ -45,13 +53,18 @@ _sample = itemgetter(0, 1, 3)
 
 
 class Staged(BaseModel):
-    """What a file held. Attributes: parts; lines by what became of them: rows, rejected, repeated, blank."""
+    """What a file held.
+
+    Attributes: parts; lines by what became of them: rows, rejected, repeated, blank; last_line_ended, False
+    where the last line has no line end.
+    """
 
     model_config = ConfigDict(frozen=True)
     parts: TableParts
     rejected: int
     repeated: int
     blank: int
+    last_line_ended: bool
 
 
 def stage_counters(
@@ -61,6 +74,7 @@ def stage_counters(
     *,
     form: Format = "auto",
     max_rejected: int = 0,
+    require_last_line_end: bool = False,
     max_rows: int = MAX_ROWS,
 ) -> Staged:
     """Stage the counters in a file; rejected lines go to `directory`/rejected.ndjson.
@@ -68,7 +82,7 @@ def stage_counters(
     Of two lines for one (campaign, phrase, instant) with different views the later one is rejected; with
     equal views it counts as repeated. A file that has such lines is read twice.
 
-    Args: path, for errors; max_rejected, lines.
+    Args: path, for errors; max_rejected, lines; require_last_line_end, or the log tells that it is missing.
     Raises: TooManyRejected, ImportFileError and its kinds.
     """
     sorter = _Sorter(path, max_rejected, max_rows)
@@ -79,16 +93,33 @@ def stage_counters(
     rejects = sorted(sorter.rejects)
     lines = "".join(json.dumps(reject._asdict(), ensure_ascii=False) + "\n" for reject in rejects)
     write_atomically(directory / REJECTED, lines.encode())
+    _tell_last_line_end(path, sorter.unended_line, required=require_last_line_end)
     if len(rejects) > max_rejected:
         first, reject_file = rejects[0], str(directory / REJECTED)
         raise TooManyRejected(max_rejected, len(rejects), first.line, first.reason, reject_file)
-    return Staged(parts=parts, rejected=len(rejects), repeated=sorter.repeated, blank=sorter.blank)
+    return Staged(
+        parts=parts,
+        rejected=len(rejects),
+        repeated=sorter.repeated,
+        blank=sorter.blank,
+        last_line_ended=sorter.unended_line is None,
+    )
+
+
+def _tell_last_line_end(path: str, unended_line: int | None, *, required: bool) -> None:
+    if unended_line is None:
+        return
+    found = f"its last line, number {unended_line}, has no line end: an upload may have been cut within it"
+    if required:
+        raise LastLineEndMissing(path, found)
+    log.warning("%s: %s", path, found)
 
 
 class _Sorter:
     """Keeps the rows of a file apart from its rejects, repetitions and blank lines, and counts them.
 
-    Attributes: twice, hashes of the samples that come more than once, as far as that is known.
+    Attributes: twice, hashes of the samples that come more than once, as far as that is known; unended_line,
+    the number of the last line where it has no line end.
     """
 
     def __init__(
@@ -97,6 +128,7 @@ class _Sorter:
         self.path, self.max_rejected, self.max_rows, self.twice = path, max_rejected, max_rows, twice
         self.rejects: list[Reject] = []
         self.blank = self.repeated = 0
+        self.unended_line: int | None = None
         self._hashes = array("q")
         self._months: set[tuple[int, ...]] = set()
         self._first_views: dict[tuple[object, ...], tuple[int, int]] = {}  # line and views
@@ -106,7 +138,13 @@ class _Sorter:
     ) -> TableParts:
         """Write the parts."""
         with open_file() as file:
-            return write_table(directory, PHRASES_VIEWS, self._rows(_parsed(self.path, file, form)))
+            blocks = self._watched(read_blocks(self.path, file))
+            return write_table(directory, PHRASES_VIEWS, self._rows(_parsed(self.path, blocks, form)))
+
+    def _watched(self, blocks: Iterator[Block]) -> Iterator[Block]:
+        for block in blocks:
+            self.unended_line = None if block.is_ended else block.last
+            yield block
 
     def seen_twice(self) -> frozenset[int]:
         """Return the hashes that came more than once; equal samples have equal ones.
@@ -155,8 +193,7 @@ class _Sorter:
                 self.rejects.append(rejected(lines[number - found.block.first], reason))
 
 
-def _parsed(path: str, file: BufferedReader, form: Format) -> Iterator[ParsedBlock]:
-    blocks = read_blocks(path, file)
+def _parsed(path: str, blocks: Iterator[Block], form: Format) -> Iterator[ParsedBlock]:
     first = next(blocks, None)
     if first is None:
         raise ImportFileDamaged(path, "it is empty")

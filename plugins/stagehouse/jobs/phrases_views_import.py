@@ -55,5 +55,5 @@ def imported_event(_: Manifest, rows: dict[str, int]) -> dict[str, Any]:
 
 
 def file_counts(manifest: Manifest, _: dict[str, int]) -> dict[str, Any]:
-    """Return what was found in the file: its path, rows, rejected, repeated and blank lines."""
+    """Return what was found in the file: its path, rows, rejected, repeated and blank lines, its end."""
     return dict(manifest.facts)

@@ -67,7 +67,7 @@ class RenderedCampaign(BaseModel):
     """One campaign of a day.
 
     Attributes: campaign_id; phrases, views: how many; flags: how many hours of phrases have each; time_zone,
-    hour_rule: how its hours were cut.
+    hour_rule: how its hours were cut; falls: how counters that fell were read.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -77,6 +77,7 @@ class RenderedCampaign(BaseModel):
     flags: dict[str, NonNegativeInt]
     time_zone: str
     hour_rule: str
+    falls: str = "reset"  # where the index is older than the rule
 
 
 class RenderedPhraseViews(RenderedDay):

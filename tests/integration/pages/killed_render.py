@@ -27,7 +27,7 @@ def phrase_views(root: Path, run_id: str) -> None:
     """One campaign is gone in the second publication, one is new."""
     start = datetime(2026, 8, 20, 10, tzinfo=UTC)
     campaigns, views = ((-1, 2, 3), 5) if run_id == "first" else ((2, 3, 4), 9)
-    rows = [ReportRow(each, "a", 10, views, (), start, "UTC", "sample") for each in campaigns]
+    rows = [ReportRow(each, "a", 10, views, (), start, "UTC", "sample", "correct") for each in campaigns]
     render_phrase_views(root, PhraseViewsRequest(day=DAY), rows, run_id=run_id, published_at=start)
 
 

@@ -25,7 +25,7 @@ LONG = "x" * 10_000
 def row(phrase: str, hour: int, views: int, *flags: str, zone: str = "UTC", campaign: int = 1) -> ReportRow:
     """Views gained in the hour of that number, counted from midnight."""
     start, name = hours(DAY, zone)[hour]
-    return ReportRow(campaign, phrase, name, views, flags, start, zone, "sample")
+    return ReportRow(campaign, phrase, name, views, flags, start, zone, "sample", "correct")
 
 
 SMALL = [

@@ -148,7 +148,6 @@ def test_a_day_of_the_far_future_counts_as_any_other(clickhouse: ClickHouse, yea
         ("-1/23:50=100 00:10=103 00:20=3 00:30=5", [(0, 8, "reset")]),
         ("-1/23:50=100 00:10=7", [(0, 7, "reset")]),
         ("-1/23:50=100 00:10=0", [(0, 0, "reset")]),
-        ("-1/23:50=9 00:10=2 00:50=1 01:10=4 01:20=3", [(0, 3, "reset"), (1, 6, "reset")]),
         # After an hour or more without a sample: all of it in the hour of the next.
         ("-1/23:50=1 00:10=2 01:10=5", [(0, 1), (1, 3, "gap")]),
         ("-1/23:50=1 00:10=2 01:09:59=5", [(0, 1), (1, 3)]),
@@ -167,6 +166,87 @@ def test_hours_of_the_sample(clickhouse: ClickHouse, text: str, expected: list[t
     """A gain is in the hour of the sample that shows it; flags tell what is less than sure."""
     insert(clickhouse, counters(text))
     assert hours_of(run(clickhouse, ask())) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "corrected", "reset"),
+    [
+        # Three views are taken back; two replicas are read in turn, and one of them lags.
+        (
+            "-1/23:55=1000000 10:00=1000050 10:05=1000047 10:10=1000060",
+            [(10, 60, "corrected", "gap")],
+            [(10, 50 + 1000047 + 13, "gap", "reset")],
+        ),
+        (
+            "-1/23:55=5000 10:00=5010 10:05=5008 10:10=5020 10:15=5016 10:20=5030",
+            [(10, 30, "corrected", "gap")],
+            [(10, 10 + 5008 + 12 + 5016 + 14, "gap", "reset")],
+        ),
+        # Half of the value before is near it, less is not; of an odd one too.
+        ("-1/23:50=100 00:10=50 00:20=101", [(0, 1, "corrected")], [(0, 101, "reset")]),
+        ("-1/23:50=100 00:10=49 00:20=101", [(0, 101, "reset")], [(0, 101, "reset")]),
+        ("-1/23:50=5 00:10=3 00:20=6", [(0, 1, "corrected")], [(0, 6, "reset")]),
+        ("-1/23:50=5 00:10=2 00:20=6", [(0, 6, "reset")], [(0, 6, "reset")]),
+        ("-1/23:50=1 00:10=0 00:20=1", [(0, 1, "reset")], [(0, 1, "reset")]),
+        # The hour of the fall has the flag; those after it gain what is above the highest value.
+        (
+            "-1/23:50=100 00:50=90 01:10=95 01:50=99 02:10=104",
+            [(0, 0, "corrected", "gap"), (2, 4)],
+            [(0, 90, "gap", "reset"), (1, 9), (2, 5)],
+        ),
+        # The next dip, deeper or not, is measured by the same highest value.
+        (
+            "-1/23:50=100 00:10=90 00:20=95 00:30=80 00:40=99 00:50=110",
+            [(0, 10, "corrected")],
+            [(0, 90 + 5 + 80 + 19 + 11, "reset")],
+        ),
+        # A reset ends it, also one within a dip.
+        (
+            "-1/23:50=100 00:10=90 00:20=7 00:30=6 00:40=9 01:10=99",
+            [(0, 9, "corrected", "reset"), (1, 90)],
+            [(0, 90 + 7 + 6 + 3, "reset"), (1, 90)],
+        ),
+        (
+            "-1/23:50=9 00:10=2 00:50=1 01:10=4 01:20=3",
+            [(0, 2, "corrected", "reset"), (1, 2, "corrected")],
+            [(0, 3, "reset"), (1, 6, "reset")],
+        ),
+        # An hour before the day counts with it; before that, the last sample alone.
+        ("-1/23:00=100 -1/23:50=90 00:10=101", [(0, 1)], [(0, 11)]),
+        ("-1/22:59:59=100 -1/23:50=90 00:10=101", [(0, 1)], [(0, 11)]),
+        ("-1/22:50=100 -1/22:59:59=90 00:10=101", [(0, 11, "gap")], [(0, 11, "gap")]),
+        ("-1/23:00=100 -1/23:10=9 -1/23:20=8 00:10=12", [(0, 3)], [(0, 4)]),
+        ("-1/23:10=100 -1/23:50=90 00:10=40", [(0, 40, "reset")], [(0, 40, "reset")]),
+        # Out of range: below zero is zero, and falls as far as a column can hold.
+        ("-1/23:50=5 00:10=-3 00:20=6", [(0, 6, "reset")], [(0, 6, "reset")]),
+        (
+            "-1/23:50=2147483647 00:10=1073741824 00:20=1073741823 00:30=2147483647",
+            [(0, 0, "corrected")],
+            [(0, 1073741824 + 2147483647, "reset")],
+        ),
+    ],
+)
+def test_counters_that_fall(clickhouse: ClickHouse, text: str, corrected: list[tuple], reset: list[tuple]):
+    """One that stays near its old value was corrected, and gains what is above it; or all were reset."""
+    insert(clickhouse, counters(text))
+    rows = run(clickhouse, ask())
+    assert hours_of(rows) == corrected
+    assert {row.falls for row in rows} == {"correct"}
+    rows = run(clickhouse, ask(falls="reset"), "run 2")
+    assert hours_of(rows) == reset
+    assert {row.falls for row in rows} == {"reset"}
+
+
+@pytest.mark.parametrize("hour_rule", ["sample", "closing"])
+def test_a_replica_that_lags_gains_every_view_once_day_after_day(clickhouse: ClickHouse, hour_rule: str):
+    """Read every other time, over two midnights: the sum of the days is what the counter rose."""
+    start = datetime(2026, 8, 18, 22, tzinfo=UTC)
+    lags = [10 * n - (3 + n % 9 if n % 2 else 0) for n in range(3 * 144)]
+    insert(clickhouse, [(7, "a", 500 + each, start + n * EVERY_TEN_MINUTES) for n, each in enumerate(lags)])
+    days = [date(2026, 8, 18) + timedelta(days=n) for n in range(4)]
+    views = [sum(row.views for row in run(clickhouse, ask(day=day, hour_rule=hour_rule))) for day in days]
+    assert sum(views) == max(lags)
+    assert views[1:3] == [1440, 1440]
 
 
 @pytest.mark.parametrize(
@@ -228,7 +308,7 @@ def test_a_day_is_cut_as_local_clocks_show_it(
     rows = run(clickhouse, ask(day=wanted, time_zone=time_zone))
     assert hours_of(rows) == expected
     assert len({row.hour_start for row in rows}) == len(rows)
-    assert {row[-2:] for row in rows} == {(time_zone, "sample")}
+    assert {row[-3:] for row in rows} == {(time_zone, "sample", "correct")}
 
 
 def test_the_zone_of_the_server_changes_nothing():
@@ -292,7 +372,8 @@ def test_rows_that_do_not_add_up_are_not_published(clickhouse: ClickHouse, tmp_p
     """A mistake in the SQL would be found by each run: the task report is red, and names the phrase."""
     insert(clickhouse, counters("-1/23:50=1 00:10=4 05:00=1 05:10=2", "платье"))
     mistaken = tmp_path / "report.sql"
-    mistaken.write_text(REPORT_SQL.read_text().replace("if(now < before, now, now - before)", "now - before"))
+    mistake = REPORT_SQL.read_text().replace("if(reset, now, greatest", "if(reset, now - before, greatest")
+    mistaken.write_text(mistake)
     monkeypatch.setattr(report, "REPORT_SQL", mistaken)
     with pytest.raises(DayMismatch, match=r"campaign 7, phrase 'платье' add up to 1 views.* gained 5"):
         compute_report(clickhouse, ask(), "run 1", "1")
@@ -347,7 +428,7 @@ def test_some_campaigns_anew_leave_the_others_as_they_were_published(clickhouse:
     run(clickhouse, ask())
     for campaign_id in (1, 2, 4):
         insert(clickhouse, counters("-1/23:50=1 01:20=20", "a", campaign_id))
-    berlin = ask(1, 4, 5, time_zone="Europe/Berlin", hour_rule="closing")
+    berlin = ask(1, 4, 5, time_zone="Europe/Berlin", hour_rule="closing", falls="reset")
     rows = run(clickhouse, berlin, "run 2")
     seen = {number: hours_of(row for row in rows if row.campaign_id == number) for number in range(1, 6)}
     assert seen == {
@@ -357,9 +438,9 @@ def test_some_campaigns_anew_leave_the_others_as_they_were_published(clickhouse:
         4: [(1, 0, "partial"), (3, 19, "gap")],
         5: [],
     }
-    assert {(row.campaign_id, *row[-2:]) for row in rows} == {
-        *((number, "Europe/Berlin", "closing") for number in (1, 4)),
-        *((number, "UTC", "sample") for number in (2, 3)),
+    assert {(row.campaign_id, *row[-3:]) for row in rows} == {
+        *((number, "Europe/Berlin", "closing", "reset") for number in (1, 4)),
+        *((number, "UTC", "sample", "correct") for number in (2, 3)),
     }
     clickhouse.execute("TRUNCATE TABLE phrases_views")
     assert {row.campaign_id for row in run(clickhouse, ask(1, 2), "run 3")} == {3, 4}
@@ -438,7 +519,11 @@ def test_publish_may_be_repeated_after_its_end(clickhouse: ClickHouse):
     assert staging_tables(clickhouse) == [computed.staging_table]
     first = publish(clickhouse, ask(), computed)
     assert staging_tables(clickhouse) == []
-    assert publish(clickhouse, ask(), computed) == first == PublishedReport(rows=1, checksum=first.checksum)
+    assert (
+        publish(clickhouse, ask(), computed)
+        == first
+        == PublishedReport(rows=1, checksum=first.checksum, falls="correct")
+    )
     assert publish(clickhouse, ask(7), computed) == first
     assert staging_tables(clickhouse) == []
     check_report(clickhouse, ask(), first, "run 1")
@@ -476,6 +561,15 @@ def test_the_check_of_a_run_that_another_one_overtook(clickhouse: ClickHouse):
     first = publish(clickhouse, ask(), compute_report(clickhouse, ask(), "run 1", "1"))
     later = run(clickhouse, ask(time_zone="Asia/Kolkata", hour_rule="closing"), "run 2")
     assert check_report(clickhouse, ask(), first, "run 1") == len(later)
+
+
+def test_a_day_of_a_version_that_knew_one_rule_is_checked_by_it(clickhouse: ClickHouse):
+    """Published before an upgrade, checked after it: what the older version told has no `falls`."""
+    insert(clickhouse, counters("-1/23:50=10 00:10=9 00:20=12"))
+    older = ask(falls="reset")
+    published = publish(clickhouse, older, compute_report(clickhouse, older, "run 1", "1"))
+    told = published.model_dump(exclude={"falls"})
+    assert check_report(clickhouse, ask(), PublishedReport.model_validate(told), "run 1") == 1
 
 
 def test_a_report_of_one_campaign_reads_no_more_than_its_counters(clickhouse: ClickHouse):

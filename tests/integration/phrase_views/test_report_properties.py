@@ -47,13 +47,18 @@ def plain_reading(inserted: Iterable[Counter], request: PhraseViewsRequest) -> l
     for (campaign_id, phrase), samples in by_phrase.items():
         hours: dict[datetime, tuple[int, set[str]]] = {}
         before: datetime | None = None
+        highest = 0
         for at in sorted(samples):
             if at < day_begins - WEEK:
                 continue
+            flags = flags_of(samples, before, at, request.falls)
+            above = samples[at] if "reset" in flags else max(samples[at] - highest, 0) if before else 0
             if at.astimezone(zone).date() == request.day:
                 begin = begin_of_hour(at, zone)
-                views, flags = hours.get(begin, (0, set()))
-                hours[begin] = (views + gain(samples, before, at), flags | flags_of(samples, before, at))
+                views, known = hours.get(begin, (0, set()))
+                hours[begin] = (views + above, known | flags)
+            forgets = before is None or "reset" in flags or at < day_begins - HOUR
+            highest = samples[at] if forgets else max(highest, samples[at])
             before = at
         rows += [
             ReportRow(
@@ -65,6 +70,7 @@ def plain_reading(inserted: Iterable[Counter], request: PhraseViewsRequest) -> l
                 begin,
                 request.time_zone,
                 request.hour_rule,
+                request.falls,
             )
             for begin, (views, flags) in hours.items()
             if views or flags
@@ -72,19 +78,15 @@ def plain_reading(inserted: Iterable[Counter], request: PhraseViewsRequest) -> l
     return sorted(rows, key=lambda row: (row.campaign_id, row.phrase.encode(), row.hour_start))
 
 
-def gain(samples: dict[datetime, int], before: datetime | None, at: datetime) -> int:
-    """Return what the sample shows more than the one before."""
-    if before is None:
-        return 0
-    return samples[at] - samples[before] if samples[at] >= samples[before] else samples[at]
-
-
-def flags_of(samples: dict[datetime, int], before: datetime | None, at: datetime) -> set[str]:
+def flags_of(samples: dict[datetime, int], before: datetime | None, at: datetime, falls: str) -> set[str]:
     """Return what makes the gain of a sample less than sure."""
     if before is None:
         return {"partial"}
-    gap, reset = at - before >= HOUR, samples[at] < samples[before]
-    return ({"gap"} if gap else set()) | ({"reset"} if reset else set())
+    flags = {"gap"} if at - before >= HOUR else set()
+    if samples[at] < samples[before]:
+        near = falls == "correct" and samples[at] >= samples[before] / 2
+        flags |= {"corrected"} if near else {"reset"}
+    return flags
 
 
 def begin_of_hour(at: datetime, zone: ZoneInfo) -> datetime:
@@ -113,12 +115,13 @@ def counters_around(draw: st.DrawFn, day: date) -> list[list[Counter]]:
             start = draw(st.integers(-170, 160) | st.sampled_from([-1156, -1080, -1079, -700]))
             at = noon + start * 10 * MINUTE
             views = draw(st.integers(0, 20) | st.just(2**31 - 200))
-            steps = st.tuples(st.sampled_from([10, 10, 10, 30, 59, 60, 61, 300]), st.integers(-2, 5))
+            change_of_views = st.integers(-4, 5) | st.sampled_from([-9, -100])
+            steps = st.tuples(st.sampled_from([10, 10, 10, 30, 59, 60, 61, 300]), change_of_views)
             for minutes, change in draw(st.lists(steps, min_size=1, max_size=30)):
                 beside = timedelta(seconds=draw(st.sampled_from([0, 0, 0, 0, 1, -1])))
                 block.append((campaign_id, phrase, views, at + beside))
                 at += minutes * MINUTE
-                views = views + change if change > -2 else -change
+                views = views + change if change > -10 else 2
         blocks.append(block)
     return blocks
 
@@ -132,6 +135,7 @@ def cases(draw: st.DrawFn) -> tuple[PhraseViewsRequest, list[list[Counter]]]:
         day=date.fromisoformat(day),
         time_zone=time_zone,
         hour_rule=draw(st.sampled_from(["sample", "closing"])),
+        falls=draw(st.sampled_from(["correct", "correct", "reset"])),
     )
     return request, draw(counters_around(request.day))
 
@@ -140,9 +144,11 @@ def cases(draw: st.DrawFn) -> tuple[PhraseViewsRequest, list[list[Counter]]]:
 @given(case=cases())
 @example(case=(ask(), [counters("-1/23:50=5 00:10=9 01:10=4"), counters("00:10=11 01:10=4")]))
 @example(case=(ask(), [counters("-1/23:50=5 00:00=0 00:10=7 00:50=-3 01:10=4")]))
+@example(case=(ask(), [counters("-1/22:50=40 -1/23:10=30 -1/23:20=29 00:10=20 00:50=35 01:10=15 02:00=38")]))
+@example(case=(ask(falls="reset"), [counters("-1/23:50=5000 10:00=5010 10:05=5008 10:10=5020 10:15=5016")]))
 @example(case=(ask(hour_rule="closing"), [counters("-7/00:00:01=1 00:00:00=3 05:00=2 +1/00:00=7 12:00=1")]))
 def test_the_report_is_the_plain_reading(engine: ClickHouse, case):
-    """Resets, gaps, samples that come twice, phrases side by side, zones, rules: row by row."""
+    """Corrections, resets, gaps, samples that come twice, phrases side by side, zones, rules: row by row."""
     request, blocks = case
     emptied(engine)
     for block in blocks:

@@ -237,12 +237,12 @@ def test_an_index_cannot_smuggle_markup(reader: httpx.Client, hidden: Path):
     evil = "<img src=x onerror=alert(1)>"
     directory = hidden / "phrase_views" / "2026-11-20"
     directory.mkdir(parents=True)
-    cut = {"time_zone": evil, "hour_rule": f'"{evil}'}
+    cut = {"time_zone": evil, "hour_rule": f'"{evil}', "falls": evil}
     campaign = {"campaign_id": 1, "phrases": 1, "views": 1, "flags": {evil: 1}, **cut}
     write_index(directory, "2026-11-20", evil, asked_for=[1], **cut, campaigns=[campaign])
     html = reader.get(PHRASES, params={"campaign": "all"}).text
     assert "<img" not in html
-    assert html.count("&lt;img src=x onerror=alert(1)&gt;") == 4
+    assert html.count("&lt;img src=x onerror=alert(1)&gt;") == 5
     ranking = hidden / "top_repositories" / "2026-11-20"
     ranking.mkdir(parents=True)
     write_index(ranking, "2026-11-20", evil, repositories=1)

@@ -18,9 +18,15 @@ from tests.unit.hostile.values import OFTEN, any_text, anything, assert_names, a
 
 RUN_DAY, TODAY = date(2026, 8, 20), date(2026, 8, 21)
 RANKING = {"top": 100, "query": "stars:>1", "day": "2026-08-20"}
-REPORT = {"campaign_ids": [1, 2], "day": "2026-08-20", "time_zone": "Europe/Berlin", "hour_rule": "closing"}
+REPORT = {
+    "campaign_ids": [1, 2],
+    "day": "2026-08-20",
+    "time_zone": "Europe/Berlin",
+    "hour_rule": "closing",
+    "falls": "reset",
+}
 OPTIONS = {"api": "rest", "verify": 5, "plan_only": True}
-IMPORT = {"path": "august/20.csv", "format": "csv", "max_rejected": 5}
+IMPORT = {"path": "august/20.csv", "format": "csv", "max_rejected": 5, "require_last_line_end": True}
 
 
 @OFTEN
@@ -78,6 +84,7 @@ def test_params_of_a_report(params):
     assert all(type(number) is int and 1 <= number < 2**31 for number in request.campaign_ids)
     assert hours(request.day, request.time_zone)
     assert request.hour_rule in ("sample", "closing")
+    assert request.falls in ("correct", "reset")
 
 
 @OFTEN
@@ -98,6 +105,7 @@ def test_params_of_an_import(params):
     assert not {"\0", "\n"} & set(request.path)
     assert type(request.max_rejected) is int
     assert 0 <= request.max_rejected <= MAX_REJECTED
+    assert type(request.require_last_line_end) is bool
 
 
 def test_a_list_of_a_million_campaigns_is_refused_in_a_line():

@@ -14,7 +14,7 @@ from fsspec import filesystem
 from hypothesis import given
 from hypothesis import strategies as st
 
-from include.pages.campaign_page import HEAT_MAP_PHRASES, HOUR_RULES, ROWS_AT_ONCE, short
+from include.pages.campaign_page import FALLS, HEAT_MAP_PHRASES, HOUR_RULES, ROWS_AT_ONCE, short
 from include.pages.phrase_views import RowsOutOfOrder, render_phrase_views
 from include.phrase_views.hours import hours
 from include.phrase_views.report_row import ReportRow
@@ -39,7 +39,7 @@ def row(
 ) -> ReportRow:
     """Views gained in an hour of the day, UTC unless told."""
     start = datetime(2025, 1, 1, hour, tzinfo=UTC)
-    return ReportRow(campaign, phrase, hour, views, flags, start, "UTC", "sample")._replace(**more)
+    return ReportRow(campaign, phrase, hour, views, flags, start, "UTC", "sample", "correct")._replace(**more)
 
 
 EXAMPLE = [row(PHRASE, hour, views) for hour, views in ((12, 1), (13, 4), (14, 6), (15, 4))]
@@ -117,12 +117,14 @@ def test_the_example_as_a_page(tmp_path: Path):
 
 def test_flags_are_marked_hour_by_hour(tmp_path: Path):
     """In the heat map and in the table, with a legend; an hour that is only flagged shows its 0."""
-    flagged = [row("a", 1, 0, "partial"), row("a", 2, 7, "gap", "reset"), row("b", 2, 1)]
+    flagged = [row("a", 1, 0, "partial"), row("a", 2, 7, "gap", "reset"), row("b", 2, 1, "corrected")]
     html = page(tmp_path, flagged)
     assert Cells(html, "heat").rows[1][:4] == ["a", "", "0‡", "7†§"]
     assert Cells(html, "phrases").rows[1] == ["a", "7", "02:\xa07†§\xa0· 01:\xa00‡", "gap, partial, reset"]
     said = text_of(html)
-    assert "Flags: 1 gap, 1 partial, 1 reset." in said
+    assert Cells(html, "heat").rows[2][3] == "1¶"
+    assert "Flags: 1 corrected, 1 gap, 1 partial, 1 reset." in said
+    assert "corrected ¶ the counter fell, to half its value or more: it gains nothing until" in said
     assert "gap † no sample for an hour or more" in said
     assert "reset § the counter fell" in said
 
@@ -168,7 +170,7 @@ def test_short_numbers_are_short(views: int):
 def test_the_day_of_a_clock_change(tmp_path: Path, day: date, zone: str, count: int, twice: list[str]):
     """Has a column an hour; two of one name show their offset from UTC, in every place."""
     rows = [
-        ReportRow(7, "a", hour.hour, 1 + at, (), hour.start, zone, "closing")
+        ReportRow(7, "a", hour.hour, 1 + at, (), hour.start, zone, "closing", "correct")
         for at, hour in enumerate(hours(day, zone))
     ]
     html = page(tmp_path, rows, PhraseViewsRequest(day=day))
@@ -185,10 +187,12 @@ def test_the_day_of_a_clock_change(tmp_path: Path, day: date, zone: str, count: 
 
 def test_a_campaign_has_its_own_time_zone(tmp_path: Path):
     """Each page and each entry of the index takes zone and rule from its rows, whatever this run asked."""
-    berlin = row("b", 13, 2, campaign=2222222, time_zone="Europe/Berlin", hour_rule="closing")
+    berlin = row("b", 13, 2, campaign=2222222, time_zone="Europe/Berlin", hour_rule="closing", falls="reset")
     directory = render(tmp_path, [*EXAMPLE, berlin._replace(hour_start=datetime(2025, 1, 1, 12, tzinfo=UTC))])
     assert "Hours of UTC" in (directory / "1111111.html").read_text()
     assert "Hours of Europe/Berlin" in (directory / "2222222.html").read_text()
+    for campaign, falls in ((1111111, "correct"), (2222222, "reset")):
+        assert f"Counters that fall: {FALLS[falls]}." in text_of((directory / f"{campaign}.html").read_text())
     assert json.loads((directory / "index.json").read_text()) == {
         "day": "2025-01-01",
         "run_id": "manual__<b>1",
@@ -196,14 +200,15 @@ def test_a_campaign_has_its_own_time_zone(tmp_path: Path):
         "asked_for": [],
         "time_zone": "UTC",
         "hour_rule": "sample",
+        "falls": "correct",
         "campaigns": [
             {
                 "campaign_id": 1111111, "phrases": 1, "views": 15, "flags": {},
-                "time_zone": "UTC", "hour_rule": "sample",
+                "time_zone": "UTC", "hour_rule": "sample", "falls": "correct",
             },
             {
                 "campaign_id": 2222222, "phrases": 1, "views": 2, "flags": {},
-                "time_zone": "Europe/Berlin", "hour_rule": "closing",
+                "time_zone": "Europe/Berlin", "hour_rule": "closing", "falls": "reset",
             },
         ],
     }  # fmt: skip
@@ -272,7 +277,7 @@ def test_an_empty_day(tmp_path: Path):
     assert "No phrase of any campaign gained a view on this day: the report is empty." in said
     assert "Published 2025-01-02 00:20:05 UTC by run manual__&lt;b&gt;1 ." in said
     assert json.loads((directory / "index.json").read_text())["campaigns"] == []
-    header = b"date,campaign_id,phrase,hour,views,flags,hour_start,time_zone,hour_rule\r\n"
+    header = b"date,campaign_id,phrase,hour,views,flags,hour_start,time_zone,hour_rule,falls\r\n"
     assert (directory / "rows.csv").read_bytes() == header
 
 
@@ -290,7 +295,7 @@ def test_the_csv_gives_the_rows_back(tmp_path: Path):
         header, *lines = csv.reader(file)
     assert [line[header.index("phrase")] for line in lines] == sorted(HOSTILE)
     assert {tuple(line[3:]) for line in lines} == {
-        ("3", "2", "gap,reset", "2025-01-01T03:00:00+00:00", "UTC", "sample")
+        ("3", "2", "gap,reset", "2025-01-01T03:00:00+00:00", "UTC", "sample", "correct")
     }
 
 

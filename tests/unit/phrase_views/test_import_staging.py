@@ -17,6 +17,7 @@ from include.inbox.errors import (
     BadHeader,
     ImportFileDamaged,
     ImportFileTooLarge,
+    LastLineEndMissing,
     TooManyRejected,
 )
 from include.inbox.lines import MAX_LINE_BYTES, read_blocks
@@ -86,7 +87,12 @@ def test_every_way_to_write_a_row(tmp_path: Path, data: bytes):
         ("0,a,1,2026-08-20 11:50:00", "campaign_id"),
         ("2147483648,a,1,2026-08-20 11:50:00", "campaign_id"),
         ("1_0,a,1,2026-08-20 11:50:00", "campaign_id"),
-        ("1,a,1.0,2026-08-20 11:50:00", "views"),
+        ("1,a,1.5,2026-08-20 11:50:00", "views"),
+        ("1,a,1.,2026-08-20 11:50:00", "views"),
+        ("1,a,1e3,2026-08-20 11:50:00", "views"),
+        ("1,a, 1,2026-08-20 11:50:00", "views"),
+        ("1,a,+1,2026-08-20 11:50:00", "views"),
+        ("1,a,\N{ARABIC-INDIC DIGIT ONE},2026-08-20 11:50:00", "views"),
         ("1,a,-1,2026-08-20 11:50:00", "views"),
         ("1,a,,2026-08-20 11:50:00", "views"),
         ("1, ,1,2026-08-20 11:50:00", "phrase"),
@@ -98,10 +104,24 @@ def test_every_way_to_write_a_row(tmp_path: Path, data: bytes):
         ("1,a,1,2106-01-01 00:00:00", "dt"),
         ("1,a,1,2026-02-30 00:00:00", "dt"),
         ("1,a,1,1750000000", "dt"),
-        ("1,a,1,2026-08-20 11:50:00.5", "dt"),
+        ("1,a,1,2026-08-20 11:50:00.", "dt"),
+        ("1,a,1,2026-08-20 11:50.5", "dt"),
+        ("1,a,1,2026-08-20", "dt"),
+        ("1,a,1,2026-08-20 11", "dt"),
+        ("1,a,1,20260820T115000", "dt"),
+        ("1,a,1,20.08.2026 11:50", "dt"),
+        ("1,a,1,08/20/2026 11:50", "dt"),
+        ("1,a,1,2026-08-20 11:50:00 CET", "dt"),
+        ("1,a,1,2026-08-20 11:50:00 Europe/Berlin", "dt"),
+        ("1,a,1,2026-08-20 11:50:00+2", "dt"),
+        ("1,a,1,2026-08-20 11:50:00+02:99", "dt"),
+        ("1,a,1,2026-08-20 11:50:00+24:00", "dt"),
+        ("1,a,1, 2026-08-20 11:50:00", "dt"),
+        ("1,a,1,2026-08-20 24:00:00", "dt"),
+        ("1,a,1,1969-12-31 23:59:59.9", "dt"),
         ("1,a,1", "3 values"),
         ("1,a,1,2026-08-20 11:50:00,x", "5 values"),
-        ('1,"a,1,2026-08-20 11:50:00', "unexpected end of data"),
+        ('1,"a,1,2026-08-20 11:50:00', "no line of CSV in UTF-8: unexpected end of data"),
         ("x" * (MAX_LINE_BYTES + 1), "longer than"),
         (b"1,\xff,1,2026-08-20 11:50:00", "utf-8"),
     ],
@@ -117,9 +137,122 @@ def test_a_bad_line_harms_no_other(tmp_path: Path, line: str | bytes, reason: st
     assert reason in rejected["reason"]
 
 
-@pytest.mark.parametrize("change", [{"views": True}, {"views": 1.0}, {"views": "1"}, {"dt": 5}, {"more": 1}])
+DATES = [
+    "2026-08-20T11:50:00Z",
+    "2026-08-20T11:50:00.000Z",  # JavaScript, pandas
+    "2026-08-20 11:50:00.000",  # a DateTime64 of ClickHouse
+    "2026-08-20 11:50:00.999999999",
+    "2026-08-20T11:50:00.123456+00:00",  # Python
+    "2026-08-20 11:50:00+00",  # PostgreSQL
+    "2026-08-20 13:50:00.5+02",
+    "2026-08-20 11:50:00-0000",
+    "2026-08-20T06:20:00-0530",  # strftime
+    "2026-08-20 13:50:00 +0200",
+    "2026-08-20 13:50:00 +02:00",
+    "2026-08-20 11:50:00 UTC",  # BigQuery
+    "2026-08-20 11:50:00.000000 UTC",
+    "2026-08-20 11:50",  # spreadsheets
+    "2026-08-20T11:50Z",
+    "2026-08-20T13:50+02:00",
+]
+
+
+def csv_row(dt: str = "2026-08-20 11:50:00", campaign_id: str = "7", views: str = "100") -> bytes:
+    """Write ROW as a CSV has it."""
+    return HEADER + f"{campaign_id},платье,{views},{dt}".encode()
+
+
+@pytest.mark.parametrize("dt", DATES)
+def test_a_date_as_a_tool_writes_it(tmp_path: Path, dt: str, monkeypatch: pytest.MonkeyPatch):
+    """Is the same instant, in CSV and NDJSON, and no slower than any other: the block is read at once."""
+    monkeypatch.setattr("include.phrase_views.counters.rows._one_by_one", None)
+    for data in (csv_row(dt), json.dumps(json.loads(NDJSON) | {"dt": dt}).encode()):
+        assert staged_rows(tmp_path, stage(tmp_path, data)) == [ROW]
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        csv_row(campaign_id="7.0"),  # pandas, of a column that has an empty cell elsewhere
+        csv_row(views="100.0"),
+        csv_row(campaign_id="00000000000007"),
+        json.dumps(
+            json.loads(NDJSON) | {"campaign_id": "7", "views": "100"}
+        ).encode(),  # ClickHouse, BigQuery
+        json.dumps(json.loads(NDJSON) | {"campaign_id": 7.0, "views": 100.0}).encode(),
+    ],
+)
+def test_a_whole_number_as_a_tool_writes_it(tmp_path: Path, data: bytes):
+    """Is that number, as long as nothing but zeros stands after its point."""
+    assert staged_rows(tmp_path, stage(tmp_path, data)) == [ROW]
+    assert rejects(tmp_path) == []
+
+
+TAKEN_DATES = "such as 2026-08-20 11:50:00, 2026-08-20T11:50Z or 2026-08-20 13:50:00.5 +0200"
+TAKEN_PHRASE = "taken are 1 to 1000 characters, no control characters"
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "reason"),
+    [
+        ("campaign_id", "x", "campaign_id: 'x' is no whole number from 1 to 2147483647"),
+        ("campaign_id", "0", "campaign_id: '0' is no whole number from 1 to 2147483647"),
+        (
+            "campaign_id",
+            "12345678901",
+            "campaign_id: '12345678901' is above 2147483647, the largest number that the column holds",
+        ),
+        ("views", "", "views: '' is no whole number from 0 to 2147483647"),
+        ("phrase", "", f"phrase: it is empty, and may as well be missing; {TAKEN_PHRASE}"),
+        ("phrase", "  ", f"phrase: '  ' is blank; {TAKEN_PHRASE}"),
+        ("phrase", "a\tb", f"phrase: 'a\\tb' has the control character U+0009; {TAKEN_PHRASE}"),
+        ("phrase", "п" * 1001, f"has 1001 characters; {TAKEN_PHRASE}"),
+        (
+            "dt",
+            "20.08.2026 11:50",
+            f"dt: '20.08.2026 11:50' is no date and time {TAKEN_DATES}",
+        ),
+        ("dt", "2026-02-30 00:00", "dt: '2026-02-30 00:00' does not exist: "),
+        ("dt", "1969-12-31 23:59", "dt: '1969-12-31 23:59' is not from 1970 to 2105"),
+    ],
+)
+def test_a_reason_is_words(tmp_path: Path, column: str, value: str, reason: str):
+    """They name the column, the value and what is taken, in CSV and NDJSON alike."""
+    row = json.loads(NDJSON) | {column: value}
+    as_csv = ",".join(str(row[name]) for name in ("campaign_id", "phrase", "views", "dt")).encode()
+    for data in (HEADER + as_csv, json.dumps(row).encode()):
+        stage(tmp_path, data, max_rejected=1)
+        (rejected,) = rejects(tmp_path)
+        assert reason in rejected["reason"]
+        assert len(rejected["reason"]) <= 200
+
+
+@pytest.mark.parametrize(
+    ("line", "reason"),
+    [
+        ('{"views": 1', "no JSON: EOF while parsing an object at line 1 column 11"),
+        ("5", "5 is no JSON object"),
+        ("[]", "[] is no JSON object"),
+        ('{"views": 1, "dt": "x"}', "campaign_id, phrase: missing; taken are campaign_id, phrase, views, dt"),
+        (
+            '{"campaign_id": 7, "phrase": "a", "views": 1, "dt": "x", "clicks": 1}',
+            "'clicks' is no column; taken are campaign_id, phrase, views, dt",
+        ),
+        (
+            '{"campaign_id": 7, "phrase": null, "views": 1, "dt": "2026-08-20 11:50"}',
+            f"phrase: None is no text; {TAKEN_PHRASE}",
+        ),
+    ],
+)
+def test_a_reason_of_a_json_line_is_words(tmp_path: Path, line: str, reason: str):
+    """They say what the line is, or which name is missing or unknown, and what is taken."""
+    stage(tmp_path, line.encode(), form="ndjson", max_rejected=1)
+    assert [each["reason"] for each in rejects(tmp_path)] == [reason]
+
+
+@pytest.mark.parametrize("change", [{"views": True}, {"views": 1.5}, {"views": "x"}, {"dt": 5}, {"more": 1}])
 def test_json_values_are_of_their_kind(tmp_path: Path, change: dict):
-    """Text is no number, true is not 1, and unknown names are not dropped in silence."""
+    """True is not 1, a number is no date, and unknown names are not dropped in silence."""
     staged = stage(tmp_path, json.dumps(json.loads(NDJSON) | change).encode(), max_rejected=1)
     assert (len(rejects(tmp_path)), staged.parts.rows) == (1, 0)
 
@@ -141,6 +274,42 @@ def test_the_first_of_two_samples_counts(tmp_path: Path):
     assert rejects(tmp_path) == [
         {"line": 5, "reason": "views: line 3 says 1 for this sample", "text": "1,a,2,2026-08-20 11:50:00"}
     ]
+
+
+@pytest.mark.parametrize(
+    ("data", "line"),
+    [
+        (HEADER + GOOD, 2),
+        (HEADER + GOOD + b"\n1,cut within its date,1,2026-08-2", 3),
+        (HEADER + GOOD + b"\r", 2),
+        (HEADER + GOOD + b"\n  ", 3),
+        (HEADER.strip(), 1),
+        (NDJSON, 1),
+        (NDJSON + b"\n" + NDJSON[:-5], 2),
+        (HEADER + (GOOD + b"\n") * 9000 + GOOD, 9002),
+    ],
+)
+@pytest.mark.parametrize("pack", [bytes, gzip.compress])
+def test_a_last_line_without_an_end_is_told(
+    tmp_path: Path, data: bytes, line: int, pack, caplog: pytest.LogCaptureFixture
+):
+    """An upload may have been cut within it: the log names it, as the error does where an end is required."""
+    assert stage(tmp_path, pack(data), max_rejected=1).last_line_ended is False
+    told = f"its last line, number {line}, has no line end: an upload may have been cut within it"
+    assert [record.getMessage() for record in caplog.records] == [f"a.csv: {told}"]
+    with pytest.raises(LastLineEndMissing, match=rf"a\.csv': {told}\. Next: deliver the file again"):
+        stage(tmp_path, pack(data), max_rejected=1, require_last_line_end=True)
+    for end in (b"\n", b"\r\n"):
+        whole = stage(tmp_path, pack(data + end), max_rejected=1, require_last_line_end=True)
+        assert whole.last_line_ended is True
+    assert len(caplog.records) == 1
+
+
+def test_a_file_that_is_cut_and_has_rejects_is_to_be_delivered_again(tmp_path: Path):
+    """Where an end is required; the rejected lines are kept too."""
+    with pytest.raises(LastLineEndMissing):
+        stage(tmp_path, HEADER + b"bad\n" + GOOD, require_last_line_end=True)
+    assert len(rejects(tmp_path)) == 1
 
 
 def test_too_many_rejects_are_an_error(tmp_path: Path):

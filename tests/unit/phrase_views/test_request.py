@@ -13,7 +13,7 @@ from include.params import BadParam
 from include.phrase_views.request import MAX_CAMPAIGNS, PhraseViewsRequest, read_request
 
 RUN_DAY, TODAY = date(2026, 8, 20), date(2026, 8, 21)
-PARAMS = ("campaign_ids", "time_zone", "hour_rule", "day")
+PARAMS = ("campaign_ids", "time_zone", "hour_rule", "falls", "day")
 
 
 def read(**params: object) -> PhraseViewsRequest:
@@ -23,8 +23,10 @@ def read(**params: object) -> PhraseViewsRequest:
 
 @pytest.mark.parametrize("params", [{}, {"campaign_ids": [], "day": ""}, {"campaign_ids": None, "day": None}])
 def test_the_contract_s_defaults(params):
-    """Left out or empty: all campaigns, the run's own day, UTC, hours of the sample."""
-    expected = PhraseViewsRequest(campaign_ids=(), day=RUN_DAY, time_zone="UTC", hour_rule="sample")
+    """Left out or empty: all campaigns, the run's own day, UTC, hours of the sample, dips are corrections."""
+    expected = PhraseViewsRequest(
+        campaign_ids=(), day=RUN_DAY, time_zone="UTC", hour_rule="sample", falls="correct"
+    )
     assert read(**params) == expected
 
 
@@ -97,11 +99,15 @@ def test_bounds_are_included():
             ("hour_rule", value, "closing (a sample stamped HH:00:00")
             for value in ("", "Sample", "sample ", "open", None, True, 0, ["sample"])
         ),
+        *(
+            ("falls", value, "reset (each counter that falls was reset)")
+            for value in ("", "Reset", "corrected", "ignore", None, True, 2, ["reset"])
+        ),
         ("day", "2026-08-22", "today is 2026-08-21"),
         ("day", "1971-12-31", "from 1972-01-01"),
         ("day", "2026-02-30", "YYYY-MM-DD"),
         ("day", "../..", "YYYY-MM-DD"),
-        ("days", "2026-08-20", "campaign_ids, time_zone, hour_rule, day"),
+        ("days", "2026-08-20", "campaign_ids, time_zone, hour_rule, falls, day"),
         ("campaign_id", [1], "not known"),
         ("x" * 5000, 3, "not known"),
     ],
@@ -153,7 +159,7 @@ anything = st.recursive(
 )
 plausible = (
     st.lists(st.integers(-1, 5) | st.sampled_from([2**31 - 1, 2**31, True]))
-    | st.sampled_from(["UTC", "Asia/Kolkata", "localtime", "../UTC", "sample", "closing"])
+    | st.sampled_from(["UTC", "Asia/Kolkata", "localtime", "../UTC", "sample", "closing", "reset"])
     | st.dates().map(str)
 )
 
@@ -173,3 +179,4 @@ def test_any_params_give_a_request_or_a_named_error(params):
         assert date(1972, 1, 1) <= request.day <= TODAY
         assert request.time_zone in available_timezones() - {"localtime", "Factory"}
         assert request.hour_rule in ("sample", "closing")
+        assert request.falls in ("correct", "reset")

@@ -16,7 +16,7 @@ def row(
 ) -> ReportRow:
     """Views gained in an hour; `start`, hours since midnight, where clocks show another hour."""
     begins = MIDNIGHT + timedelta(hours=hour if start is None else start)
-    return ReportRow(1111111, phrase, hour, views, flags, begins, "UTC", "sample")
+    return ReportRow(1111111, phrase, hour, views, flags, begins, "UTC", "sample", "correct")
 
 
 EXAMPLE = [row("платье", hour, views) for hour, views in ((12, 1), (13, 4), (14, 6), (15, 4))]
