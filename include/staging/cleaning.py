@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -72,6 +72,12 @@ def store_of(path: StagingPath) -> tuple[Any, str]:
     return store.fs, store.path.rstrip("/")
 
 
+def last_written(facts: Mapping[str, Any]) -> datetime | None:
+    """Return when a file was last written, by what its fsspec file system says of it; None if it does not."""
+    moment = next((facts[name] for name in _MODIFIED if facts.get(name)), None)
+    return moment if moment is None or isinstance(moment, datetime) else datetime.fromtimestamp(moment, UTC)
+
+
 def _children(files: Any, directory: str, pattern: str) -> list[str]:
     try:
         found = files.ls(directory, detail=True)
@@ -84,8 +90,7 @@ def _children(files: Any, directory: str, pattern: str) -> list[str]:
 
 def _written(files: Any, directory: str) -> Iterator[tuple[str, datetime]]:
     for path, facts in files.find(directory, detail=True).items():
-        moment = next((facts[name] for name in _MODIFIED if facts.get(name)), _NEVER_OLD)
-        yield path, moment if isinstance(moment, datetime) else datetime.fromtimestamp(moment, UTC)
+        yield path, last_written(facts) or _NEVER_OLD
 
 
 def _written_since(files: Any, run: str, earliest: datetime) -> bool:

@@ -22,7 +22,7 @@ from stagehouse.hooks.connection_grammar import NO_REGION, NO_URL, is_host, is_u
 if TYPE_CHECKING:
     from include.staging.files import StagingPath
 
-REPORTS_ROOT = "reports_root"
+REPORTS_ROOT, INBOX_ROOT = "reports_root", "inbox_root"
 AWS_CONNECTION = "aws_default"
 MAX_ROOT = 512  # half of what an object store takes as the name of a file: the rest is ours
 _AWS_SCHEMES = ("s3", "s3a", "s3n")
@@ -65,7 +65,7 @@ def reports_root() -> StagingPath:
 
 def inbox_root() -> StagingPath:
     """Return the directory or object store prefix that imports take their files from. Raises: BadVariable."""
-    return _root("inbox_root")
+    return _root(INBOX_ROOT)
 
 
 def recipes_root() -> StagingPath:
