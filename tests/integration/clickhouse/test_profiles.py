@@ -83,9 +83,9 @@ def test_a_day_and_a_report_are_what_they_are(connect: Callable[..., ClickHouse]
             run_day(clickhouse, tmp_path, run_id, (COMMITS, rows), (REPOSITORIES, repositories(5)))
         assert sorted(stored(clickhouse)) == sorted(rows)
         insert(clickhouse, counters("-1/23:50=5 00:10=4 01:10=9") + counters("00:10=7 00:20=9", "b", 9))
-        report = run_report(clickhouse, ask())
+        report = run_report(clickhouse, ask(falls="reset"))
         assert hours_of(row for row in report if row.campaign_id == 7) == [(0, 4, "reset"), (1, 5, "gap")]
-        assert run_report(clickhouse, ask(9), "of some campaigns") == report
+        assert run_report(clickhouse, ask(9, falls="reset"), "of some campaigns") == report
 
 
 def test_no_result_is_of_a_moment_ago(chdb_path: Path):
