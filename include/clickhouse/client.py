@@ -12,6 +12,7 @@ from typing import Any, Protocol, Self
 
 from clickhouse_driver import Client, defines, errors
 
+from include.clickhouse.error_text import take_any_error
 from include.clickhouse.errors import (
     ClickHouseError,
     ClientShared,
@@ -87,6 +88,8 @@ class NativeClient(Client):  # type: ignore[misc]
             own = {name: value for name, value in options["settings"].items() if name not in OF_THE_DRIVER}
             options |= {"settings": own}
         super().__init__(host, port=port, database=database, **options)
+        for connection in (self.connection, *self.connections):
+            take_any_error(connection)
         self.where, self.address, self.database = where, f"{host}:{port}", database
         self._in_use, self._connected_by = threading.RLock(), 0
         self._relied_on, self._looked_at = relied_on, None
@@ -244,6 +247,11 @@ def quoted_database(name: str) -> str:
 def in_backquotes(name: str) -> str:
     """Return any name as SQL writes it."""
     return "`{}`".format(name.replace("\\", "\\\\").replace("`", "\\`"))
+
+
+def beside_params(sql: str) -> str:
+    """Return SQL with names of any text as it stands in a statement that is executed with params."""
+    return sql.replace("%", "%%")
 
 
 def _reason(error: BaseException) -> str:

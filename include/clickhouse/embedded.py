@@ -25,7 +25,8 @@ from clickhouse_driver.streams.native import BlockInputStream, BlockOutputStream
 from clickhouse_driver.util.escape import escape_param, escape_params
 from filelock import FileLock, Timeout
 
-from include.clickhouse.client import in_backquotes, quoted_database
+from include.clickhouse.client import beside_params, in_backquotes, quoted_database
+from include.clickhouse.error_text import text_of
 from include.clickhouse.errors import (
     ClientShared,
     EngineBusy,
@@ -261,14 +262,16 @@ class EmbeddedClient:
             writer.write_into_stream()
             file.flush()
             bound = {"path": f"/proc/self/fd/{file.fileno()}", "structure": structure}
-            self.execute(f"{head} SELECT {names} FROM file(%(path)s, 'Native', %(structure)s)", bound)
+            insert = beside_params(f"{head} SELECT {names}")
+            self.execute(f"{insert} FROM file(%(path)s, 'Native', %(structure)s)", bound)
 
     def _refusals_named(self, statement: Callable[[], T]) -> T:
         try:
             return statement()
-        except RuntimeError as error:
-            code = _CODE.search(str(error))
-            reason = str(error)[code.end() :] if code else str(error)
+        except (RuntimeError, UnicodeDecodeError) as error:
+            text = text_of(error)
+            code = _CODE.search(text)
+            reason = text[code.end() :] if code else text
             raise refused(self.where, int(code[1]) if code else 0, first_line(reason)) from None
 
 
