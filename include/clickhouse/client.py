@@ -32,6 +32,7 @@ from include.clickhouse.settings import (
     RELIED_ON,
     changes_settings,
     fixed,
+    to_send,
     unlike,
 )
 
@@ -147,19 +148,21 @@ class NativeClient(Client):  # type: ignore[misc]
         """Send from now on what this session has not as our statements need it. Raises: WrongConnection."""
         revision = self.connection.server_info.used_revision
         takes_all = revision >= defines.DBMS_MIN_REVISION_WITH_SETTINGS_SERIALIZED_AS_STRINGS
-        self.settings |= LOOKED_WITH if takes_all else {"extremes": LOOKED_WITH["extremes"]}
-        if not (wanted := self._unlike()):
-            return
-        self.settings |= wanted
+        sent = LOOKED_WITH if takes_all else {"extremes": LOOKED_WITH["extremes"]}
+        self.settings |= sent
         try:
-            left = self._unlike()
+            if not (sent := to_send(self.where, self._relied_on, self._look())):
+                return
+            self.settings |= sent
+            left = unlike(self._relied_on, self._look())
         except NotAllowed as error:
-            raise fixed(self.where, wanted, error) from None
+            raise fixed(self.where, sent, error) from None
         if left:
             raise fixed(self.where, left)
 
-    def _unlike(self) -> dict[str, str]:
-        return unlike(self._relied_on, self.execute(LOOK, {"names": tuple(self._relied_on)}))
+    def _look(self) -> list[tuple[str, str]]:
+        found: list[tuple[str, str]] = self.execute(LOOK, {"names": tuple(self._relied_on)})
+        return found
 
     @contextmanager
     def _alone(self) -> Iterator[None]:
