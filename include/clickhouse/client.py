@@ -42,6 +42,7 @@ logging.getLogger("clickhouse_driver.connection").setLevel(logging.ERROR)
 NO_ANSWER = (EOFError, OSError, errors.NetworkError, errors.SocketTimeoutError)
 _FIELD_OF_CODE = {192: "login", 193: "password", 194: "password", 516: "login or password"}
 _UNKNOWN_DATABASE = 81
+_FILE_NAME_BYTES = 255
 
 
 class ClickHouse(Protocol):
@@ -203,7 +204,10 @@ class NativeClient(Client):  # type: ignore[misc]
     def _refused_at_the_door(self, error: errors.ServerException) -> ClickHouseError:
         reason = f"the server at {self.address} refused: code {error.code}: {first_line(error.message)}"
         if error.code == _UNKNOWN_DATABASE:
-            statement = f"CREATE DATABASE {quoted_database(self.database)}"
+            try:
+                statement = f"CREATE DATABASE {new_database(self.database)}"
+            except ValueError as wrong:
+                return WrongConnection(self.where, "schema", str(wrong))
             next_step = f"run {statement} as a user who may, or correct the field"
             return NoDatabase(self.where, "schema", reason, next_step)
         if field := _FIELD_OF_CODE.get(error.code):
@@ -245,6 +249,21 @@ def quoted_database(name: str) -> str:
     if not name or "\0" in name:
         raise ValueError(f"{name!r} is no name of a database")
     return in_backquotes(name)
+
+
+def new_database(name: str) -> str:
+    """Return the quoted name of a database that is not there yet.
+
+    Raises: ValueError as quoted_database, and for one that is too long.
+    """
+    quoted_name = quoted_database(name)
+    file = re.sub(rb"[^A-Za-z0-9_]", b"%00", name.encode()) + b".sql.tmp"  # as the server escapes it
+    if len(file) > _FILE_NAME_BYTES:
+        raise ValueError(
+            f"the name of the database is too long to make a file of: {len(file)} bytes of "
+            f"{_FILE_NAME_BYTES}; what is no letter of English, digit or '_' takes 3 for each byte"
+        )
+    return quoted_name
 
 
 def in_backquotes(name: str) -> str:

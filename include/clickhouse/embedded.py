@@ -25,7 +25,7 @@ from clickhouse_driver.streams.native import BlockInputStream, BlockOutputStream
 from clickhouse_driver.util.escape import escape_param, escape_params
 from filelock import FileLock, Timeout
 
-from include.clickhouse.client import beside_params, in_backquotes, quoted_database
+from include.clickhouse.client import beside_params, in_backquotes, new_database, quoted_database
 from include.clickhouse.error_text import text_of
 from include.clickhouse.errors import (
     ClientShared,
@@ -204,7 +204,7 @@ class EmbeddedClient:
 
     def _acquire_directory(self) -> None:
         try:
-            quoted_database(self.database)
+            new_database(self.database)
             self.path.parent.mkdir(parents=True, exist_ok=True)
             self._lock.acquire(timeout=self._wait_s)
         except ValueError as error:
