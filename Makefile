@@ -83,8 +83,8 @@ audit: $(VENV)/dev.stamp
 	@[ -n "$$(find $(VENV)/audit.stamp -newer requirements-dev.lock -newer .ci/audit -mmin -1440 2>/dev/null)" ] || \
 	  .ci/audit requirements-dev.lock $(VENV)/audit.stamp
 
-bench: $(VENV)/dev.stamp test-schema ## the benchmarks, one table
-	@PYTHONPATH=.:plugins $(BIN)/python -m tests.bench
+bench: $(VENV)/dev.stamp test-schema ## the benchmarks, one table; ONLY=load runs one of them
+	@PYTHONPATH=.:plugins $(BIN)/python -m tests.bench $(ONLY)
 
 lock: $(VENV)/uv.stamp ## resolve requirements*.txt anew into the lock files
 	@$(LOCK) requirements.txt -o requirements.lock

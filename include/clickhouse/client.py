@@ -57,8 +57,10 @@ class ClickHouse(Protocol):
     database: str
     is_server: bool
 
-    def execute(self, query: str, params: Any = None, *, columnar: bool = False) -> Any:
-        """Run one statement."""
+    def execute(
+        self, query: str, params: Any = None, *, columnar: bool = False, external_tables: Any = ()
+    ) -> Any:
+        """Run one statement; external tables, as the driver takes them, are there while it runs."""
 
     def disconnect(self) -> None:
         """Close the connection."""

@@ -106,14 +106,16 @@ class ClusterClient(NativeClient):
         """
         if self._unit == unit:
             return
-        replaced = [table for table in tables if table.partition]
+        replaced = [table for table in tables if table.is_replaced]
         shards = sorted({node.shard for node in self.nodes()})
         held = {shard: self._held(shard, replaced, unit) for shard in shards} if replaced else {}
         holders = {shard: table for shard, table in held.items() if table}
         if len(holders) > 1:
             reason = f"its rows are on shards {', '.join(map(str, holders))}, but it lies on one"
             rows = quoted_database(f"{self.database}_shard")
-            surplus = f"ALTER TABLE {rows}.<table> DROP PARTITION {unit.partition!r}"
+            whole = any(table.replaced_whole and table.name in holders.values() for table in replaced)
+            partition = "tuple()" if whole else repr(unit.partition)
+            surplus = f"ALTER TABLE {rows}.<table> DROP PARTITION {partition}"
             next_step = f"run {surplus} on all of these shards but the right one, then {CLEAR_LOAD}"
             raise DayMismatch(
                 self._connection_name, ", ".join(set(holders.values())), unit.name, reason, next_step
@@ -166,7 +168,7 @@ class ClusterClient(NativeClient):
         for server in self._answering(shard):
             with server:
                 try:
-                    for table, partition in [(each.name, each.partition or "") for each in tables]:
+                    for table, partition in [(each.name, each.partition) for each in tables]:
                         if _holds(server, rows_of(self, table), partition, unit.partition):
                             return table
                 except ClickHouseError as error:
@@ -243,8 +245,9 @@ def _each_that(clickhouse: ClusterClient, stands: Callable[[NativeClient], objec
             yield server
 
 
-def _holds(server: NativeClient, rows: str, partition: str, value: PartitionValue | None) -> bool:
-    look = f"SELECT 1 FROM {beside_params(rows)} WHERE {partition} = %(value)s LIMIT 1"
+def _holds(server: NativeClient, rows: str, partition: str | None, value: PartitionValue | None) -> bool:
+    belongs = f" WHERE {partition} = %(value)s" if partition else ""
+    look = f"SELECT 1 FROM {beside_params(rows)}{belongs} LIMIT 1"
     bound = {"value": value}
     if server.execute(look, bound):
         return True

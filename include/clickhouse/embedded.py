@@ -9,7 +9,8 @@ from __future__ import annotations
 import os
 import re
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from itertools import chain
 from pathlib import Path
 from shutil import disk_usage
@@ -25,7 +26,7 @@ from clickhouse_driver.streams.native import BlockInputStream, BlockOutputStream
 from clickhouse_driver.util.escape import escape_param, escape_params
 from filelock import FileLock, Timeout
 
-from include.clickhouse.client import beside_params, in_backquotes, new_database, quoted_database
+from include.clickhouse.client import beside_params, in_backquotes, new_database, quoted, quoted_database
 from include.clickhouse.error_text import text_of
 from include.clickhouse.errors import (
     ClientShared,
@@ -104,9 +105,12 @@ class EmbeddedClient:
         params: Any = None,
         with_column_types: bool = False,
         columnar: bool = False,
+        external_tables: Sequence[Mapping[str, Any]] = (),
         **unused: Any,
     ) -> Any:
         """Run one statement as clickhouse_driver.Client.execute does; further arguments must be unset.
+
+        External tables are temporary ones, there while the statement runs.
 
         Raises: Refused; EngineBusy; UnusableConnection; ClientShared.
         """
@@ -116,7 +120,8 @@ class EmbeddedClient:
             return self._insert(query, params, columnar=columnar)
         if params:
             query %= escape_params(params, self._context)
-        columns_types, blocks = self._select(query)
+        with self._temporary(external_tables):
+            columns_types, blocks = self._select(query)
         if columnar:
             by_column = zip(*(block.get_columns() for block in blocks), strict=True)
             rows: list[Any] = [tuple(chain.from_iterable(parts)) for parts in by_column]
@@ -215,6 +220,20 @@ class EmbeddedClient:
             raise WrongConnection(self.where, "extra.path", str(error)) from None
         except OSError as error:
             raise UnusableConnection(self.where, "extra.path", str(error)) from None
+
+    @contextmanager
+    def _temporary(self, tables: Sequence[Mapping[str, Any]]) -> Iterator[None]:
+        names = list(dict.fromkeys(quoted(table["name"]) for table in tables))
+        try:
+            for table in tables:
+                columns = ", ".join(f"{in_backquotes(name)} {kind}" for name, kind in table["structure"])
+                name, rows = quoted(table["name"]), [list(row.values()) for row in table["data"]]
+                self._select(f"CREATE TEMPORARY TABLE IF NOT EXISTS {name} ({columns}) ENGINE = Memory")
+                self._send(f"INSERT INTO {name}", RowOrientedBlock(list(table["structure"]), rows))
+            yield
+        finally:
+            for name in names:
+                self._select(f"DROP TEMPORARY TABLE IF EXISTS {name}")
 
     def _select(self, query: str) -> tuple[list[ColumnType], list[Any]]:
         if _DEFINITION.match(query) and self._engine():

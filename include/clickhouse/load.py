@@ -5,21 +5,20 @@ from __future__ import annotations
 import gc
 import logging
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from typing import TypeVar
 
 from pydantic import BaseModel, ConfigDict
 
 from include.clickhouse.client import ClickHouse, insert_rows, quoted
 from include.clickhouse.cluster import connect_to_unit
 from include.clickhouse.errors import DayMismatch
+from include.clickhouse.load_text import load_text
+from include.clickhouse.reading_ahead import read_ahead
 from include.clickhouse.staging_tables import create_staging_table, staging_table_name
 from include.staging.files import StagingPath
 from include.staging.manifest import Manifest
 from include.staging.tables import read_batches
 
-T = TypeVar("T")
 log = logging.getLogger(__name__)
 
 # Rows/s as a share of this size's: 10,000 -> 0.8 to 1.0, 50,000 -> 0.9 to 1.1, 200,000 -> 0.9; the process
@@ -49,35 +48,31 @@ def load_part(
 ) -> StagedPart:
     """Insert a part by batches into a staging table of this try, and have the server count it.
 
-    What the rows say is proved when they are published, once for all parts.
+    What the rows say is proved when they are published, once for all parts; of text, which nobody has looked
+    at before, it is proved here too.
 
     Args: directory, where the run's staging files are; table and file, which part; attempt, text that no
         other try uses; batch_rows, at once in memory (twice) and in an INSERT.
-    Raises: StagingFileMissing, StagingFileDamaged; DayMismatch; ClickHouseError.
+    Raises: StagingFileMissing, StagingFileDamaged; BadRow, of text; DayMismatch; ClickHouseError.
     """
     part = manifest.part(table, file)
     staged = manifest.tables[table]
     name = staging_table_name(table, manifest.run_id, f"{file} {attempt}")
     connect_to_unit(clickhouse, [parts.table for parts in manifest.tables.values()], manifest.unit)
     create_staging_table(clickhouse, table, name)
-    batches = read_batches(directory / part.file, staged.table, part, batch_rows, manifest.task)
-    with _garbage_collection_paused():
-        rows = insert_rows(clickhouse, name, list(staged.table.columns), _read_ahead(batches))
+    path = directory / part.file
+    if staged.table.form == "text":
+        load_text(clickhouse, path, manifest, table, part, name)
+    else:
+        batches = read_batches(path, staged.table, part, batch_rows, manifest.task)
+        with _garbage_collection_paused():
+            insert_rows(clickhouse, name, list(staged.table.columns), read_ahead(batches))
     ((arrived,),) = clickhouse.execute(f"SELECT count() FROM {quoted(name)}")
     if arrived != part.rows:
         reason = f"{arrived} of {part.rows} rows of {part.file} arrived"
         raise DayMismatch(clickhouse.where, name, manifest.unit.name, reason, "run the task again")
-    log.info("%s: %d rows of %s are in %s", clickhouse.where, rows, part.file, name)
-    return StagedPart(table=table, file=file, staging_table=name, rows=rows)
-
-
-def _read_ahead(batches: Iterator[T]) -> Iterator[T]:
-    """Read a batch in a thread while the one before it is inserted: most of that is waiting."""
-    with ThreadPoolExecutor(1) as reader:
-        reading = reader.submit(next, batches, None)
-        while (batch := reading.result()) is not None:
-            reading = reader.submit(next, batches, None)
-            yield batch
+    log.info("%s: %d rows of %s are in %s", clickhouse.where, part.rows, part.file, name)
+    return StagedPart(table=table, file=file, staging_table=name, rows=part.rows)
 
 
 @contextmanager

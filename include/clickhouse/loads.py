@@ -9,6 +9,7 @@ from typing import NamedTuple
 from include.clickhouse.client import ClickHouse, quoted
 from include.clickhouse.cluster import await_replicas
 from include.clickhouse.fingerprint import Fingerprint
+from include.staging.tables import StagedTable
 from include.staging.units import UNIT_NAME, Unit, UnitName
 
 _VALUES = {"date": "toDate(%(date)s)", "published_at": "toDateTime(%(published_at)s, 'UTC')"}
@@ -64,21 +65,30 @@ def recorded_load(clickhouse: ClickHouse, table: str, unit: UnitName) -> Recorde
         f"WHERE `table` = %(table)s AND {key} = %(unit)s",
         {"table": table, "unit": unit},
     )
-    if not found:
-        return None
-    rows, checksum, run_id, published_at = found[0]
-    return RecordedLoad(rows, checksum, run_id, datetime.fromtimestamp(published_at, UTC))
+    return _recorded(found)
+
+
+def newest_load(clickhouse: ClickHouse, table: str, unit: UnitName = date.max) -> RecordedLoad | None:
+    """Return the newest row for `table`, of any of its units, where units of this kind are."""
+    loads, key = _loads(unit)
+    found = clickhouse.execute(
+        f"SELECT rows, checksum, run_id, toUnixTimestamp(published_at) FROM {loads} FINAL "
+        f"WHERE `table` = %(table)s ORDER BY published_at DESC, {key} DESC LIMIT 1",
+        {"table": table},
+    )
+    return _recorded(found)
 
 
 def last_publisher(clickhouse: ClickHouse, table: str, unit: UnitName = date.max) -> str | None:
     """Return the run_id of the newest row for `table`, where units of this kind are; None without one."""
-    loads, key = _loads(unit)
-    found = clickhouse.execute(
-        f"SELECT run_id FROM {loads} FINAL WHERE `table` = %(table)s "
-        f"ORDER BY published_at DESC, {key} DESC LIMIT 1",
-        {"table": table},
-    )
-    return str(found[0][0]) if found else None
+    newest = newest_load(clickhouse, table, unit)
+    return newest.run_id if newest else None
+
+
+def load_in_sight(clickhouse: ClickHouse, table: StagedTable, unit: UnitName) -> RecordedLoad | None:
+    """Return what `loads` says of the rows that readers find where the unit is, or was."""
+    find = newest_load if table.replaced_whole else recorded_load
+    return find(clickhouse, table.name, unit)
 
 
 def unless_published_since(
@@ -94,6 +104,13 @@ def unless_published_since(
     newest += "" if of_all_units else f" AND {key} = '{unit}'"
     ((seconds,),) = clickhouse.execute(newest)
     return f"({newest}) = {seconds}", seconds
+
+
+def _recorded(found: list[tuple[int, int, str, int]]) -> RecordedLoad | None:
+    if not found:
+        return None
+    rows, checksum, run_id, published_at = found[0]
+    return RecordedLoad(rows, checksum, run_id, datetime.fromtimestamp(published_at, UTC))
 
 
 def _loads(unit: UnitName) -> tuple[str, str]:

@@ -1,5 +1,7 @@
 """Replaces a partition of a table: readers see the old day, or hour, or the new one, never a part of it.
 
+A table without a PARTITION BY has one partition, `tuple()`: it is replaced whole.
+
 Why this way and no other (tested on 18.16 and 26.9): DROP PARTITION and INSERT shows readers an empty day;
 ATTACH PARTITION FROM doubles the day when it is repeated; REPLACE PARTITION is atomic and may be repeated.
 """
@@ -14,7 +16,7 @@ from datetime import date
 from include.clickhouse.client import ClickHouse, beside_params, quoted
 from include.clickhouse.cluster import await_replicas, each_server, rows_database, rows_of
 from include.clickhouse.fingerprint import Fingerprint, expected_fingerprint
-from include.clickhouse.loads import RecordedLoad, recorded_load
+from include.clickhouse.loads import RecordedLoad, load_in_sight
 from include.clickhouse.publication import Publication
 from include.clickhouse.schema_compat import fingerprint_as_published
 from include.staging.tables import StagedTable
@@ -35,15 +37,15 @@ def replace_partition(
     Raises: DayMismatch; ClickHouseError; what `check_lease` raises, right before the change, and again before
         it is repeated.
     """
-    clickhouse, unit = publication.clickhouse, publication.unit
+    clickhouse, unit, name = publication.clickhouse, publication.unit, partition_name(table)
     partition = {"partition": unit.partition}
     if expected.rows and source:
         require_fingerprint(publication, table, expected, source)
         # One part, so that a crash inside REPLACE leaves all of the partition or nothing of it.
-        clickhouse.execute(f"OPTIMIZE TABLE {quoted(source)} PARTITION %(partition)s FINAL", partition)
-        change = f"REPLACE PARTITION %(partition)s FROM {quoted(source)}"
+        clickhouse.execute(f"OPTIMIZE TABLE {quoted(source)} PARTITION {name} FINAL", partition)
+        change = f"REPLACE PARTITION {name} FROM {quoted(source)}"
     else:  # REPLACE from a table without the partition wipes the day on 18.16 and is refused on 26.9
-        change = "DROP PARTITION %(partition)s"
+        change = f"DROP PARTITION {name}"
     statement = f"ALTER TABLE {beside_params(rows_of(clickhouse, table.name))} {change}"
     publication.execute_until_confirmed(statement, partition)
     await_replicas(clickhouse, table.name)
@@ -51,14 +53,25 @@ def replace_partition(
     log.info("%s: table %s, %s: %d rows published", clickhouse.where, table.name, unit.name, expected.rows)
 
 
+def partition_name(table: StagedTable) -> str:
+    """Return what names the partition of the unit in a statement; its value is bound."""
+    return "tuple()" if table.replaced_whole else "%(partition)s"
+
+
 def require_fingerprint(
-    publication: Publication, table: StagedTable, expected: Fingerprint, source: str | None = None
+    publication: Publication,
+    table: StagedTable,
+    expected: Fingerprint,
+    source: str | None = None,
+    *,
+    keys_are_unique: bool = False,
 ) -> None:
     """Require the unit's rows in `table`, or all rows of the staging table `source`, to be what is expected.
 
+    Args: keys_are_unique: of the rows that are expected, as far as those who staged them know.
     Raises: DayMismatch.
     """
-    found = publication.fingerprint(table, source)
+    found = publication.fingerprint(table, source, keys_are_unique=keys_are_unique)
     if found != expected:
         raise publication.mismatch(table.name, f"{source or 'it'} holds {found}, expected {expected}")
 
@@ -66,13 +79,14 @@ def require_fingerprint(
 def check_published(publication: Publication, table: StagedTable, expected: Fingerprint) -> int:
     """Compare what readers see of the unit, and its row in `loads`, with what this run published.
 
-    A unit that another run has published since must be what that run recorded. Returns the rows.
+    A unit, or a whole table, that another run has published since must be what that run recorded. Returns the
+    rows.
 
     Raises: DayMismatch.
     """
     clickhouse, unit = publication.clickhouse, publication.unit
     published = (expected.rows, expected.checksum)
-    recorded = recorded_load(clickhouse, table.name, unit.name)
+    recorded = load_in_sight(clickhouse, table, unit.name)
     if recorded and recorded.run_id != publication.run_id and recorded[:2] != published:
         log.warning("table %s, %s: run %s has published it since", table.name, unit.name, recorded.run_id)
     elif recorded is None or recorded[:2] != published:
@@ -88,7 +102,7 @@ def require_recorded(clickhouse: ClickHouse, table: StagedTable, day: date, next
     Raises: DayMismatch.
     """
     read = Publication(clickhouse, Unit.of_day(day), run_id="", next_step=next_step)
-    recorded = recorded_load(clickhouse, table.name, day)
+    recorded = load_in_sight(clickhouse, table, day)
     if recorded is None:
         raise read.mismatch(table.name, "loads has no row of it")
     _require_as_recorded(read, table, recorded)

@@ -47,9 +47,12 @@ class Publication:
         self.check_lease()
         self.clickhouse.execute(idempotent_statement, params)
 
-    def fingerprint(self, table: StagedTable, source: str | None = None) -> Fingerprint:
+    def fingerprint(
+        self, table: StagedTable, source: str | None = None, *, keys_are_unique: bool = False
+    ) -> Fingerprint:
         """Count and hash the unit's rows in `table`, or all rows of the staging table `source`."""
-        return fingerprint(self.clickhouse, table, self.unit.partition, source=source)
+        partition = self.unit.partition
+        return fingerprint(self.clickhouse, table, partition, source, keys_are_unique=keys_are_unique)
 
     def mismatch(self, table: str, reason: str, next_step: str = "") -> DayMismatch:
         """Return the error of a table that does not hold what it should."""

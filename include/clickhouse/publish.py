@@ -11,11 +11,12 @@ from include.clickhouse.cluster import connect_to_unit
 from include.clickhouse.errors import DayMismatch
 from include.clickhouse.fingerprint import expected_fingerprint
 from include.clickhouse.load import StagedPart, load_part
-from include.clickhouse.loads import record_load, recorded_load
+from include.clickhouse.loads import load_in_sight, record_load
 from include.clickhouse.partitions import (
     OLD_PARTS_WAIT_S,
     await_removal_of_old_parts,
     check_published,
+    partition_name,
     replace_partition,
 )
 from include.clickhouse.publication import Publication
@@ -25,13 +26,15 @@ from include.clickhouse.staging_tables import (
     create_staging_table,
     drop_abandoned_staging_tables,
     drop_staging_tables,
+    keep_published,
+    published_name,
     staging_table_name,
     staging_tables,
 )
 from include.clickhouse.upsert import require_last, require_staged, upsert
 from include.staging.files import StagingPath
 from include.staging.manifest import Manifest
-from include.staging.tables import TableParts
+from include.staging.tables import Part, TableParts
 
 log = logging.getLogger(__name__)
 
@@ -64,10 +67,14 @@ def publish_day(
         raise gone
     else:
         _bring_into_sight(publication, manifest, staged, now)
-    replaced = [parts for parts in manifest.tables.values() if parts.table.partition]
+    replaced = [parts for parts in manifest.tables.values() if parts.table.is_replaced]
     await_removal_of_old_parts(clickhouse, [parts.table.name for parts in replaced], old_parts_wait_s)
     _require_partitions(publication, replaced)
-    drop_staging_tables(clickhouse, manifest.tables, manifest.run_id)
+    kept = _kept_for_check(manifest)
+    for part in () if gone else staged:
+        if name := kept.get((part.table, part.file)):
+            keep_published(clickhouse, part.staging_table, name)
+    drop_staging_tables(clickhouse, manifest.tables, manifest.run_id, kept=kept.values())
     drop_abandoned_staging_tables(clickhouse)
     return {table: parts.rows for table, parts in manifest.tables.items()}
 
@@ -77,37 +84,61 @@ def check_day(
 ) -> dict[str, int]:
     """Compare what readers see with what the run staged; return rows by table.
 
-    Tables by day, or another partition, are compared with the manifest. Of the others, the parts in
-    `directory` are loaded once more beside it to look: every staged key must be there, and every value where
-    no other run may have put a newer one since.
+    Tables by day, or another partition, or replaced whole, are compared with the manifest. Of the others,
+    every staged key must be there, and every value where no other run may have put a newer one since. For
+    that, publish has kept the staging tables; where one is gone, its part in `directory` is loaded once more.
 
     Raises: DayMismatch, naming table, unit and the next step; as load_part().
     """
     publication = Publication(clickhouse, manifest.unit, manifest.run_id, f"check {attempt}")
+    kept = _kept_for_check(manifest)
+    if kept:
+        connect_to_unit(clickhouse, [parts.table for parts in manifest.tables.values()], manifest.unit)
+        connect_to_staged(clickhouse, kept.values())
+    there = staging_tables(clickhouse) if kept else set()
     rows = {}
     for name, parts in manifest.tables.items():
         rows[name] = parts.rows
-        if parts.table.partition:
+        if parts.table.is_replaced:
             rows[name] = check_published(publication, parts.table, expected_fingerprint(parts))
             continue
-        sources = [
-            load_part(
-                clickhouse, directory, manifest, table=name, file=part.file, attempt=publication.attempt
-            ).staging_table
-            for part in parts.parts
-        ]
+        sources = []
+        for part in parts.parts:
+            source = kept[name, part.file]
+            if source not in there or not _holds_part(publication, parts, part, source):
+                again = load_part(
+                    clickhouse, directory, manifest, table=name, file=part.file, attempt=publication.attempt
+                )
+                source = again.staging_table
+            sources.append(source)
         require_staged(publication, parts, sources)
     drop_staging_tables(clickhouse, manifest.tables, manifest.run_id)
     return rows
 
 
+def _kept_for_check(manifest: Manifest) -> dict[tuple[str, str], str]:
+    """Return by table and file which staging tables `check` compares with: those of upserted tables."""
+    return {
+        (name, part.file): published_name(name, manifest.run_id, part.file)
+        for name, parts in manifest.tables.items()
+        if not parts.table.is_replaced
+        for part in parts.parts
+    }
+
+
+def _holds_part(publication: Publication, parts: TableParts, part: Part, source: str) -> bool:
+    """Tell whether a kept staging table is what was staged: a server that restarted may have lost rows."""
+    found = publication.fingerprint(parts.table, source, keys_are_unique=True)
+    return found == expected_fingerprint(part)
+
+
 def _bring_into_sight(
     publication: Publication, manifest: Manifest, staged: Sequence[StagedPart], now: Callable[[], datetime]
 ) -> None:
-    tables = sorted(manifest.tables.values(), key=lambda parts: parts.table.partition is not None)
+    tables = sorted(manifest.tables.values(), key=lambda parts: parts.table.is_replaced)
     loaded = {name: [part for part in staged if part.table == name] for name in manifest.tables}
     for parts in tables:
-        if parts.table.partition:
+        if parts.table.is_replaced:
             source = _gathered(publication, parts, loaded[parts.table.name])
             replace_partition(publication, parts.table, source, expected_fingerprint(parts))
         else:
@@ -121,7 +152,7 @@ def _bring_into_sight(
             expected_fingerprint(parts),
             publication.run_id,
             now(),
-            newest_of_all_units=parts.table.last_insert_counts,
+            newest_of_all_units=parts.table.last_insert_counts or parts.table.replaced_whole,
         )
     for parts in tables:
         if parts.table.last_insert_counts:
@@ -132,7 +163,7 @@ def _bring_into_sight(
 def _recorded_tables(manifest: Manifest) -> list[TableParts]:
     """Return those with a row in `loads`: all but days of tables that are upserted and have a version."""
     by_day, tables = manifest.unit_name is None, manifest.tables.values()
-    return [each for each in tables if not by_day or each.table.partition or each.table.last_insert_counts]
+    return [each for each in tables if not by_day or each.table.is_replaced or each.table.last_insert_counts]
 
 
 def _require_partitions(publication: Publication, replaced: Sequence[TableParts]) -> None:
@@ -149,7 +180,7 @@ def _require_partitions(publication: Publication, replaced: Sequence[TableParts]
 
 def _published_by_this_run(publication: Publication, manifest: Manifest) -> bool:
     tables, unit = _recorded_tables(manifest), publication.unit.name
-    recorded = [recorded_load(publication.clickhouse, parts.table.name, unit) for parts in tables]
+    recorded = [load_in_sight(publication.clickhouse, parts.table, unit) for parts in tables]
     return bool(tables) and [load and load[:3] for load in recorded] == [
         (parts.rows, parts.checksum, publication.run_id) for parts in tables
     ]
@@ -184,7 +215,9 @@ def _gathered(publication: Publication, parts: TableParts, loaded: Sequence[Stag
     for part in loaded:  # in a table of this try, as both ways append
         source = quoted(part.staging_table)
         if fits[part.file]:  # hard links, no copy
-            attach = f"ALTER TABLE {quoted(name)} ATTACH PARTITION %(partition)s FROM {source}"
+            attach = (
+                f"ALTER TABLE {quoted(name)} ATTACH PARTITION {partition_name(parts.table)} FROM {source}"
+            )
             clickhouse.execute(attach, {"partition": publication.unit.partition})
         else:
             log.info("%s: table %s was migrated after %s was loaded", clickhouse.where, table, part.file)

@@ -1,14 +1,15 @@
 """Staging tables: each try of each task fills one of its own, so that two tries alive at once cannot mix.
 
 Their names are `<table>__stg_<run>_<try>`, with `_whole` at the end where a try has said that all is in it;
-what a killed try leaves is dropped with its run's, or by age.
+what a killed try leaves is dropped with its run's, or by age. Those of a table that is upserted are renamed
+when they are published: `check` compares what readers see with them.
 """
 
 from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 import stamina
 
@@ -44,14 +45,33 @@ def mark_complete(clickhouse: ClickHouse, name: str) -> str:
     return whole
 
 
-def drop_staging_tables(clickhouse: ClickHouse, tables: Iterable[str], run: str) -> None:
+def published_name(table: str, run: str, file: str) -> str:
+    """Return the name of the staging table of a part that this run has published."""
+    return f"{staging_table_name(table, run, f'{file} published')}{_WHOLE}"
+
+
+def keep_published(clickhouse: ClickHouse, name: str, published: str) -> None:
+    """Rename a staging table whose rows are published; where that fails it is dropped, and missed by none."""
+    try:
+        clickhouse.execute(f"DROP TABLE IF EXISTS {quoted(published)}")
+        clickhouse.execute(f"RENAME TABLE {quoted(name)} TO {quoted(published)}")
+    except ClickHouseError as error:
+        log.warning("staging table %s is not kept for check: %s", name, error)
+
+
+def drop_staging_tables(
+    clickhouse: ClickHouse, tables: Iterable[str], run: str, *, kept: Collection[str] = ()
+) -> None:
     """Drop what this run staged for `tables`, by all its tries; what a query still uses stays, by a warning.
 
     Runs of two DAGs may have one run_id, but no two DAGs write one table.
+
+    Args: kept: names of those that stay.
     """
     for each in each_server(clickhouse):  # a try before this may have been on another replica
         for table in tables:
-            _drop(each, _names(each, "1", table, _short_hash(run)))
+            names = _names(each, "1", table, _short_hash(run))
+            _drop(each, [name for name in names if name not in kept])
 
 
 def drop_abandoned_staging_tables(clickhouse: ClickHouse) -> None:

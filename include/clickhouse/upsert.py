@@ -35,7 +35,8 @@ def upsert(publication: Publication, parts: TableParts, loaded: Sequence[StagedP
         condition = f" WHERE {unchanged}"
     staged = {part.file: part for part in parts.parts}
     for each in loaded:
-        require_fingerprint(publication, table, expected_fingerprint(staged[each.file]), each.staging_table)
+        expected, source = expected_fingerprint(staged[each.file]), each.staging_table
+        require_fingerprint(publication, table, expected, source, keys_are_unique=parts.keys_are_unique)
         select = f"SELECT {columns} FROM {quoted(each.staging_table)}{condition}"
         publication.execute_until_confirmed(f"INSERT INTO {quoted(table.name)} ({columns}) {select}")
     publication.check_lease()  # else it was another's publication that kept the rows away

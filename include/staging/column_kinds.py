@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Annotated, Any
+from uuid import UUID
 
 from msgspec import Meta
 from pydantic import AfterValidator, AwareDatetime, Field
@@ -42,10 +43,21 @@ StorableDay = Annotated[date, Field(ge=_DAYS[0], lt=_DAYS[1])]
 _Instant = Annotated[AwareDatetime, Field(ge=_INSTANTS[0], lt=_INSTANTS[1]), AfterValidator(_as_kept)]
 _Text = Annotated[str, Field(min_length=0)]  # measuring it, pydantic finds text that is no UTF-8
 
-COLUMN_KINDS = {
+NDJSON_KINDS = {
     "Date": ColumnKind(StorableDay, date, _DAYS),
     "DateTime('UTC')": ColumnKind(_Instant, Annotated[datetime, Meta(tz=True)], _INSTANTS),
     "String": ColumnKind(_Text, str),
     **{f"UInt{bits}": _whole_number(0, 2**bits) for bits in (8, 16, 32, 64)},
     **{f"Int{bits}": _whole_number(-(2 ** (bits - 1)), 2 ** (bits - 1)) for bits in (8, 16, 32, 64)},
 }
+# What a part in the form of text may hold beside these; the file of a JSON array has no text for them yet.
+_NOT_NULL = NDJSON_KINDS | {"UUID": ColumnKind(UUID, UUID), "Float64": ColumnKind(float, float)}
+COLUMN_KINDS = _NOT_NULL | {
+    f"Nullable({name})": ColumnKind(kind.checked | None, kind.decoded | None, kind.bounds)
+    for name, kind in _NOT_NULL.items()
+}
+
+
+def without_null(kind: str) -> str:
+    """Return `X` for `Nullable(X)`, and any other kind as it is."""
+    return kind[len("Nullable(") : -1] if kind.startswith("Nullable(") else kind

@@ -77,13 +77,16 @@ def write_atomically(path: StagingPath, data: bytes, *, mode: int = _OURS_ALONE)
 
 
 @contextmanager
-def written_atomically(path: StagingPath, *, mode: int = _OURS_ALONE) -> Iterator[Callable[[bytes], None]]:
+def written_atomically(
+    path: StagingPath, *, mode: int = _OURS_ALONE, named: Callable[[], StagingPath] | None = None
+) -> Iterator[Callable[[bytes], None]]:
     """Give a function that takes the content of `path` piece by piece, for what is too large for memory.
 
     The file is there, as by write_atomically, when the block ends; where the block raises, all is as
     before. For an object store the pieces are gathered in a temporary file of this machine first.
 
-    Args: mode: as for write_atomically.
+    Args: mode: as for write_atomically. named: what gives, at the end, the path that the file gets in the
+        place of `path`, in the same folder: a name that says what is in it.
     Raises: OSError as write_atomically does; what the block itself raises is passed on.
     """
     if isinstance(path, Path):
@@ -104,7 +107,7 @@ def written_atomically(path: StagingPath, *, mode: int = _OURS_ALONE) -> Iterato
     try:
         yield write
         with _named(path, size):
-            _put_in_place(file, Path(temporary), path)
+            _put_in_place(file, Path(temporary), named() if named else path)
     finally:
         with suppress(OSError):  # bytes that a failed write left behind: that failure is on its way up
             file.close()

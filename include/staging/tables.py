@@ -1,5 +1,7 @@
 """Rows of a table as staging files: newline-delimited JSON arrays, checked against the column types.
 
+Parts in the other form, text, are in text_parts.py.
+
 A part reads like this, one row a line, columns in the order of the table:
 
     ["2026-08-20","octo-org/octo-repo","monalisa",3]
@@ -11,23 +13,24 @@ import hashlib
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from functools import cached_property
 from itertools import islice
-from typing import Annotated, Any, Self, TypeVar
+from typing import Annotated, Any, Literal, Self, TypeVar
+from uuid import UUID
 
 import msgspec
 from clickhouse_cityhash.cityhash import CityHash64
 from pydantic import BaseModel, ConfigDict, FailFast, Field, TypeAdapter, ValidationError, model_validator
 
-from include.staging.column_kinds import COLUMN_KINDS
+from include.staging.column_kinds import COLUMN_KINDS, NDJSON_KINDS
 from include.staging.errors import BadRow, StagingFileDamaged, StagingFileMissing, clear
 from include.staging.files import StagingPath, open_buffered, write_atomically
 from include.staging.units import PARTITION_BY, partition_column, partition_sql
 from include.text import safe_repr
 
 ROWS_PER_PART = 500_000  # a part is built in memory: about 30 MB of text for the widest of our tables
-_ROWS_CHECKED_AT_ONCE = 1_000  # few enough to stay in the processor's cache
+ROWS_CHECKED_AT_ONCE = 1_000  # few enough to stay in the processor's cache
 
 _NAME = "[A-Za-z_][A-Za-z0-9_]{0,62}"
 
@@ -42,7 +45,12 @@ class StagedTable(BaseModel):
     unit; day_column, None where the table is not kept by day; partition_by, of a table whose units are not
     days but are replaced too, its PARTITION BY: a column, or a function of one, such as `toStartOfHour(at)`;
     last_insert_counts, of a table without both: readers see, of the rows of one key, the one that was
-    inserted last, whatever is in it; its units are all of one kind, days or others.
+    inserted last, whatever is in it; replaced_whole, of a table without days and PARTITION BY: each unit has
+    all of its rows, and the last one that was published counts; of these two, the units of a table are all of
+    one kind, days or others; form of its parts:
+    "text" is what COPY writes, for large tables and more kinds of columns (text_parts.py), and hashed
+    otherwise, so a table keeps its form; escapes, of text: False where no value needed one, which is proved
+    for less.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -52,14 +60,20 @@ class StagedTable(BaseModel):
     day_column: str | None = "date"
     partition_by: str | None = Field(default=None, pattern=PARTITION_BY)
     last_insert_counts: bool = False
+    replaced_whole: bool = False
+    form: Literal["ndjson", "text"] = "ndjson"
+    escapes: bool = True
 
     @model_validator(mode="after")
     def _is_whole(self) -> Self:
+        kinds = COLUMN_KINDS if self.form == "text" else NDJSON_KINDS
         for column, kind in self.columns.items():
-            if not re.fullmatch(_NAME, column) or kind not in COLUMN_KINDS:
+            if not re.fullmatch(_NAME, column) or kind not in kinds:
                 raise ValueError(f"no column {safe_repr(column)} of kind {safe_repr(kind)} can be staged")
         if not self.columns or not set(self.key) <= set(self.columns):
             raise ValueError("the key is of columns that the table has not")
+        if any(self.columns[column].startswith("Nullable(") for column in self.key):
+            raise ValueError("the key has a column that may be NULL")
         if self.day_column is not None and self.columns.get(self.day_column) != "Date":
             raise ValueError("the day_column is no column of kind Date")
         if self.partition_by is not None:
@@ -67,22 +81,24 @@ class StagedTable(BaseModel):
                 raise ValueError("the table has a day_column and a partition_by: one of them")
             if partition_column(self.partition_by) not in self.columns:
                 raise ValueError("partition_by is of a column that the table has not")
+        if self.replaced_whole and (self.partition or self.last_insert_counts):
+            raise ValueError("the table is replaced whole, or by partition, or upserted: one of them")
         return self
 
     @property
     def partition(self) -> str | None:
-        """What its partitions are cut by, as SQL; None where its rows are upserted by key."""
+        """What its partitions are cut by, as SQL; None where it has none."""
         by = self.day_column or self.partition_by
         return partition_sql(by) if by else None
+
+    @property
+    def is_replaced(self) -> bool:
+        """Tell whether a unit takes the place of the one before it; else its rows are upserted by key."""
+        return self.replaced_whole or self.partition is not None
 
     @cached_property
     def _row_kind(self) -> Any:
         return tuple[*(COLUMN_KINDS[kind].checked for kind in self.columns.values())]  # type: ignore[misc]
-
-    @cached_property
-    def row_adapter(self) -> TypeAdapter[Row]:
-        """Writes one row as JSON."""
-        return TypeAdapter(self._row_kind)
 
     @cached_property
     def rows_adapter(self) -> TypeAdapter[list[Row]]:
@@ -91,9 +107,23 @@ class StagedTable(BaseModel):
         return TypeAdapter(rows_kind, config=ConfigDict(strict=True))
 
     @cached_property
-    def _rows_decoder(self) -> Any:
+    def _decoded_kind(self) -> Any:
         row_kind: Any = tuple[*(COLUMN_KINDS[kind].decoded for kind in self.columns.values())]  # type: ignore[misc]
-        return msgspec.json.Decoder(list[row_kind])
+        return list[row_kind]
+
+    @cached_property
+    def _rows_decoder(self) -> Any:
+        return msgspec.json.Decoder(self._decoded_kind)
+
+    def check_rows(self, rows: list[Any]) -> list[Row]:
+        """Check Python values; text is no date, a whole float no integer.
+
+        Raises: ValueError, which says less than rows_adapter; also where that one takes the rows.
+        """
+        checked: list[Row] = msgspec.convert(rows, self._decoded_kind, builtin_types=(date, datetime, UUID))
+        if not self._are_within_bounds(checked):
+            raise ValueError("out of bounds")
+        return checked
 
     def read_rows(self, text: bytes) -> list[Row]:
         """Read and check a JSON array of rows; instants come as they were written, by write_table in UTC.
@@ -109,8 +139,8 @@ class StagedTable(BaseModel):
     def _are_within_bounds(self, rows: list[Any]) -> bool:
         for place, kind in enumerate(self.columns.values()):
             if bounds := COLUMN_KINDS[kind].bounds:
-                values = [row[place] for row in rows]
-                if not bounds[0] <= min(values) <= max(values) < bounds[1]:
+                values = [row[place] for row in rows if row[place] is not None]
+                if values and not bounds[0] <= min(values) <= max(values) < bounds[1]:
                     return False
         return True
 
@@ -134,11 +164,15 @@ class Part(BaseModel):
 
 
 class TableParts(BaseModel):
-    """All staged rows of one table. Its checksum is the sum of its rows' (row_checksum)."""
+    """All staged rows of one table. Its checksum is the sum of its rows' (row_checksum).
+
+    Attributes: table; parts; keys_are_unique: who staged the rows has proved that no key comes twice.
+    """
 
     model_config = ConfigDict(frozen=True)
     table: StagedTable
     parts: tuple[Part, ...]
+    keys_are_unique: bool = False
 
     @property
     def rows(self) -> int:
@@ -152,15 +186,22 @@ class TableParts(BaseModel):
 
 
 def write_table(
-    directory: StagingPath, table: StagedTable, rows: Iterable[Row], rows_per_part: int = ROWS_PER_PART
+    directory: StagingPath,
+    table: StagedTable,
+    rows: Iterable[Row],
+    rows_per_part: int = ROWS_PER_PART,
 ) -> TableParts:
     """Write `rows` as parts of at most `rows_per_part` rows; memory is bounded by one part.
 
-    The name of a part holds a hash of its content: two tries that write at once cannot mix. Instants are
-    kept as their columns keep them: UTC, whole seconds, the fraction cut.
+    The parts have the form of the table. The name of a part holds a hash of its content: two tries that write
+    at once cannot mix. Instants are kept as their columns keep them: UTC, whole seconds, the fraction cut.
 
     Raises: BadRow for a value that does not fit its column, before the part it is in exists.
     """
+    if table.form == "text":
+        from include.staging.text_parts import write_rows  # it needs what is above
+
+        return write_rows(directory, table, rows, rows_per_part)
     source = iter(rows)
     parts: list[Part] = []
     while part := _write_part(directory, table, islice(source, rows_per_part), sum(p.rows for p in parts)):
@@ -180,7 +221,7 @@ def read_batches(
         raise StagingFileMissing(str(path), clear(task))
     digest, count = hashlib.sha256(), 0
     with open_buffered(path) as file:
-        for lines in _batches(file, batch_rows):
+        for lines in batches(file, batch_rows):
             digest.update(b"".join(lines))
             try:
                 rows = table.read_rows(b"[" + b",".join(lines) + b"]")
@@ -195,7 +236,8 @@ def read_batches(
         raise StagingFileDamaged(str(path), reason, task)
 
 
-def _batches(items: Iterable[T], size: int) -> Iterator[list[T]]:
+def batches(items: Iterable[T], size: int) -> Iterator[list[T]]:
+    """Yield lists of `size` items, the last one shorter."""
     source = iter(items)
     return iter(lambda: list(islice(source, size)), [])
 
@@ -205,14 +247,11 @@ def _write_part(
 ) -> Part | None:
     texts: list[bytes] = []
     count = checksum = 0
-    for batch in _batches(rows, _ROWS_CHECKED_AT_ONCE):
-        try:
-            checked = table.rows_adapter.validate_python(batch)
-        except ValidationError as error:
-            raise table.bad_row(error, rows_before + count) from error
-        checksum += sum(map(CityHash64, _hashed(table, checked)))
-        texts.append(_lines(table, checked))
-        count += len(checked)
+    for batch in batches(rows, ROWS_CHECKED_AT_ONCE):
+        lines, hashes = written(table, batch, rows_before + count, _written)
+        checksum += hashes
+        texts.append(lines)
+        count += len(batch)
     if not texts:
         return None
     data = b"".join(texts)
@@ -222,11 +261,41 @@ def _write_part(
     return Part(file=file, rows=count, sha256=sha256, checksum=checksum % 2**64)
 
 
-def _lines(table: StagedTable, rows: list[Row]) -> bytes:
-    dumped = table.rows_adapter.dump_json(rows)
-    if dumped.count(b"],[") == len(rows) - 1:  # no text holds what stands between two rows
-        return dumped[1:-1].replace(b"],[", b"]\n[") + b"\n"
-    return b"".join(table.row_adapter.dump_json(row) + b"\n" for row in rows)
+def written(
+    table: StagedTable, rows: list[Row], rows_before: int, write: Callable[[StagedTable, list[Row]], T]
+) -> T:
+    """Check rows and write them. Raises: BadRow for the first that does not fit."""
+    try:
+        return write(table, table.check_rows(rows))
+    except ValueError:
+        return write(table, _checked_by_pydantic(table, rows, rows_before))
+
+
+def _checked_by_pydantic(table: StagedTable, rows: list[Row], rows_before: int) -> list[Row]:
+    """Check rows once more, by what says best which value does not fit; it is several times slower."""
+    try:
+        return table.rows_adapter.validate_python(rows)
+    except ValidationError as error:
+        raise table.bad_row(error, rows_before) from error
+
+
+def _written(table: StagedTable, rows: list[Row]) -> tuple[bytes, int]:
+    """Return the lines of rows and the sum of their hashes. Raises: ValueError for a lone surrogate."""
+    columns: list[Sequence[Any]] = list(zip(*rows, strict=True))
+    texts = list(columns)
+    for place, kind in enumerate(table.columns.values()):
+        if kind == "Date":
+            texts[place] = [day.toordinal() - _DAY_0 for day in columns[place]]
+        elif kind == "DateTime('UTC')":
+            texts[place] = seconds = [int(moment.timestamp()) for moment in columns[place]]
+            columns[place] = list(map(_as_kept, columns[place], seconds))
+    checksum = sum(map(CityHash64, _hashed(texts)))
+    return _LINES.encode_lines(list(zip(*columns, strict=True))), checksum
+
+
+def _as_kept(moment: datetime, seconds: int) -> datetime:
+    as_it_is = type(moment) is datetime and moment.tzinfo is UTC and not moment.microsecond
+    return moment if as_it_is else datetime.fromtimestamp(seconds, UTC)
 
 
 def row_checksum(texts: Sequence[str]) -> int:
@@ -241,22 +310,22 @@ def row_checksum(texts: Sequence[str]) -> int:
     return checksum
 
 
-def _hashed(table: StagedTable, rows: Iterable[Row]) -> Iterator[bytes]:
+def _hashed(columns: Sequence[Sequence[object]]) -> Iterator[bytes]:
     """Yield what row_checksum() hashes of each row: in one formatting, for it is done for every row."""
-    texts = [_TEXTS.get(kind) for kind in table.columns.values()]
-    if any(texts):
-        columns = zip(texts, zip(*rows, strict=True), strict=True)
-        rows = zip(*(map(text, values) if text else values for text, values in columns), strict=True)
-    return map(str.encode, map("\0".join(["%s"] * len(texts)).__mod__, rows))
+    row_texts = map("\0".join(["%s"] * len(columns)).__mod__, zip(*columns, strict=True))
+    return map(str.encode, row_texts)
 
 
-def _days_text(day: date) -> str:
-    return str(day.toordinal() - _DAY_0)
+def _plain(value: object) -> object:
+    """Return a value of a subclass, such as an enumeration's, as one of the kind itself."""
+    if isinstance(value, str):
+        return str.__str__(value)
+    if isinstance(value, int):
+        return int.__int__(value)
+    if isinstance(value, date):
+        return date.fromordinal(value.toordinal())
+    raise TypeError(f"{type(value)} is of no column")
 
 
-def _seconds_text(moment: datetime) -> str:
-    return str(int(moment.timestamp()))
-
-
+_LINES = msgspec.json.Encoder(enc_hook=_plain)
 _DAY_0 = date(1970, 1, 1).toordinal()
-_TEXTS: dict[str, Callable[[Any], str]] = {"Date": _days_text, "DateTime('UTC')": _seconds_text}

@@ -28,6 +28,7 @@ from tests.bench import (
     phrase_views_report,
     rank_memory,
     requests_spent,
+    text_parts,
     workers,
 )
 from tests.bench.findings import Finding
@@ -36,7 +37,7 @@ BENCHMARKS: dict[str, Callable[[], list[Finding]]] = {
     module.__name__.rpartition(".")[2]: module.run
     for module in (
         *(fetch, load, load_batches, load_memory, parse, phrase_views_import, phrase_views_report),
-        *(requests_spent, rank_memory, workers, capacity, calls_rate, calls_file, calls_evening),
+        *(requests_spent, rank_memory, text_parts, workers, capacity, calls_rate, calls_file, calls_evening),
     )
 }
 

@@ -3,9 +3,11 @@
 import pytest
 
 from include.clickhouse.cluster_ddl import cluster_forms
+from include.clickhouse.publish import check_day
 from include.clickhouse.schema import migrate
+from include.staging.tables import StagedTable
 from tests.cluster.conftest import HOME
-from tests.integration.clickhouse.days import staging_tables
+from tests.integration.clickhouse.days import DAY, OTHER_DAY, load, publish, run, stage, staging_tables
 from tests.integration.clickhouse.units import (
     EVENTS,
     FIVE,
@@ -57,3 +59,49 @@ def test_ranges_of_offsets_are_upserted(clickhouse, database, tmp_path):
         with database.connect(shard=OTHER) as client:
             run_unit(client, tmp_path, run_id, EVENTS, events(first, end, action), f"orders 0: {first}-{end}")
     assert seen(clickhouse, EVENTS) == sorted([*events(0, 50), *events(50, 150, "buy")])
+
+
+PRODUCTS = StagedTable(
+    name="products",
+    columns={"id": "Int64", "name": "Nullable(String)"},
+    key=("id",),
+    day_column=None,
+    replaced_whole=True,
+    form="text",
+)
+USERS = PRODUCTS.model_copy(update={"name": "users", "replaced_whole": False})
+
+
+@pytest.fixture
+def text_tables(clickhouse, database):
+    """Tables that are staged as text: one replaced whole, one upserted."""
+    for name, engine in (("products", "MergeTree"), ("users", "ReplacingMergeTree")):
+        create = f"CREATE TABLE IF NOT EXISTS {name} (id Int64, name Nullable(String)) ENGINE = {engine}()"
+        for each in cluster_forms(f"{create} ORDER BY (id)", clickhouse.cluster, database.name):
+            clickhouse.execute(each)
+    return clickhouse
+
+
+def test_a_table_of_text_is_replaced_whole_where_it_lies(text_tables, database, tmp_path):
+    """A run of another day finds the shard; readers of any server see all rows once."""
+    for number, (day, count) in enumerate(((DAY, 90), (OTHER_DAY, 40), (DAY, 60))):
+        rows = [(n, None if n % 3 else "a\tb") for n in range(count)]
+        with database.connect(shard=OTHER) as client:
+            run(client, tmp_path, f"run {number}", (PRODUCTS, rows), day=day, rows_per_part=25)
+        assert text_tables.execute("SELECT id, name FROM products ORDER BY id") == rows
+    assert database.counts("products") == {(HOME, 1): 60, (HOME, 2): 60, (OTHER, 1): 0, (OTHER, 2): 0}
+    assert staging_tables(text_tables) == []
+
+
+def test_text_is_upserted_and_checked_on_another_replica(text_tables, database, tmp_path):
+    """The staging tables that publish has kept are found where they are."""
+    rows = [(n, None if n % 3 else "a\tb") for n in range(60)]
+    directory, manifest = stage(tmp_path, "run 1", (USERS, rows), rows_per_part=25)
+    with database.connect() as client:
+        publish(client, manifest, load(client, directory, manifest))
+    for part in manifest.tables["users"].parts:
+        (directory / part.file).unlink()
+    with database.connect(shard=OTHER, replica=2) as client:
+        assert check_day(client, directory, manifest, "1") == {"users": 60}
+    assert sorted(text_tables.execute("SELECT id, name FROM users FINAL")) == rows
+    assert database.staging_tables() == set()

@@ -140,6 +140,9 @@ def test_two_imports_take_turns(day: ImportDay, proxy: Proxy, postgres: Proxy, d
         stop.release()
         first.result()
         newer.publish()
+        with day.connect() as clickhouse:
+            check_day(clickhouse, day.directory, day.manifest, "1")
+        newer.check()
     day.require(NEWER, by="newer run")
 
 

@@ -90,6 +90,7 @@ def stage_counters(
     if len(sorter.rejects) <= max_rejected and (twice := sorter.seen_twice()):
         sorter = _Sorter(path, max_rejected, max_rows, twice)
         parts = sorter.stage(directory, open_file, form)
+    parts = parts.model_copy(update={"keys_are_unique": True})
     rejects = sorted(sorter.rejects)
     lines = "".join(json.dumps(reject._asdict(), ensure_ascii=False) + "\n" for reject in rejects)
     write_atomically(directory / REJECTED, lines.encode())

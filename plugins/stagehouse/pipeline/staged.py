@@ -179,5 +179,6 @@ def check_published(source: StagedSource) -> tuple[Manifest, dict[str, int]]:
 
 def _guarded_day(manifest: Manifest) -> date | None:
     """Return the day whose publications exclude each other; None for all days, where the last one counts."""
-    one_counts = any(parts.table.last_insert_counts for parts in manifest.tables.values())
+    tables = [parts.table for parts in manifest.tables.values()]
+    one_counts = any(table.last_insert_counts or table.replaced_whole for table in tables)
     return None if one_counts else manifest.day

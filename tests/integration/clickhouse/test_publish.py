@@ -209,6 +209,43 @@ def test_lost_rows_of_a_table_without_days_are_found_and_mended(clickhouse, tmp_
     assert staging_tables(clickhouse) == []
 
 
+def test_the_check_loads_nothing_again(clickhouse, tmp_path):
+    """It compares with the staging tables that publish has kept, not with the files, and drops them."""
+    counters = [(1, "phrase", number, 1_700_000_000 + number) for number in range(9)]
+    staged = (REPOSITORIES, repositories(5)), (PHRASES_VIEWS, counters)
+    directory, manifest = stage(tmp_path, "run 1", *staged, rows_per_part=4)
+    loaded = load(clickhouse, directory, manifest)
+    publish(clickhouse, manifest, loaded, "1")
+    for parts in manifest.tables.values():
+        for part in parts.parts:
+            (directory / part.file).unlink()
+    assert len(staging_tables(clickhouse)) == 5
+    publish(clickhouse, manifest, loaded, "2")
+    check_day(clickhouse, directory, manifest, "1")
+    assert staging_tables(clickhouse) == []
+
+
+@pytest.mark.parametrize("lost", ["DROP TABLE", "TRUNCATE TABLE"])
+def test_the_check_loads_again_what_was_not_kept(clickhouse, tmp_path, lost):
+    """A staging table that is gone, or not what was staged, is no proof of anything."""
+    directory, manifest = stage(tmp_path, "run 1", (REPOSITORIES, repositories(5)), rows_per_part=4)
+    publish(clickhouse, manifest, load(clickhouse, directory, manifest), "1")
+    clickhouse.execute(f"{lost} {staging_tables(clickhouse)[0]}")
+    assert check_day(clickhouse, directory, manifest, "1") == {REPOSITORIES.name: 5}
+    assert staging_tables(clickhouse) == []
+
+
+def test_keys_that_staging_calls_unique_and_are_not_stop_the_publication(clickhouse, tmp_path):
+    """They are not counted before the rows are inserted; what readers see tells."""
+    rows = [(1, "phrase", 5, 1_700_000_000), (1, "phrase", 6, 1_700_000_000)]
+    directory, manifest = stage(tmp_path, "run 1", (PHRASES_VIEWS, rows), rows_per_part=1)
+    parts = manifest.tables[PHRASES_VIEWS.name].model_copy(update={"keys_are_unique": True})
+    manifest = manifest.model_copy(update={"tables": {PHRASES_VIEWS.name: parts}})
+    with pytest.raises(DayMismatch, match="readers see"):
+        publish(clickhouse, manifest, load(clickhouse, directory, manifest), "1")
+    assert last_publisher(clickhouse, PHRASES_VIEWS.name) is None
+
+
 def test_a_publication_by_a_clock_that_is_behind_counts_as_the_newest(clickhouse, tmp_path):
     """`loads` says what the table holds, whatever the workers' clocks say."""
     run(clickhouse, tmp_path, "run 1", (COMMITS, commits(9)))

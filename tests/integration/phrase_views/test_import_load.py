@@ -62,7 +62,8 @@ def publish(clickhouse: ClickHouse, staging: Path, manifest: Manifest, attempt: 
 def test_a_file_gets_in_whole_and_again_the_same(clickhouse: ClickHouse, tmp_path: Path, times: int):
     """Every row is there with its value, extremes too; the same file again changes nothing in sight."""
     for number in range(times):
-        import_file(clickhouse, tmp_path, f"run {number}")
+        manifest = import_file(clickhouse, tmp_path, f"run {number}")
+        check_day(clickhouse, tmp_path / f"run {number}", manifest, "1")
     assert counters(clickhouse) == [(*row[:3], int(row[3].timestamp())) for row in STORED]
     assert [name for (name,) in clickhouse.execute("SHOW TABLES") if "__stg_" in name] == []
 

@@ -5,6 +5,7 @@ import json
 import pickle
 import tempfile
 from datetime import UTC, date, datetime
+from enum import IntEnum
 from pathlib import Path
 
 import pytest
@@ -127,6 +128,24 @@ def test_a_value_that_does_not_fit_is_named(tmp_path: Path, column: str, value: 
     assert ". Next: correct it where the row comes from" in str(error)
     assert str(error).isprintable()
     assert list(tmp_path.iterdir()) == []
+
+
+def test_values_of_subclasses_are_staged_as_their_kind(tmp_path: Path):
+    """An enumeration's word is text, its number a number, another library's day or instant one of ours."""
+
+    class Word(str):
+        __slots__ = ()
+
+    class Moment(datetime):
+        pass
+
+    class Day(date):
+        pass
+
+    number = IntEnum("Number", ["ONE"])
+    row = (Day(2026, 8, 20), Moment(2026, 8, 20, 1, tzinfo=UTC), Word("a"), *[number(1)] * 8)
+    plain = (DAY, datetime(2026, 8, 20, 1, tzinfo=UTC), "a", *[1] * 8)
+    assert write_table(tmp_path, EVERY_KIND, [row]) == write_table(tmp_path, EVERY_KIND, [plain])
 
 
 @pytest.mark.parametrize(
