@@ -14,7 +14,7 @@ connection allows, and writes down what became of every row. What must not be re
 | `load` | one part | a staging table of this try | yes |
 | `publish` | the staging tables | `api_calls`, `loads_by_unit` | yes, equal rows count once |
 | `check` | ClickHouse, the manifest, the lease of `publish` | the asset `api_calls` | yes |
-| `render` | ClickHouse, the copy | `results.csv`, `todo.csv`, `rejected.ndjson`, `progress.json` | yes |
+| `render` | ClickHouse, the copy | the files and the page of the run | yes |
 | `judge` | ClickHouse, the manifest | nothing: red is the last word on the rows | yes |
 
 **Outcomes**: `ok`; `rejected`, the row does not fit the recipe; `failed`, the API refused it; `unknown`, it

@@ -1,4 +1,4 @@
-"""Pages for people in Airflow's UI: *Phrase views*, *Top repositories*, and the page of each run.
+"""Pages for people in Airflow's UI: *Phrase views*, *Top repositories*, *API calls*, *Inbox*, and each run's.
 
 Every Airflow process, every task's too, runs this file, so it imports nothing but what it subclasses. The app
 behind it (plugins/stagehouse/ui) is made when somebody reads `fastapi_apps`, which only the API server does.
@@ -19,6 +19,8 @@ ICON = (  # the navigation cuts long names short, so each entry has a picture of
 )
 BARS = "<path d='M1 9h3v6H1zM6.5 5h3v10h-3zM12 1h3v14h-3z'/>"
 STAR = "<path d='m8 1 2.2 4.6 5 .7-3.6 3.5.8 5L8 12.4l-4.4 2.4.8-5L.8 6.3l5-.7z'/>"
+ARROWS = "<path d='M1 3h9V1l5 3.5L10 8V6H1zM15 13H6v2l-5-3.5L6 8v2h9z'/>"
+TRAY = "<path d='M7 1h2v5h3L8 10 4 6h3zM1 9h3l2 3h4l2-3h3v6H1z'/>"
 RUN_PAGE = "stagehouse/runs/?dag_id={DAG_ID}&run_id={RUN_ID}"  # the UI fills in and encodes the names
 
 
@@ -60,6 +62,22 @@ class StagehousePages(AirflowPlugin):
             "destination": "nav",
             "url_route": "top-repositories",
             "icon": ICON.format(STAR),
+            "nav_top_level": True,
+        },
+        {
+            "name": "API calls",
+            "href": "stagehouse/api-calls/",
+            "destination": "nav",
+            "url_route": "api-calls",
+            "icon": ICON.format(ARROWS),
+            "nav_top_level": True,
+        },
+        {
+            "name": "Inbox",
+            "href": "stagehouse/inbox/",
+            "destination": "nav",
+            "url_route": "inbox",
+            "icon": ICON.format(TRAY),
             "nav_top_level": True,
         },
         {"name": "Page", "href": RUN_PAGE, "destination": "dag_run", "url_route": "run-page"},

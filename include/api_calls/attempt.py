@@ -124,6 +124,7 @@ async def _call(
     high = presumed_high(taken, run.outcomes) if marks else 0
     with Earlier(clickhouse, run.staged, run_id.run_id, nothing=beside_others) as earlier:
         to_do, lost = await asyncio.to_thread(settle, run, earlier, taken, high)
+    clickhouse.disconnect()  # calls take hours, and an embedded engine lets in one process at a time
     for batch in _batched(lost, MERGED):
         await asyncio.to_thread(run.outcomes.save, batch)
         run.outcomes.saved(batch)

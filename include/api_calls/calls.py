@@ -168,6 +168,7 @@ class Calls:
 
         Raises: RateLimitedUntil; whatever ends the try: what is in flight has ended then, and is kept.
         """
+        self._progress.begin(self._requests(), self._to_do)
         watch = asyncio.create_task(self._watch(check_lease, tick_s))
         self._judge()
         try:

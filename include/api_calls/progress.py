@@ -31,6 +31,10 @@ class Progress:
         self._path, self._rows, self._facts, self._now = path, rows, dict(facts), now
         self._seen: deque[tuple[datetime, int, int]] = deque()
 
+    def begin(self, requests: int, to_do: int) -> None:
+        """Count the rate from now on. Args: as for tell()."""
+        self._seen.append((self._now(), requests, to_do))
+
     def tell(self, outcomes: Outcomes, state: str, requests: int, to_do: int) -> None:
         """Say it in the log and in the file. What is wrong with that file ends no run.
 

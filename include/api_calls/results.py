@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from include.api_calls.outcomes import OUTCOMES
 from include.api_calls.progress import READABLE
-from include.api_calls.rows import Layout
+from include.api_calls.rows import Layout, Row
 from include.api_calls.staging import INPUT, REJECTED, StagedFile
 from include.api_calls.table import API_CALLS
 from include.clickhouse.client import ClickHouse
@@ -50,10 +50,17 @@ def published_counts(clickhouse: ClickHouse, recipe: str, run_id: str) -> dict[s
 
 
 def write_results(
-    clickhouse: ClickHouse, staged: StagedFile, staging: StagingPath, reports: StagingPath, run_id: str
+    clickhouse: ClickHouse,
+    staged: StagedFile,
+    staging: StagingPath,
+    reports: StagingPath,
+    run_id: str,
+    *,
+    tell: Callable[[Row, Published], None] = lambda *_: None,
 ) -> None:
     """Write the files of a run below `reports` from what readers see, a page of rows in memory.
 
+    Args: tell: is given each row, and what became of it.
     Raises: ValueError: the table has not one row for each row of the file; OSError.
     """
     layout, width = staged.layout, len(staged.layout.header)
@@ -74,6 +81,7 @@ def write_results(
             results([*cells, found.outcome, found.status, found.reason, found.requests, *values])
             if found.outcome in _TO_DO:
                 todo(cells)
+            tell(row, found)
     with (
         open_buffered(staging / INPUT / REJECTED) as rejected,
         written_atomically(reports / REJECTED, mode=READABLE) as write,

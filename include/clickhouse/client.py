@@ -12,6 +12,7 @@ from typing import Any, Protocol, Self
 
 from clickhouse_driver import Client, defines, errors
 
+from include.clickhouse.error_text import take_any_error
 from include.clickhouse.errors import (
     ClickHouseError,
     ClientShared,
@@ -31,6 +32,7 @@ from include.clickhouse.settings import (
     RELIED_ON,
     changes_settings,
     fixed,
+    to_send,
     unlike,
 )
 
@@ -40,6 +42,7 @@ logging.getLogger("clickhouse_driver.connection").setLevel(logging.ERROR)
 NO_ANSWER = (EOFError, OSError, errors.NetworkError, errors.SocketTimeoutError)
 _FIELD_OF_CODE = {192: "login", 193: "password", 194: "password", 516: "login or password"}
 _UNKNOWN_DATABASE = 81
+_FILE_NAME_BYTES = 255
 
 
 class ClickHouse(Protocol):
@@ -89,6 +92,8 @@ class NativeClient(Client):  # type: ignore[misc]
             own = {name: value for name, value in options["settings"].items() if name not in OF_THE_DRIVER}
             options |= {"settings": own}
         super().__init__(host, port=port, database=database, **options)
+        for connection in (self.connection, *self.connections):
+            take_any_error(connection)
         self.where, self.address, self.database = where, f"{host}:{port}", database
         self._in_use, self._connected_by = threading.RLock(), 0
         self._relied_on, self._looked_at = relied_on, None
@@ -146,19 +151,21 @@ class NativeClient(Client):  # type: ignore[misc]
         """Send from now on what this session has not as our statements need it. Raises: WrongConnection."""
         revision = self.connection.server_info.used_revision
         takes_all = revision >= defines.DBMS_MIN_REVISION_WITH_SETTINGS_SERIALIZED_AS_STRINGS
-        self.settings |= LOOKED_WITH if takes_all else {"extremes": LOOKED_WITH["extremes"]}
-        if not (wanted := self._unlike()):
-            return
-        self.settings |= wanted
+        sent = LOOKED_WITH if takes_all else {"extremes": LOOKED_WITH["extremes"]}
+        self.settings |= sent
         try:
-            left = self._unlike()
+            if not (sent := to_send(self.where, self._relied_on, self._look())):
+                return
+            self.settings |= sent
+            left = unlike(self._relied_on, self._look())
         except NotAllowed as error:
-            raise fixed(self.where, wanted, error) from None
+            raise fixed(self.where, sent, error) from None
         if left:
             raise fixed(self.where, left)
 
-    def _unlike(self) -> dict[str, str]:
-        return unlike(self._relied_on, self.execute(LOOK, {"names": tuple(self._relied_on)}))
+    def _look(self) -> list[tuple[str, str]]:
+        found: list[tuple[str, str]] = self.execute(LOOK, {"names": tuple(self._relied_on)})
+        return found
 
     @contextmanager
     def _alone(self) -> Iterator[None]:
@@ -199,7 +206,10 @@ class NativeClient(Client):  # type: ignore[misc]
     def _refused_at_the_door(self, error: errors.ServerException) -> ClickHouseError:
         reason = f"the server at {self.address} refused: code {error.code}: {first_line(error.message)}"
         if error.code == _UNKNOWN_DATABASE:
-            statement = f"CREATE DATABASE {quoted_database(self.database)}"
+            try:
+                statement = f"CREATE DATABASE {new_database(self.database)}"
+            except ValueError as wrong:
+                return WrongConnection(self.where, "schema", str(wrong))
             next_step = f"run {statement} as a user who may, or correct the field"
             return NoDatabase(self.where, "schema", reason, next_step)
         if field := _FIELD_OF_CODE.get(error.code):
@@ -243,9 +253,29 @@ def quoted_database(name: str) -> str:
     return in_backquotes(name)
 
 
+def new_database(name: str) -> str:
+    """Return the quoted name of a database that is not there yet.
+
+    Raises: ValueError as quoted_database, and for one that is too long.
+    """
+    quoted_name = quoted_database(name)
+    file = re.sub(rb"[^A-Za-z0-9_]", b"%00", name.encode()) + b".sql.tmp"  # as the server escapes it
+    if len(file) > _FILE_NAME_BYTES:
+        raise ValueError(
+            f"the name of the database is too long to make a file of: {len(file)} bytes of "
+            f"{_FILE_NAME_BYTES}; what is no letter of English, digit or '_' takes 3 for each byte"
+        )
+    return quoted_name
+
+
 def in_backquotes(name: str) -> str:
     """Return any name as SQL writes it."""
     return "`{}`".format(name.replace("\\", "\\\\").replace("`", "\\`"))
+
+
+def beside_params(sql: str) -> str:
+    """Return SQL with names of any text as it stands in a statement that is executed with params."""
+    return sql.replace("%", "%%")
 
 
 def _reason(error: BaseException) -> str:

@@ -13,7 +13,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple
 
-from include.clickhouse.client import ClickHouse, NativeClient, quoted, quoted_database
+from include.clickhouse.client import ClickHouse, NativeClient, beside_params, quoted, quoted_database
 from include.clickhouse.errors import (
     CLEAR_LOAD,
     ClickHouseError,
@@ -247,7 +247,7 @@ def _each_that(clickhouse: ClusterClient, stands: Callable[[NativeClient], objec
 
 def _holds(server: NativeClient, rows: str, partition: str | None, value: PartitionValue | None) -> bool:
     belongs = f" WHERE {partition} = %(value)s" if partition else ""
-    look = f"SELECT 1 FROM {rows}{belongs} LIMIT 1"
+    look = f"SELECT 1 FROM {beside_params(rows)}{belongs} LIMIT 1"
     bound = {"value": value}
     if server.execute(look, bound):
         return True

@@ -26,7 +26,8 @@ from clickhouse_driver.streams.native import BlockInputStream, BlockOutputStream
 from clickhouse_driver.util.escape import escape_param, escape_params
 from filelock import FileLock, Timeout
 
-from include.clickhouse.client import in_backquotes, quoted, quoted_database
+from include.clickhouse.client import beside_params, in_backquotes, new_database, quoted, quoted_database
+from include.clickhouse.error_text import text_of
 from include.clickhouse.errors import (
     ClientShared,
     EngineBusy,
@@ -36,7 +37,14 @@ from include.clickhouse.errors import (
     first_line,
     refused,
 )
-from include.clickhouse.settings import LOOK, LOOKED_WITH, RELIED_ON, changes_settings, unlike
+from include.clickhouse.settings import (
+    LOOK,
+    LOOKED_WITH,
+    OFF_BY_DEFAULT_ONLY,
+    RELIED_ON,
+    changes_settings,
+    unlike,
+)
 
 if TYPE_CHECKING:
     from chdb.state.sqlitelike import Connection
@@ -51,6 +59,8 @@ _DEFINITION = re.compile(
     re.IGNORECASE | re.DOTALL,
 )
 _CODE = re.compile(r"Code: (\d+)\. ")
+# Options that a server is not sent either.
+_NO_SETTINGS = {*Client.available_client_settings} - {"input_format_null_as_default"}
 _ROOM_BYTES = 1 << 20  # what the engine itself wants to be free before it takes rows
 
 _NO_SUCH_COLUMN, _CUT_RESULT, _DISK_FULL = 16, 33, 243
@@ -82,7 +92,8 @@ class EmbeddedClient:
         relied_on: Mapping[str, str] = RELIED_ON,
     ) -> None:
         self.where, self.path, self.database = where, Path(path), database
-        self._wait_s, self._settings, self._relied_on = wait_s, settings or {}, relied_on
+        self._wait_s, self._relied_on = wait_s, relied_on
+        self._settings = {name: value for name, value in (settings or {}).items() if name not in _NO_SETTINGS}
         self._lock = FileLock(f"{self.path}.lock", thread_local=False)
         self._opening = threading.Lock()
         self._engine_connection: Connection | None = None
@@ -183,8 +194,10 @@ class EmbeddedClient:
 
     def _set(self, engine: Connection, settings: Mapping[str, object]) -> None:
         for name, value in settings.items():
-            text = str(int(value)) if isinstance(value, bool) else str(value)
-            engine.query(f"SET {in_backquotes(name)} = {escape_param(text, self._context)}")
+            text = escape_param(str(int(value)) if isinstance(value, bool) else str(value), self._context)
+            if not value and name in OFF_BY_DEFAULT_ONLY:
+                text = "DEFAULT"
+            engine.query(f"SET {in_backquotes(name)} = {text}")
 
     def _require_room(self) -> None:
         """Refuse to write a definition to a full disk.
@@ -196,7 +209,7 @@ class EmbeddedClient:
 
     def _acquire_directory(self) -> None:
         try:
-            quoted_database(self.database)
+            new_database(self.database)
             self.path.parent.mkdir(parents=True, exist_ok=True)
             self._lock.acquire(timeout=self._wait_s)
         except ValueError as error:
@@ -280,14 +293,16 @@ class EmbeddedClient:
             writer.write_into_stream()
             file.flush()
             bound = {"path": f"/proc/self/fd/{file.fileno()}", "structure": structure}
-            self.execute(f"{head} SELECT {names} FROM file(%(path)s, 'Native', %(structure)s)", bound)
+            insert = beside_params(f"{head} SELECT {names}")
+            self.execute(f"{insert} FROM file(%(path)s, 'Native', %(structure)s)", bound)
 
     def _refusals_named(self, statement: Callable[[], T]) -> T:
         try:
             return statement()
-        except RuntimeError as error:
-            code = _CODE.search(str(error))
-            reason = str(error)[code.end() :] if code else str(error)
+        except (RuntimeError, UnicodeDecodeError) as error:
+            text = text_of(error)
+            code = _CODE.search(text)
+            reason = text[code.end() :] if code else text
             raise refused(self.where, int(code[1]) if code else 0, first_line(reason)) from None
 
 

@@ -13,7 +13,7 @@ import time
 from collections.abc import Iterable
 from datetime import date
 
-from include.clickhouse.client import ClickHouse, quoted
+from include.clickhouse.client import ClickHouse, beside_params, quoted
 from include.clickhouse.cluster import await_replicas, each_server, rows_database, rows_of
 from include.clickhouse.fingerprint import Fingerprint, expected_fingerprint
 from include.clickhouse.loads import RecordedLoad, load_in_sight
@@ -46,7 +46,7 @@ def replace_partition(
         change = f"REPLACE PARTITION {name} FROM {quoted(source)}"
     else:  # REPLACE from a table without the partition wipes the day on 18.16 and is refused on 26.9
         change = f"DROP PARTITION {name}"
-    statement = f"ALTER TABLE {rows_of(clickhouse, table.name)} {change}"
+    statement = f"ALTER TABLE {beside_params(rows_of(clickhouse, table.name))} {change}"
     publication.execute_until_confirmed(statement, partition)
     await_replicas(clickhouse, table.name)
     require_fingerprint(publication, table, expected)

@@ -38,6 +38,8 @@ RELIED_ON: Mapping[str, str] = {
     # All rows and no others, as they are now, once.
     "additional_result_filter": "",
     "additional_table_filters": "{}",
+    "apply_deleted_mask": "1",
+    "apply_patch_parts": "1",
     "distributed_group_by_no_merge": "0",
     "extremes": "0",
     "final": "0",
@@ -51,8 +53,11 @@ RELIED_ON: Mapping[str, str] = {
     # A limit stays what it is, but one that is reached is an error: half a result is none.
     **dict.fromkeys(_OVERFLOW_MODES, "throw"),
     # Our own tables are read whole, and merging what is merged is no error.
+    "force_data_skipping_indices": "",
     "force_index_by_date": "0",
     "force_optimize_projection": "0",
+    "force_optimize_projection_name": "",
+    "force_optimize_skip_unused_shards": "0",
     "force_primary_key": "0",
     "optimize_throw_if_noop": "0",
     # What is answered is done.
@@ -65,6 +70,24 @@ RELIED_ON: Mapping[str, str] = {
     "input_format_native_decode_types_in_binary_format": "0",
     "output_format_native_encode_types_in_binary_format": "0",
 }
+# A user who may only read is not held to these: they change no read.
+OF_WRITES = frozenset(
+    {
+        "alter_sync",
+        "async_insert_deduplicate",
+        "data_type_default_nullable",
+        "deduplicate_insert",
+        "deduplicate_insert_select",
+        "distributed_ddl_output_mode",
+        "input_format_native_decode_types_in_binary_format",
+        "insert_shard_id",
+        "optimize_throw_if_noop",
+        "replication_alter_partitions_sync",
+        "wait_for_async_insert",
+    }
+)
+# These are off where they were never set: engines refuse '' as no list of names.
+OFF_BY_DEFAULT_ONLY = frozenset({"force_data_skipping_indices", "force_optimize_projection_name"})
 # Options of the driver beside those of the server: they change what its client returns.
 OF_THE_DRIVER = (
     "namedtuple_as_json",
@@ -73,8 +96,12 @@ OF_THE_DRIVER = (
     "strings_encoding",
     "use_numpy",
 )
-LOOK = "SELECT name, value FROM system.settings WHERE name IN %(names)s"
-# What would change the answer to that is sent in any case. Servers of 2018 know the first one only.
+LOOK = "SELECT name, value FROM system.settings WHERE name IN %(names)s OR name = 'readonly'"
+# What would change the answer to that is sent in any case, also to a server that does not know all of it: it
+# drops what is not marked as important, and the driver marks nothing, before it looks what the user may
+# change. What the session has already is no change. Servers of 2018 take no marks, and get the first.
+# Source: https://github.com/ClickHouse/ClickHouse/blob/master/src/Core/BaseSettings.h
+# Source: https://github.com/ClickHouse/ClickHouse/blob/master/src/Access/SettingsConstraints.cpp
 LOOKED_WITH = {
     "extremes": "0",
     "additional_result_filter": "",
@@ -88,7 +115,17 @@ _SET = re.compile(r"\s*SET\s", re.IGNORECASE)
 
 def unlike(relied_on: Mapping[str, str], found: Iterable[tuple[str, str]]) -> dict[str, str]:
     """Return those of the settings, as (name, value) of a session, whose value is another, as relied on."""
-    return {name: relied_on[name] for name, value in found if value != relied_on[name]}
+    session = dict(found)
+    held_to = relied_on.keys() - OF_WRITES if session.get("readonly") == "1" else relied_on.keys()
+    return {name: relied_on[name] for name in session if name in held_to and session[name] != relied_on[name]}
+
+
+def to_send(where: str, relied_on: Mapping[str, str], found: Iterable[tuple[str, str]]) -> dict[str, str]:
+    """Return what is unlike. Raises: WrongConnection for what no value turns off."""
+    wanted = unlike(relied_on, found)
+    if stuck := {name: value for name, value in wanted.items() if name in OFF_BY_DEFAULT_ONLY}:
+        raise fixed(where, stuck)
+    return wanted
 
 
 def fixed(where: str, wanted: Mapping[str, str], error: Exception | None = None) -> WrongConnection:
@@ -98,7 +135,8 @@ def fixed(where: str, wanted: Mapping[str, str], error: Exception | None = None)
     return WrongConnection(
         where,
         "login",
-        f"the profile of this user does not let Stagehouse have {needed}, which its SQL relies on{said}",
+        f"the profile of this user, or extra.settings, does not let Stagehouse have {needed}, which its SQL "
+        f"relies on{said}",
         "change them there, or allow to (readonly, constraints), or name a user of another profile",
     )
 

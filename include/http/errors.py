@@ -1,7 +1,7 @@
 """What can go wrong between us and an API, in words for the person on call.
 
 HttpError
- ├ AnswerError ── Transient, and the kinds that an API adds
+ ├ AnswerError ── Transient ── Doubted; and the kinds that an API adds
  ├ RateLimitedUntil, LimitNeverLifts
  ├ RequestFailed, RetryBudgetSpent, RequestOutcomeUnknown, RequestNotSent
  ├ ForeignOrigin, TooManyRedirects
@@ -47,6 +47,12 @@ class Transient(AnswerError):
     """The server is unwell or the answer is not whole: asking again may help."""
 
     what = "not a usable answer"
+
+
+class Doubted(Transient):
+    """The answer is odd, and may be true: it is looked at once more, which says nothing about the server."""
+
+    what = "an odd answer"
 
 
 @define(slots=False)

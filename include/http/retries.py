@@ -13,6 +13,7 @@ import stamina
 from include.errors import facts_of
 from include.http.bounds import Bounds
 from include.http.errors import (
+    Doubted,
     RequestFailed,
     RequestNotSent,
     RequestOutcomeUnknown,
@@ -33,6 +34,8 @@ log = logging.getLogger(__name__)
 
 class RetryBudget:
     """Counts retries of one try of a task; how many tries a run gets is Airflow's to bound.
+
+    The second look at a doubted answer is none of them: each answer has one, and the server is well.
 
     Attributes: limit; spent.
     """
@@ -75,7 +78,7 @@ async def with_retries(
         would change.
     """
     on = RETRYABLE if request.is_repeatable else (RequestNotSent,)
-    cause, attempts = "", attempts or bounds.attempts
+    cause, doubted, attempts = "", False, attempts or bounds.attempts
     try:
         async for attempt in stamina.retry_context(
             on=on,
@@ -86,13 +89,14 @@ async def with_retries(
             wait_jitter=bounds.retry_jitter_s,
         ).with_name(f"{request.method} request", (), {}):
             if attempt.num > 1:
-                budget.spend(cause)
+                if not doubted:
+                    budget.spend(cause)
                 cost.retries += 1
             with attempt:
                 try:
                     return await ask()
                 except RETRYABLE as error:
-                    cause = without_secrets(_cause(error, request))
+                    cause, doubted = without_secrets(_cause(error, request)), isinstance(error, Doubted)
                     log.warning("attempt %d of %d: %s", attempt.num, attempts, cause)
                     raise
     except RETRYABLE as error:

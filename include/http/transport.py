@@ -36,6 +36,8 @@ from include.http.tokens import Token
 
 SOCK_READ_S = 20.0  # a server that is silent for longer has given up, or will
 MAX_BODY_BYTES = 64 * 2**20
+# Of an answer. aiohttp's own are 8190 bytes a line and 128 headers, which proxies and policies go beyond.
+MAX_LINE_BYTES, MAX_HEADERS = 64 * 2**10, 1000
 
 T = TypeVar("T")
 
@@ -100,6 +102,9 @@ class Transport:
             ),
             headers=self._rules.headers,
             cookie_jar=aiohttp.DummyCookieJar(),
+            max_line_size=MAX_LINE_BYTES,
+            max_field_size=MAX_LINE_BYTES,
+            max_headers=MAX_HEADERS,
             timeout=aiohttp.ClientTimeout(
                 total=queue_s + self._timeout_s,
                 sock_connect=min(SOCK_READ_S, self._timeout_s),

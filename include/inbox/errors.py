@@ -77,3 +77,28 @@ class TooManyRejected(ValueError, PermanentError):
             f"All that were seen: {self.reject_file}. Next: correct them, or allow more by "
             "max_rejected, in a new run"
         )
+
+
+@define(slots=False)
+class BadUpload(ValueError):
+    """What was sent is not kept. Attributes: reason; next_step."""
+
+    reason: str
+    next_step: str
+
+    def __str__(self) -> str:
+        return f"nothing was kept: {self.reason}. Next: {self.next_step}"
+
+
+@define(slots=False)
+class UploadTooLarge(BadUpload):
+    """More was sent than an upload may have. Attributes: reason; next_step."""
+
+    next_step: str = "pack it by gzip, split it, or copy it into the folder that inbox_root names"
+
+
+@define(slots=False)
+class UploadCut(BadUpload):
+    """Less was sent than was announced. Attributes: reason; next_step."""
+
+    next_step: str = "send it again"

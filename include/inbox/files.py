@@ -28,16 +28,22 @@ def locate(inbox: StagingPath, name: str) -> InboxPath:
     Raises: OutsideInbox: absolute, with '..', a backslash or a control character; another scheme or host; a
         link that leads out of the inbox; or no regular file (a named pipe would keep its reader waiting).
     """
-    if not name.strip() or any(unicodedata.category(character) in ("Cc", "Cs") for character in name):
-        raise OutsideInbox(name, "a file name without control characters is needed")
-    relative = _below(inbox, name) if "://" in name else name
-    if "\\" in relative or "://" in relative:
-        raise OutsideInbox(name, f"no path relative to the inbox {inbox}, with '/', and no URL below it")
-    if PurePosixPath(relative).is_absolute() or ".." in PurePosixPath(relative).parts:
-        raise OutsideInbox(name, f"no path relative to the inbox {inbox}, without '..'")
-    path = _local(inbox, relative) if isinstance(inbox, Path) else _stored(inbox, relative)
+    path = _place(inbox, name)
     if not path.is_file():
         raise OutsideInbox(name, f"no regular file of that name is in the inbox {inbox}")
+    return path
+
+
+def locate_folder(inbox: StagingPath, name: str) -> StagingPath:
+    """Return the folder `name`, as locate() finds a file; "" is the inbox itself.
+
+    A store has no folders: one without files is found too. Raises: OutsideInbox.
+    """
+    if not name:
+        return inbox
+    path = _place(inbox, name)
+    if isinstance(path, Path) and not path.is_dir():
+        raise OutsideInbox(name, f"no folder of that name is in the inbox {inbox}")
     return path
 
 
@@ -52,6 +58,17 @@ def unchanged(path: InboxPath, name: str) -> Iterator[None]:
     yield
     if _version(path) != before:
         raise ImportFileChanged(name, "somebody wrote it while it was read")
+
+
+def _place(inbox: StagingPath, name: str) -> InboxPath:
+    if not name.strip() or any(unicodedata.category(character) in ("Cc", "Cs") for character in name):
+        raise OutsideInbox(name, "a file name without control characters is needed")
+    relative = _below(inbox, name) if "://" in name else name
+    if "\\" in relative or "://" in relative:
+        raise OutsideInbox(name, f"no path relative to the inbox {inbox}, with '/', and no URL below it")
+    if PurePosixPath(relative).is_absolute() or ".." in PurePosixPath(relative).parts:
+        raise OutsideInbox(name, f"no path relative to the inbox {inbox}, without '..'")
+    return _local(inbox, relative) if isinstance(inbox, Path) else _stored(inbox, relative)
 
 
 def _version(path: InboxPath) -> object:

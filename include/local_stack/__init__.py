@@ -1,4 +1,4 @@
-"""The whole stack on one machine without Docker: Postgres, the GitHub stand-in, Airflow as child processes.
+"""The whole stack on one machine without Docker: Postgres, stand-ins of APIs, Airflow as child processes.
 
 `python -m include.local_stack run | up | down`; the Makefile's targets of the same names call it.
 

@@ -6,12 +6,15 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime, timedelta
+from functools import partial
+from itertools import chain
 from pathlib import Path
 
 from rich.console import Console
 
 from include.local_stack import background
-from include.local_stack.dag_runs import run_dag
+from include.local_stack.api_calls import CALLS, deliver_samples
+from include.local_stack.dag_runs import run_dags
 from include.local_stack.errors import Interrupted, StackError
 from include.local_stack.interruption import Interruption
 from include.local_stack.phrase_views import IMPORT, REPORT, deliver_sample, example_report
@@ -23,12 +26,12 @@ from include.local_stack.state import StateDirectory
 ROOT = Path(__file__).resolve().parents[2]
 HEALTH, MAIN = "postgres_health", "github_top_repositories"
 WATCH_S = 1.0
+Jobs = tuple[tuple[str, ...], ...]  # DAGs; those of a job one after the other
 
 
 def main(argv: Sequence[str]) -> int:
     """Carry out one command and return its exit code: 0 green, 1 failed, 128 + n ended by signal n."""
     arguments = _parser().parse_args(argv)
-    dag_ids: list[str] = arguments.dag or [HEALTH, MAIN, IMPORT, REPORT]
     console = Console(highlight=False, soft_wrap=True, markup=False, emoji=False)
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
     interruption = Interruption()
@@ -36,15 +39,16 @@ def main(argv: Sequence[str]) -> int:
     try:
         state, dags = arguments.state.resolve(), arguments.dags.resolve()
         settings = read_settings(os.environ, ROOT, state=state, dags=dags)
+        jobs: Jobs = (tuple(arguments.dag),) if arguments.dag else ((HEALTH,), *settings.jobs)
         match arguments.command:
             case "run":
-                _run(settings, dag_ids, interruption, console)
+                _run(settings, jobs, interruption, console)
             case "up":
                 serve = ("-m", "include.local_stack", "serve", "--state", str(state), "--dags", str(dags))
-                each = (word for dag_id in dag_ids for word in ("--dag", dag_id))
+                each = (word for dag_id in arguments.dag or () for word in ("--dag", dag_id))
                 console.print(background.up(settings, (*serve, *each), os.environ, interruption.sleep))
             case "serve":
-                _serve(settings, dag_ids, interruption, console)
+                _serve(settings, jobs, interruption, console)
             case "down":
                 console.print(background.down(settings, interruption.sleep))
     except Interrupted as interrupted:
@@ -56,29 +60,35 @@ def main(argv: Sequence[str]) -> int:
     return 0
 
 
-def _run(settings: Settings, dag_ids: Sequence[str], interruption: Interruption, console: Console) -> None:
+def _run(settings: Settings, jobs: Jobs, interruption: Interruption, console: Console) -> None:
     say, day = _teller(console), _day(settings)
-    with _stack(settings, interruption, console, scheduled=False) as stack, stack.start(dag_ids) as airflow:
-        run_ids = {
-            dag_id: run_dag(stack, airflow, dag_id, _conf(dag_id, settings, stack.state, day), say)
-            for dag_id in dag_ids
-        }
-        if MAIN in run_ids:
-            from include.local_stack import results
+    with (
+        _stack(settings, interruption, console, scheduled=False) as stack,
+        stack.start([*chain(*jobs)]) as airflow,
+    ):
+        conf = partial(_conf, settings=settings, state=stack.state, day=day)
+        # Side by side: while one waits for its API's rate, another has the processors.
+        run_ids = run_dags(stack, airflow, jobs, conf, say)
+        from include.local_stack import results
 
+        if MAIN in run_ids:
             console.print(results.stored(stack.state.clickhouse, WAREHOUSE, run_ids[MAIN]))
         if REPORT in run_ids:
             text, page = example_report(stack.state, day)
             console.file.write(f"\n{text}\n")  # to the letter: the console would turn tabs into blanks
             console.print(f"The report of {day} as a page: {page}")
+        if CALLS in run_ids:
+            console.print(results.called(stack.state, WAREHOUSE, run_ids[CALLS]))
 
 
-def _serve(settings: Settings, dag_ids: Sequence[str], interruption: Interruption, console: Console) -> None:
-    say = _teller(console)
+def _serve(settings: Settings, jobs: Jobs, interruption: Interruption, console: Console) -> None:
+    say, dag_ids = _teller(console), [*chain(*jobs)]
     with _stack(settings, interruption, console, scheduled=True) as stack, stack.start(dag_ids) as airflow:
+        conf = partial(_conf, settings=settings, state=stack.state, day=_day(settings))
+        deliver_samples(stack.state, ROOT)
         for dag_id in dag_ids:
             if dag_id == IMPORT:  # first, so that the first report by schedule has counters to read
-                run_dag(stack, airflow, dag_id, _conf(dag_id, settings, stack.state, _day(settings)), say)
+                run_dags(stack, airflow, [[dag_id]], conf, say)
             airflow.unpause(dag_id)
         stack.announce(airflow)
         while True:
@@ -90,6 +100,8 @@ def _conf(dag_id: str, settings: Settings, state: StateDirectory, day: date) -> 
         return settings.conf
     if dag_id == IMPORT:
         return deliver_sample(state, day)
+    if dag_id == CALLS:
+        return deliver_samples(state, ROOT)
     return {"day": day.isoformat()} if dag_id == REPORT else {}
 
 
@@ -107,7 +119,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("command", choices=("run", "up", "down", "serve"))
     parser.add_argument("--state", type=Path, default=ROOT / ".stagehouse", help="where everything is kept")
     parser.add_argument("--dags", type=Path, default=ROOT / "dags", help="the DAG folder")
-    parser.add_argument("--dag", action="append", help="DAGs in order (default: all)")
+    parser.add_argument("--dag", action="append", help="DAGs in order (default: those of ONLY, or all)")
     return parser
 
 

@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 from include.local_stack.postgres import METADATA, SUPERUSER, WAREHOUSE
-from include.local_stack.settings import LOOPBACK, Settings
+from include.local_stack.settings import API_RATE, LOOPBACK, Settings
 from include.local_stack.state import Secrets, StateDirectory
 
 AIRFLOW = str(Path(sys.executable).with_name("airflow"))
@@ -20,6 +20,7 @@ def airflow_environment(
     port: int,
     postgres_host: str,
     github_url: str,
+    api_url: str,
     scheduled: bool,
 ) -> dict[str, str]:
     """Return all variables of an Airflow component, and nothing of the developer's own Airflow.
@@ -36,6 +37,7 @@ def airflow_environment(
         **_database(postgres_host),
         **_scheduling(scheduled=scheduled),
         **_connections(settings, state, postgres_host, github_url),
+        **_calls(state, api_url),
     }
 
 
@@ -102,4 +104,13 @@ def _connections(
         "AIRFLOW_VAR_STAGING_ROOT": str(state.staging),
         "AIRFLOW_VAR_REPORTS_ROOT": str(state.reports),
         "AIRFLOW_VAR_INBOX_ROOT": str(state.inbox),
+    }
+
+
+def _calls(state: StateDirectory, api_url: str) -> dict[str, str]:
+    extra = {"requests_per_second": API_RATE, "test_path": "/users/1/todos"}
+    connection = {"conn_type": "http_api", "host": api_url, "extra": extra}
+    return {
+        "AIRFLOW_CONN_HTTP_API_DEFAULT": json.dumps(connection),
+        "AIRFLOW_VAR_RECIPES_ROOT": str(state.recipes),
     }

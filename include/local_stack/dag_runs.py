@@ -1,6 +1,6 @@
-"""Trigger a DAG, show what happens in it, and judge how it ended."""
+"""Trigger DAGs, show what happens in them, and judge how they ended."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from include.local_stack.airflow_api import AirflowApi, TaskInstance
 from include.local_stack.errors import RunFailed
@@ -31,27 +31,69 @@ class Progress:
                 yield _describe(task)
 
 
-def run_dag(
-    stack: Stack, airflow: AirflowApi, dag_id: str, conf: Mapping[str, object], say: Callable[[str], None]
-) -> str:
-    """Run a DAG to its end and return the run's id. Raises: RunFailed; ComponentDied."""
-    airflow.fail_unfinished_runs(dag_id)
-    airflow.unpause(dag_id)
-    run_id = airflow.trigger(dag_id, conf)
-    say(f"{dag_id}: started{''.join(f' {name}={value}' for name, value in conf.items())}")
-    progress, logs = Progress(), RunLogs(stack.state.task_logs, dag_id, run_id)
-    while True:
-        state = airflow.run_state(dag_id, run_id)
-        tasks = airflow.task_instances(dag_id, run_id)
-        for line in (*_spoken(logs.news()), *progress.changes(tasks)):
-            say(f"  {line}")
-        if state in FINISHED:
-            break
+class DagRun:
+    """A run of a DAG, triggered as it is made. Attributes: dag_id; run_id.
+
+    conf: params of the run. say: takes lines for the user.
+    """
+
+    def __init__(
+        self,
+        stack: Stack,
+        airflow: AirflowApi,
+        dag_id: str,
+        conf: Mapping[str, object],
+        say: Callable[[str], None],
+    ) -> None:
+        self.dag_id, self._airflow, self._say = dag_id, airflow, say
+        airflow.fail_unfinished_runs(dag_id)
+        airflow.unpause(dag_id)
+        self.run_id = airflow.trigger(dag_id, conf)
+        say(f"{dag_id}: started{''.join(f' {name}={value}' for name, value in conf.items())}")
+        self._progress, self._logs = Progress(), RunLogs(stack.state.task_logs, dag_id, self.run_id)
+
+    def is_over(self) -> bool:
+        """Say what is new; tell whether the run has ended, green. Raises: RunFailed."""
+        state = self._airflow.run_state(self.dag_id, self.run_id)
+        tasks = self._airflow.task_instances(self.dag_id, self.run_id)
+        for line in (*_spoken(self._logs.news()), *self._progress.changes(tasks)):
+            self._say(f"  {self.dag_id} {line}")
+        if state not in FINISHED:
+            return False
+        self._say(f"{self.dag_id}: {state}")
+        if state != "success":
+            raise RunFailed(self.dag_id, self.run_id, failure_report(tasks, self._logs))
+        return True
+
+
+def run_dags(
+    stack: Stack,
+    airflow: AirflowApi,
+    jobs: Iterable[Sequence[str]],
+    conf: Callable[[str], Mapping[str, object]],
+    say: Callable[[str], None],
+) -> dict[str, str]:
+    """Run jobs side by side, the DAGs of each in their order, to their end; return the runs' ids by DAG.
+
+    conf: returns the params of a DAG, when it is its turn. Raises: RunFailed; ComponentDied.
+    """
+    run_ids = dict[str, str]()
+
+    def start(waiting: Iterator[str]) -> DagRun | None:
+        dag_id = next(waiting, None)
+        if dag_id is None:
+            return None
+        run = DagRun(stack, airflow, dag_id, conf(dag_id), say)
+        run_ids[dag_id] = run.run_id
+        return run
+
+    queues = [iter(job) for job in jobs]
+    at_work = [(queue, run) for queue in queues if (run := start(queue))]
+    while at_work:
         stack.watch(POLL_S)
-    say(f"{dag_id}: {state}")
-    if state != "success":
-        raise RunFailed(dag_id, run_id, failure_report(tasks, logs))
-    return run_id
+        looked_at = [(queue, start(queue) if run.is_over() else run) for queue, run in at_work]
+        at_work = [(queue, run) for queue, run in looked_at if run]
+    return run_ids
 
 
 def failure_report(tasks: Sequence[TaskInstance], logs: RunLogs) -> str:

@@ -1,4 +1,4 @@
-"""What a green run has stored, read back from ClickHouse."""
+"""What green runs have stored, read back from ClickHouse."""
 
 from collections.abc import Iterable, Iterator
 from datetime import date
@@ -8,8 +8,12 @@ from typing import Any, Protocol
 from rich.console import Group
 from rich.table import Table
 
+from include.api_calls.results import RESULTS
 from include.clickhouse.embedded import EmbeddedClient
+from include.local_stack.api_calls import CALLS
 from include.local_stack.errors import StackError
+from include.local_stack.state import StateDirectory
+from include.staging.files import run_directory
 
 SHOWN = 10
 
@@ -22,6 +26,10 @@ TOP = """
 AUTHORS = """
     SELECT author, sum(commits_num) AS commits, count() AS repos FROM repositories_authors_commits
     WHERE date = %(day)s GROUP BY author ORDER BY commits DESC, author LIMIT %(shown)s
+"""
+OUTCOMES = """
+    SELECT any(date), outcome, count() AS rows, status, argMin(reason, row) FROM api_calls FINAL
+    WHERE run_id = %(run_id)s GROUP BY outcome, status ORDER BY rows DESC, outcome, status
 """
 
 
@@ -36,6 +44,31 @@ def stored(path: Path, database: str, run_id: str) -> Group:
     """Return the tables to print for the day a run has published. path: chDB's directory."""
     with EmbeddedClient("clickhouse_default", path, database) as clickhouse:
         return Group(*read_back(clickhouse, run_id))
+
+
+def called(state: StateDirectory, database: str, run_id: str) -> Group:
+    """Return the table to print for a run of api_calls, and where its files are."""
+    with EmbeddedClient("clickhouse_default", state.clickhouse, database) as clickhouse:
+        day, outcomes = outcomes_of(clickhouse, run_id)
+    files = run_directory(state.reports, dag_id=CALLS, run_id=run_id, day=day)
+    return Group(outcomes, f"Every row with its outcome: {files / RESULTS}")
+
+
+def outcomes_of(clickhouse: Reader, run_id: str) -> tuple[date, Table]:
+    """Return the day of a run of api_calls, and its rows by outcome.
+
+    Raises: StackError: the table has none of them.
+    """
+    found = clickhouse.execute(OUTCOMES, {"run_id": run_id})
+    if not found:
+        raise StackError(
+            f"run {run_id} was green, but the table {CALLS} has no row of it. "
+            "Next: look in the log of its task publish"
+        )
+    day = found[0][0]
+    return day, _table(
+        "Calls", day, ("outcome", "rows", "status", "reason of the first"), [row[1:] for row in found]
+    )
 
 
 def read_back(clickhouse: Reader, run_id: str) -> Iterator[Table]:

@@ -13,6 +13,12 @@ from include.local_stack.errors import BadSetting
 from include.text import safe_repr
 
 GITHUB = "https://api.github.com"
+# What ONLY can name, and its DAGs in their order.
+JOBS = {
+    "github": ("github_top_repositories",),
+    "phrases": ("phrases_views_import", "phrase_views_report"),
+    "api": ("api_calls",),
+}
 
 # What a child needs of the developer's environment; nothing of AIRFLOW_* may leak in.
 INHERITED = (
@@ -20,20 +26,22 @@ INHERITED = (
     "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy",
 )  # fmt: skip
 LOOPBACK = "127.0.0.1"
+API_RATE = 7  # requests per second: what the stand-in for api_calls allows, and its connection asks for
 LEAST_RATE = 0.01  # requests per second: the connection takes no smaller one
 
 
 class Settings(BaseModel, frozen=True):
     """One start of the stack.
 
-    root: the checkout. state: everything that is kept. dags: the DAG folder. github_api: root of the API;
-    None means the stand-in. github_data: recorded answers for the stand-in; None means its own sample.
-    inherited: variables that every child gets.
+    root: the checkout. state: everything that is kept. dags: the DAG folder. only: the one of JOBS to run;
+    None means all. github_api: root of the API; None means the stand-in. github_data: recorded answers for
+    the stand-in; None means its own sample. inherited: variables that every child gets.
     """
 
     root: Path
     state: Path
     dags: Path
+    only: str | None = None
     github_api: str | None = None
     github_token: SecretStr = SecretStr("")
     github_data: Path | None = None
@@ -53,9 +61,14 @@ class Settings(BaseModel, frozen=True):
             given["day"] = self.day.isoformat()
         return given
 
+    @property
+    def jobs(self) -> tuple[tuple[str, ...], ...]:
+        """The DAGs to run, those of each job in their order."""
+        return (JOBS[self.only],) if self.only else tuple(JOBS.values())
+
 
 def read_settings(environ: Mapping[str, str], root: Path, *, state: Path, dags: Path) -> Settings:
-    """Read GITHUB_API, GITHUB_TOKEN, GITHUB_DATA, RPS, CONCURRENCY, TOP and DAY; empty means not given.
+    """Read ONLY, GITHUB_API, GITHUB_TOKEN, GITHUB_DATA, RPS, CONCURRENCY, TOP and DAY; empty: not given.
 
     Raises: BadSetting: names the variable and what it takes.
     """
@@ -64,6 +77,7 @@ def read_settings(environ: Mapping[str, str], root: Path, *, state: Path, dags: 
         root=root,
         state=state,
         dags=dags,
+        only=_job(environ.get("ONLY", "")),
         github_api=_api(environ.get("GITHUB_API", "")) or (GITHUB if token else None),
         github_token=SecretStr(token),
         github_data=_directory("GITHUB_DATA", environ.get("GITHUB_DATA", "")),
@@ -81,6 +95,12 @@ def _inherited(environ: Mapping[str, str]) -> dict[str, str]:
     outside = environ.get("NO_PROXY") or environ.get("no_proxy") or ""
     bypass = ",".join(filter(None, [outside, LOOPBACK, "localhost"]))
     return kept | {"NO_PROXY": bypass, "no_proxy": bypass}
+
+
+def _job(value: str) -> str | None:
+    if value and value not in JOBS:
+        raise BadSetting("ONLY", value, f"one of {', '.join(JOBS)}")
+    return value or None
 
 
 def _api(value: str) -> str | None:

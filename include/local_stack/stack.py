@@ -9,7 +9,6 @@ from typing import Self
 
 import filelock
 
-from include.local_stack import stand_in
 from include.local_stack.airflow_api import AirflowApi
 from include.local_stack.airflow_environment import ADMIN, AIRFLOW, airflow_environment
 from include.local_stack.errors import AlreadyRunning, NotHealthy, StackError
@@ -17,6 +16,7 @@ from include.local_stack.owner import Owner, read_owner, write_owner
 from include.local_stack.postgres import EmbeddedPostgres
 from include.local_stack.sessions import Command, Sessions
 from include.local_stack.settings import LOOPBACK, Settings
+from include.local_stack.stand_in import StandIns
 from include.local_stack.state import StateDirectory, last_lines
 from include.local_stack.supervision import Supervisor
 
@@ -28,7 +28,7 @@ POLL_S = 0.25
 
 
 class Stack:
-    """Postgres, the GitHub stand-in where needed, and Airflow. Enter it to own the state directory.
+    """Postgres, the stand-ins of APIs, and Airflow. Enter it to own the state directory.
 
     sleep: waits, or raises to end everything. now: the current time, aware. say: takes lines for the user.
     scheduled: whether timetables start runs. Leaving stops whatever was started.
@@ -83,9 +83,8 @@ class Stack:
         postgres = EmbeddedPostgres(self._settings, self.state, self._sessions)
         postgres.start(self._sleep)
         self._say("Postgres is up")
-        github_url = self._settings.github_api or stand_in.start(
-            self._settings, self.state, self._sessions, self._sleep
-        )
+        stand_ins = StandIns(self._settings, self.state, self._sessions, self._sleep)
+        github_url, api_url = self._settings.github_api or stand_ins.github(), stand_ins.api()
         self._say(f"GitHub API: {github_url}{'' if self._settings.github_api else ' (local stand-in)'}")
         port, secrets = free_port(), self.state.secrets()
         environment = airflow_environment(
@@ -95,6 +94,7 @@ class Stack:
             port=port,
             postgres_host=postgres.host,
             github_url=github_url,
+            api_url=api_url,
             scheduled=self._scheduled,
         )
         self._migrate(environment)

@@ -1,4 +1,4 @@
-"""The local stand-in of the GitHub API as a component."""
+"""The local stand-ins of APIs as components: of GitHub, and of an API for the calls of a file."""
 
 import sys
 import time
@@ -6,36 +6,47 @@ from collections.abc import Callable
 
 from include.local_stack.errors import NotHealthy
 from include.local_stack.sessions import POLL_S, Command, Sessions
-from include.local_stack.settings import LOOPBACK, Settings
+from include.local_stack.settings import API_RATE, LOOPBACK, Settings
 from include.local_stack.state import StateDirectory, last_lines
 
 READY_WITHIN_S = 60.0
 
 
-def start(
-    settings: Settings, state: StateDirectory, sessions: Sessions, sleep: Callable[[float], None]
-) -> str:
-    """Start the stand-in on a free port and return its URL. Raises: ComponentDied; NotHealthy: it is mute."""
-    state.stand_in_port.unlink(missing_ok=True)
-    data = ("--data", str(settings.github_data)) if settings.github_data else ()
-    listen = ("--host", LOOPBACK, "--port", "0", "--port-file", str(state.stand_in_port))
-    command = Command(
-        name="github-stand-in",
-        argv=(sys.executable, "-m", "include.github_stand_in", *listen, *data),
-        env=settings.inherited | {"PYTHONPATH": str(settings.root), "PYTHONUNBUFFERED": "1"},
-        log=state.log("github-stand-in"),
-        cwd=state.path,
-    )
-    sessions.start(command)
-    deadline = time.monotonic() + READY_WITHIN_S
-    while not (port := _written(state)):
-        sleep(POLL_S)
-        sessions.check()
-        if time.monotonic() > deadline:
-            tail = last_lines(command.log)
-            raise NotHealthy("the GitHub stand-in does not listen", READY_WITHIN_S, command.log, tail)
-    return f"http://{LOOPBACK}:{port}"
+class StandIns:
+    """Starts stand-ins, each on a free port. Args: sleep, waits, or raises to end everything."""
 
+    def __init__(
+        self, settings: Settings, state: StateDirectory, sessions: Sessions, sleep: Callable[[float], None]
+    ) -> None:
+        self._settings, self._state, self._sessions, self._sleep = settings, state, sessions, sleep
 
-def _written(state: StateDirectory) -> str:
-    return state.stand_in_port.read_text().strip() if state.stand_in_port.exists() else ""
+    def github(self) -> str:
+        """Start the one of GitHub and return its URL. Raises: ComponentDied; NotHealthy: it is mute."""
+        data = self._settings.github_data
+        options = ("--data", str(data)) if data else ()
+        return self._start("github-stand-in", "include.github_stand_in", options)
+
+    def api(self) -> str:
+        """Start the one that api_calls asks and return its URL. Raises: as above."""
+        return self._start("api-stand-in", "include.api_stand_in", ("--rate", str(API_RATE)))
+
+    def _start(self, name: str, module: str, options: tuple[str, ...]) -> str:
+        port_file = self._state.port_file(name)
+        port_file.unlink(missing_ok=True)
+        listen = ("--host", LOOPBACK, "--port", "0", "--port-file", str(port_file))
+        command = Command(
+            name=name,
+            argv=(sys.executable, "-m", module, *listen, *options),
+            env=self._settings.inherited | {"PYTHONPATH": str(self._settings.root), "PYTHONUNBUFFERED": "1"},
+            log=self._state.log(name),
+            cwd=self._state.path,
+        )
+        self._sessions.start(command)
+        deadline = time.monotonic() + READY_WITHIN_S
+        while not (port := port_file.read_text().strip() if port_file.exists() else ""):
+            self._sleep(POLL_S)
+            self._sessions.check()
+            if time.monotonic() > deadline:
+                tail = last_lines(command.log)
+                raise NotHealthy(f"the {name} does not listen", READY_WITHIN_S, command.log, tail)
+        return f"http://{LOOPBACK}:{port}"

@@ -40,23 +40,28 @@ class StateDirectory:
         self.staging = path / "staging"
         self.reports = path / "reports"
         self.inbox = path / "inbox"
+        self.recipes = path / "recipes"
         self.logs = path / "logs"
         self.lock = path / "stack.lock"
         self.owner = path / "stack.json"
         self.sessions = path / "sessions.json"
         self.passwords = path / "airflow" / "passwords.json"
         self.migrated = path / "airflow" / "migrated"
-        self.stand_in_port = path / "github-stand-in.port"
 
     def create(self) -> None:
         """Make the directories that are missing; ClickHouse makes its own."""
         self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
-        for directory in (self.airflow, self.task_logs, self.staging, self.reports, self.inbox, self.logs):
+        ours = (self.staging, self.reports, self.inbox, self.recipes, self.logs)
+        for directory in (self.airflow, self.task_logs, *ours):
             directory.mkdir(exist_ok=True)
 
     def log(self, component: str) -> Path:
         """Return the file that takes the output of a component."""
         return self.logs / f"{component}.log"
+
+    def port_file(self, stand_in: str) -> Path:
+        """Return the file that takes the port of a stand-in."""
+        return self.path / f"{stand_in}.port"
 
     def socket_directory(self) -> Path:
         """Return a directory for Postgres' socket: in here, or in the temporary one if the path is too long.

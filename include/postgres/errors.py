@@ -6,6 +6,7 @@ PostgresError
 +-- PostgresUnwell        it answers, but is over a limit
 +-- LeaseTaken            somebody else holds the lease
 +-- LeaseLost             the lease ended under its holder
++-- LeaseUnanswered       nobody says whether it is free
 +-- PaceLost              nobody says whose turn it is
 """
 
@@ -85,7 +86,27 @@ class LeaseLost(PostgresError):
 
     def __str__(self) -> str:
         facts = f"lease {self.name!r} is lost, its connection to PostgreSQL ended"
-        return f"{facts}. Next: run the task again, which takes it anew"
+        return (
+            f"{facts}. Next: run the task again, which takes it anew; where it is lost each time, see "
+            "whether a pooler between ends transactions"
+        )
+
+
+@define(slots=False)
+class LeaseUnanswered(PostgresError):
+    """There was no answer to the request for a lease: the server is silent, or a pooler has no session left.
+
+    Attributes: name, of the lease; wait_s, how long it was waited for.
+    """
+
+    name: str
+    wait_s: float
+
+    def __str__(self) -> str:
+        return (
+            f"lease {self.name!r}: PostgreSQL gave no answer within {self.wait_s:g} s. Next: see whether it "
+            "is well, and whether a pooler before it has a session for each lease that is held at a time"
+        )
 
 
 @define(slots=False)

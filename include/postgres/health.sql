@@ -11,11 +11,10 @@ clients AS (  -- no autovacuum, no walsender; backend_type is hidden from a role
     FROM pg_stat_activity
     WHERE datid IS NOT NULL AND coalesce(backend_type, 'client backend') = 'client backend'
 ),
-leases AS (  -- their transactions stay open on purpose; an advisory lock with no snapshot and no number holds nothing back
+leases AS (  -- ours: their transactions stay open on purpose, and hold nothing back between two statements
     SELECT pid
     FROM pg_locks JOIN pg_stat_activity USING (pid)
-    WHERE locktype = 'advisory' AND granted AND state = 'idle in transaction'
-        AND backend_xid IS NULL AND backend_xmin IS NULL
+    WHERE locktype = 'advisory' AND granted AND application_name LIKE 'lease %' AND backend_xid IS NULL
 ),
 transactions AS (  -- a forgotten prepared transaction holds vacuum back as much as an open one
     SELECT xact_start FROM clients WHERE pid <> pg_backend_pid() AND pid NOT IN (SELECT pid FROM leases)

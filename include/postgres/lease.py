@@ -20,12 +20,13 @@ from contextlib import closing, contextmanager, suppress
 import psycopg2
 import psycopg2.extensions
 
-from include.postgres.errors import LeaseLost, LeaseTaken
+from include.postgres.errors import LeaseLost, LeaseTaken, LeaseUnanswered
 
 # A server that is silent for this long counts as gone. The server, for its part, gives the lease of a silent
 # holder away after 25 s.
 ANSWER_WAIT_S = 10.0
-HOLDER_BYTES = 63  # PostgreSQL cuts application_name there
+# The health check knows leases by this beginning of application_name, which PostgreSQL cuts after 63 bytes.
+SHOWN_AS, SHOWN_BYTES = "lease ", 63
 # The server must notice a holder whose host vanished without a word (in about 25 s instead of two hours), and
 # must not end a holder for being quiet. Servers that do not know a setting do not get it. All of it ends with
 # the transaction: behind a pooler the session goes on to others.
@@ -39,7 +40,7 @@ FROM pg_settings JOIN (VALUES
 """
 # How pg_locks shows a lock whose key is one bigint: the key's halves in classid and objid, objsubid 1.
 HOLDER = """
-SELECT activity.application_name
+SELECT regexp_replace(activity.application_name, '^lease ', '')  -- older versions have it without
 FROM pg_locks AS lock JOIN pg_stat_activity AS activity USING (pid)
 WHERE lock.locktype = 'advisory' AND lock.granted AND lock.objsubid = 1
     AND lock.database = (SELECT oid FROM pg_database WHERE datname = current_database())
@@ -83,17 +84,18 @@ def lease(
     """Hold the lease of each name for the length of a `with` block, all or none; never waits for them.
 
     Args: connect: opens a connection of its own. names: one, or several to be taken in this order; any texts,
-        compared exactly. holder: who we are, shown to those who come too late; cut after 63 bytes.
+        compared exactly. holder: who we are, shown to those who come too late; cut after 57 bytes.
         places: how many may hold a lease at a time; the first is that of those who know of one only.
-    Raises: LeaseTaken: somebody else has it. LeaseLost: the connection ended while it was asked for. What
-        `connect` raises.
+    Raises: LeaseTaken: somebody else has it. LeaseUnanswered: no answer came. LeaseLost: the connection ended
+        while it was asked for. What `connect` raises.
     """
     names = (names,) if isinstance(names, str) else names
     together = ", ".join(names)
     with closing(connect()) as connection:
         # Another level would keep its first snapshot, and hold vacuum back for as long as the lease.
         connection.set_session(isolation_level="READ COMMITTED", readonly=True, autocommit=False)
-        with _answered(connection, together), connection.cursor() as cursor:
+        unanswered = LeaseUnanswered(together, ANSWER_WAIT_S)
+        with _answered(connection, together, unanswered), connection.cursor() as cursor:
             cursor.execute(TRANSACTION, {"holder": _shown(holder)})
             keys = [_take(cursor, name, places) for name in names]
         yield Lease(together, connection, keys)
@@ -109,10 +111,13 @@ def _take(cursor: psycopg2.extensions.cursor, name: str, places: int) -> int:
 
 
 @contextmanager
-def _answered(connection: psycopg2.extensions.connection, name: str) -> Iterator[None]:
+def _answered(
+    connection: psycopg2.extensions.connection, name: str, unanswered: LeaseUnanswered | None = None
+) -> Iterator[None]:
     """Cut the connection when the server stays silent: libpq has no time limit for a statement."""
+    silent = threading.Event()
     try:
-        watchdog = threading.Timer(ANSWER_WAIT_S, _cut_off, [connection.fileno()])
+        watchdog = threading.Timer(ANSWER_WAIT_S, _cut_off, [connection.fileno(), silent])
         watchdog.start()
         try:
             yield
@@ -120,10 +125,11 @@ def _answered(connection: psycopg2.extensions.connection, name: str) -> Iterator
             watchdog.cancel()
             watchdog.join()
     except psycopg2.Error as error:
-        raise LeaseLost(name) from error
+        raise (unanswered if unanswered and silent.is_set() else LeaseLost(name)) from error
 
 
-def _cut_off(descriptor: int) -> None:
+def _cut_off(descriptor: int, silent: threading.Event) -> None:
+    silent.set()
     with suppress(OSError), socket.socket(fileno=os.dup(descriptor)) as connection:
         connection.shutdown(socket.SHUT_RDWR)
 
@@ -134,4 +140,4 @@ def lock_key(name: str) -> int:
 
 
 def _shown(holder: str) -> str:
-    return holder.encode()[:HOLDER_BYTES].decode(errors="ignore")
+    return (SHOWN_AS + holder).encode()[:SHOWN_BYTES].decode(errors="ignore")

@@ -115,11 +115,16 @@ def written_atomically(
 
 
 def run_directory(root: StagingPath, dag_id: str, day: date, run_id: str) -> StagingPath:
-    """Return `<root>/<dag_id>/<day>/<hash of run_id>`: one directory a run.
+    """Return `<root>/<dag_id>/<day>/<hash of run_id>`: one directory a run."""
+    return root / dag_id / day.isoformat() / run_folder(run_id)
+
+
+def run_folder(run_id: str) -> str:
+    """Return the name of a run's directory.
 
     The run_id is hashed because Airflow lets it hold ':', '+', '~', even a line end, and 250 characters.
     """
-    return root / dag_id / day.isoformat() / hashlib.sha256(run_id.encode()).hexdigest()[:16]
+    return hashlib.sha256(run_id.encode()).hexdigest()[:16]
 
 
 def _read(path: StagingPath, data: Future[bytes]) -> tuple[StagingPath, bytes]:

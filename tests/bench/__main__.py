@@ -15,6 +15,9 @@ from rich.console import Console
 from rich.table import Table
 
 from tests.bench import (
+    calls_evening,
+    calls_file,
+    calls_rate,
     capacity,
     fetch,
     load,
@@ -34,7 +37,7 @@ BENCHMARKS: dict[str, Callable[[], list[Finding]]] = {
     module.__name__.rpartition(".")[2]: module.run
     for module in (
         *(fetch, load, load_batches, load_memory, parse, phrase_views_import, phrase_views_report),
-        *(requests_spent, rank_memory, text_parts, workers, capacity),
+        *(requests_spent, rank_memory, text_parts, workers, capacity, calls_rate, calls_file, calls_evening),
     )
 }
 

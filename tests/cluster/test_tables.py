@@ -15,6 +15,7 @@ from include.clickhouse.staging_tables import create_staging_table
 from stagehouse.hooks.clickhouse_hook import ClickHouseHook
 from stagehouse.hooks.connection_fields import BadConnection
 from tests.cluster.conftest import WHERE, ClusterDatabase
+from tests.integration.clickhouse.days import COMMITS, commits, run, stored
 
 TABLES = (
     "SELECT database, name FROM system.tables WHERE database IN ('{0}', '{0}_shard') ORDER BY database, name"
@@ -36,9 +37,9 @@ def test_migrating_twice(database):
 
 
 def test_a_database_whose_name_has_to_be_quoted(cluster, tmp_path):
-    """Is made on every server where it is missing, takes rows and shows them, as one with a plain name."""
+    """Is made on every server where it is missing, takes rows and days, and shows them."""
     database = ClusterDatabase(cluster)
-    database.name += "-stage house"  # which is not there yet
+    database.name += "-stage 50% house"  # which is not there yet
     with database.connect() as clickhouse:
         assert migrate(clickhouse) == VERSIONS
         create_staging_table(clickhouse, "phrases_views", "phrases_views__stg_some")
@@ -47,6 +48,10 @@ def test_a_database_whose_name_has_to_be_quoted(cluster, tmp_path):
         (tmp_path / "001_more.sql").write_text("ALTER TABLE repositories ADD COLUMN topics String;\n")
         clickhouse.execute("TRUNCATE TABLE schema_versions ON CLUSTER stage")
         assert migrate(clickhouse, tmp_path) == [1]
+        rows = commits(7)
+        for run_id in ("one", "two"):
+            run(clickhouse, tmp_path, run_id, (COMMITS, rows))
+        assert sorted(stored(clickhouse)) == sorted(rows)
     with database.connect(shard=2, replica=2) as clickhouse:
         assert clickhouse.execute("SELECT count() FROM phrases_views FINAL") == [(2,)]
 

@@ -128,7 +128,12 @@ def made_env(profile: str, place: Path, ports: dict[str, int]) -> dict[str, str]
     url = f"http://127.0.0.1:{ports['api-server:8080']}"
     said = {"COMPOSE_PROFILES": profile, "WORKERS": "2", "WORKER_CONCURRENCY": "1"}
     said |= {"GITHUB_TOKEN": f"ghp_{token_hex(18)}"}
-    said |= {"INBOX": str(place / "inbox"), "AIRFLOW_URL": url, "GITHUB_API": "http://github:8081"}
+    said |= {
+        "INBOX": str(place / "inbox"),
+        "RECIPES": str(place / "recipes"),
+        "AIRFLOW_URL": url,
+        "GITHUB_API": "http://github:8081",
+    }
     return read_env(place / ".env") | said
 
 

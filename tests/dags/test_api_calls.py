@@ -11,6 +11,7 @@ from aiohttp import web
 from airflow.dag_processing.dagbag import DagBag
 
 from include.clickhouse.embedded import EmbeddedClient
+from stagehouse.ui.call_runs import CallProgress
 from tests.clock import run_by_clock
 from tests.servers.counting_api import CountingApi
 from tests.servers.postgres import PostgresServer
@@ -218,6 +219,11 @@ def test_failed_rows_are_published_and_may_be_given_back(place: Place, run):
     outcomes = place.outcomes(first)
     assert outcomes[0] == "failed"
     assert set(outcomes[1:]) == {"ok", "not_sent"}
+    shown = CallProgress.model_validate_json((place.files(first) / "progress.json").read_bytes())
+    assert (shown.state, shown.failed, shown.rows) == ("finished", 1, 41)
+    page = (place.files(first) / "index.html").read_text()
+    assert "<td><bdi>bad</bdi></td>" in page
+    assert page.count('<tr><th scope="row"><bdi>') == 1 + outcomes.count("not_sent")
     todo = (place.files(first) / "todo.csv").read_text()
     assert todo.startswith("userId,title\n1,bad\n")
     assert len(todo.splitlines()) == 2 + outcomes.count("not_sent")

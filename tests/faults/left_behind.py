@@ -26,6 +26,8 @@ PAGES = (
     "/stagehouse/db/version",
     "/stagehouse/phrase-views/",
     "/stagehouse/top-repositories/",
+    "/stagehouse/api-calls/",
+    "/stagehouse/inbox/",
 )
 CONFIG = "/api/v2/config"  # which Airflow shows nobody unless it is told to
 

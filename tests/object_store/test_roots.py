@@ -7,6 +7,7 @@ from contextlib import suppress
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
+from airflow.sdk.io import store
 
 from include.github.api.page_cache import CachedPage, PageCache
 from include.staging.cleaning import KEPT_AFTER_LAST_WRITE, drop_old_runs, drop_unfinished_files
@@ -103,6 +104,19 @@ def test_old_runs_go(root: str, bucket: str, object_store: ObjectStore):
     assert drop_unfinished_files(staging_root() / "dag", late) == []
     assert len(drop_old_runs(staging_root(), "dag", late)) == 1
     assert {key.split("/")[0] for key in object_store.files(bucket, "some/prefix/")} == {"other"}
+
+
+def test_runs_that_may_not_be_removed_are_told(
+    root: str, bucket: str, object_store: ObjectStore, connect: Callable, caplog: pytest.LogCaptureFixture
+):
+    """Such as one that was killed before its manifest; S3 says so in an answer that is a 200."""
+    write_atomically(run_directory(staging_root(), "dag", date(2026, 8, 20), "killed") / "part", b"{}")
+    connect("aws_default", object_store.reader)
+    store._STORE_CACHE.clear()  # as in another process
+    late = datetime.now(UTC) + KEPT_AFTER_LAST_WRITE + timedelta(minutes=1)
+    assert drop_old_runs(staging_root(), "dag", late) == []
+    assert "stays for now: " in caplog.text
+    assert len(object_store.files(bucket)) == 1
 
 
 def test_pages_are_kept_for_two_days(root: str, bucket: str, object_store: ObjectStore):

@@ -59,7 +59,7 @@ class HttpProxy:
         elif method == "CONNECT":
             there = await self._connect(target.rpartition(":")[0])
             writer.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
-            await _join((reader, writer), there)
+            await join((reader, writer), there)
         else:
             parts = urlsplit(target)
             there = await self._connect(parts.hostname or "")
@@ -67,15 +67,15 @@ class HttpProxy:
             kept = [line for line in lines if not line.lower().startswith(("proxy-", "connection:"))]
             passed = "\r\n".join([f"{method} {path} {version}", *kept, "Connection: close", "", ""])
             there[1].write(passed.encode("latin-1"))
-            await _join((reader, writer), there)
+            await join((reader, writer), there)
         await writer.drain()
 
     async def _connect(self, host: str) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         return await asyncio.open_connection("127.0.0.1", self._hosts[host])
 
 
-async def _join(one: tuple, other: tuple) -> None:
-    """Pass on what either side says until one of them ends."""
+async def join(one: tuple, other: tuple) -> None:
+    """Pass on what either of two connections, each its reader and writer, says until one of them ends."""
 
     async def pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         while data := await reader.read(65536):

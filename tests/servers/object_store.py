@@ -27,12 +27,15 @@ ONCE = {"retries": {"total_max_attempts": 1}}  # of botocore: or a store that is
 
 
 class ObjectStore:
-    """The server. Attributes: url; worker, who may do all, and reader: (access key, secret key)."""
+    """The server. Attributes: url; worker, who may do all, and reader: (access key, secret key).
 
-    def __init__(self) -> None:
+    Args: module: what is started, with moto's arguments.
+    """
+
+    def __init__(self, module: str = "moto.server") -> None:
         self.port = free_ports(1)[0]
         self.url = f"http://127.0.0.1:{self.port}"
-        command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(self.port)]
+        command = [sys.executable, "-m", module, "-H", "127.0.0.1", "-p", str(self.port)]
         self._log = tempfile.TemporaryFile()  # noqa: SIM115
         self._process = subprocess.Popen(
             command,

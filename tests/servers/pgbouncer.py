@@ -26,19 +26,32 @@ listen_addr = 127.0.0.1
 listen_port = {port}
 unix_socket_dir =
 auth_type = any
-pool_mode = transaction
+pool_mode = {mode}
+default_pool_size = {sessions}
 idle_transaction_timeout = {idle_transaction_timeout_s}
 """
 
 
 @contextmanager
-def running_pgbouncer(server: PostgresServer, *, idle_transaction_timeout_s: float = 0) -> Iterator[int]:
+def running_pgbouncer(
+    server: PostgresServer,
+    *,
+    mode: str = "transaction",
+    sessions: int = 10,
+    idle_transaction_timeout_s: float = 0,
+) -> Iterator[int]:
     """Yield the port of a pooler, which lets everybody in as the superuser of `server`."""
     assert PROGRAM, "pgbouncer is missing: make test installs it, or says how"
     directory, port = Path(tempfile.mkdtemp(prefix="stagehouse-pgbouncer-", dir="/tmp")), free_ports(1)[0]
     settings = directory / "pgbouncer.ini"
     settings.write_text(
-        SETTINGS.format(server=server, port=port, idle_transaction_timeout_s=idle_transaction_timeout_s)
+        SETTINGS.format(
+            server=server,
+            port=port,
+            mode=mode,
+            sessions=sessions,
+            idle_transaction_timeout_s=idle_transaction_timeout_s,
+        )
     )
     user = SYSTEM_USER if os.geteuid() == 0 else None  # it refuses to run as root
     if user:

@@ -202,7 +202,7 @@ def test_the_variables_are_written_down():
     rows = rows_of((DOCS / "configuration.md").read_text(), "| variable | meaning |")
     names = {row[0].strip("`") for row in rows}
     roots = {"staging_root", "reports_root", "inbox_root", "recipes_root"}
-    assert names == roots | {"published_by_hour", "failure_notifier"}
+    assert names == roots | {"published_by_hour", "failure_notifier", "inbox_uploads"}
     text = "".join(path.read_text() for path in (ROOT / "plugins" / "stagehouse").rglob("*.py"))
     assert all(f'"{name}"' in text for name in names)
 

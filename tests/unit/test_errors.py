@@ -26,6 +26,7 @@ SILENT = {
     "include.errors.PermanentError",  # a mark on others
     "include.http.budget.WindowClosed",  # never leaves the client
     "include.http.budget.AlreadySent",  # likewise
+    "include.github.api.reading.Doubtful",  # never leaves the client, which says Doubted
     "include.github.search.slices.CannotBeCut",  # never leaves the search, which says SliceTooLarge
     "include.github_stand_in.answers.RefusedError",  # an answer of the stand-in, in GitHub's words
     "include.github_stand_in.search.QueryError",  # likewise

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
@@ -31,7 +32,7 @@ from include.http.request import Request
 from include.http.request_cost import RequestCost
 from include.http.retries import RETRYABLE, RetryBudget, with_retries
 from include.http.route import DIRECT, Route
-from include.http.tokens import numbered
+from include.http.tokens import Token, numbered
 from include.http.transport import Transport
 
 RESERVE = 0.1
@@ -55,7 +56,7 @@ class GitHubClient:
         pace: makes what says when a request may go, inside the event loop: a Pacer of our own unless given.
         route: the way to the API: a proxy, certificates to trust.
     Attributes: retries, the budget of the run; bounds; max_concurrent_requests; requests_per_second;
-    base_url; has_token.
+    base_url; has_token; has_several_tokens.
     """
 
     def __init__(
@@ -79,7 +80,7 @@ class GitHubClient:
         self.requests_per_second = requests_per_second
         self.bounds = bounds or GitHubBounds()
         self.retries = RetryBudget()
-        self.has_token = bool(tokens)
+        self.has_token, self.has_several_tokens = bool(tokens), len(tokens) > 1
         self._graphql, self._now = graphql_url(self.base_url), now
         accounts = {token: account_of(token, base_url) for token in numbered(tokens)}
         self._transport = Transport(
@@ -97,6 +98,8 @@ class GitHubClient:
         )
         self._pages = ConditionalRequests(self._transport, kept, accounts)
         self._permissions = Permissions(self._transport.budget)
+        self._accepted: set[Token] = set()
+        self._looking = asyncio.Lock()
 
     def __repr__(self) -> str:
         return f"GitHubClient({self.base_url})"
@@ -194,15 +197,23 @@ class GitHubClient:
     async def require_accepted(self, cost: RequestCost) -> None:
         """Look whether a token is answered at all, after it was refused something: it costs no quota.
 
+        One that was answered once is not looked at again.
+
         Raises: Forbidden, where each is refused this too: then it is about the account, or where we ask from.
         """
-        for token in self._transport.budget.tokens:
-            request = Request(self.url("rate_limit"), "rate_limit", tokens=(token,))
-            once = partial(self._transport.ask, request, cost)
-            answer = (await self._with_retries(once, request, cost)).answer
-            if answer.status != 403:  # noqa: PLR2004
+        async with self._looking:
+            tokens = self._transport.budget.tokens
+            if not self._accepted.isdisjoint(tokens):
                 return
-        raise error_of(Forbidden, answer, message_of(answer))
+            for token in tokens:
+                request = Request(self.url("rate_limit"), "rate_limit", tokens=(token,))
+                once = partial(self._transport.ask, request, cost)
+                received = await self._with_retries(once, request, cost)
+                if received.answer.status != 403:  # noqa: PLR2004
+                    if received.answer.status < 500:  # noqa: PLR2004 - else nobody has looked at the token
+                        self._accepted.add(received.token)
+                    return
+            raise error_of(Forbidden, received.answer, message_of(received.answer))
 
     async def _with_retries(
         self,

@@ -13,7 +13,10 @@ from typing import NamedTuple, TypeVar
 from pydantic import BaseModel, JsonValue, ValidationError
 
 from include.github.api.models import Commit, Repository, SearchPage, read_commits
+from include.github.api.reading import Doubtful
 from include.text import first_problem, safe_repr
+
+FEWEST_ODD = 3  # fewer say nothing about a page, however short it is
 
 T = TypeVar("T")
 
@@ -45,7 +48,7 @@ def sound_repositories(
         if not isinstance(value, dict) or not isinstance(items, list):
             return SoundRepositories(read(value))
         sound, odd = _sorted_out(items, Repository, "full_name")
-        if len(odd) * 2 > len(items):
+        if len(odd) >= FEWEST_ODD and len(odd) * 2 > len(items):
             raise ValueError(f"{len(odd)} of {len(items)} items are odd, the first: {odd[0]}")
         return SoundRepositories(read(value | {"items": sound}), odd)
 
@@ -67,17 +70,20 @@ def sound_commits() -> Callable[[JsonValue], SoundCommits]:
 def at_second_look(
     read: Callable[[JsonValue], T], leave_out: Callable[[JsonValue], T]
 ) -> Callable[[JsonValue], T]:
-    """Return what reads the answers to one request by `read`; what that refuses twice, by `leave_out`."""
+    """Return what reads the answers to one request by `read`; what that refuses twice, by `leave_out`.
+
+    It raises Doubtful the first time: one request more for each answer, which is no retry of the budget.
+    """
     doubted = False
 
     def look(value: JsonValue) -> T:
         nonlocal doubted
         try:
             return read(value)
-        except ValueError:
+        except ValueError as error:
             if not doubted:
                 doubted = True
-                raise
+                raise Doubtful(str(error)) from error
             return leave_out(value)
 
     return look

@@ -21,7 +21,7 @@ from datetime import datetime, timedelta
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from include.staging.cleaning import store_of
+from include.staging.cleaning import remove_all, store_of
 from include.staging.files import StagingPath, write_atomically
 
 MOST_BYTES = 256 * 2**20  # of all pages together: some 30,000
@@ -67,7 +67,7 @@ class PageCache:
                 if _name(day) in self._kept_days():
                     self._list(files.ls(day, detail=True), _name(day))
                 else:
-                    files.rm(day, recursive=True)
+                    remove_all(files, day)
         except FileNotFoundError:
             return
         except OSError as error:

@@ -12,10 +12,14 @@ from yarl import URL
 from include.github.api.answer_errors import Unexpected
 from include.github.api.responses import error_of, read_value
 from include.http.answers import Answer, Redirect
-from include.http.errors import Transient
+from include.http.errors import Doubted, Transient
 from include.http.tokens import Token
 
 T = TypeVar("T")
+
+
+class Doubtful(ValueError):
+    """A value that is looked at once more before it is believed."""
 
 
 @dataclass(frozen=True)
@@ -52,11 +56,12 @@ def read_page(received: ReceivedPage, read: Callable[[JsonValue], T]) -> T | Red
 
 
 def read_with(read: Callable[[JsonValue], T], value: JsonValue, answer: Answer) -> T:
-    """Return what `read` makes of a value. Raises: Transient for its ValueError."""
+    """Return what `read` makes of a value. Raises: Transient for its ValueError, Doubted for its Doubtful."""
     try:
         return read(value)
     except ValueError as error:
-        raise error_of(Transient, answer, answer.without_secrets(str(error))[:500]) from error
+        kind = Doubted if isinstance(error, Doubtful) else Transient
+        raise error_of(kind, answer, answer.without_secrets(str(error))[:500]) from error
 
 
 def value_here(answer: Answer) -> JsonValue:

@@ -98,7 +98,7 @@ class GraphQLCommits:
         answers = await self._batcher.ask(readings, readings[0].cost)
         for reading, answer in zip(readings, answers, strict=True):
             if isinstance(answer, Refusal):
-                _take_refusal(reading, answer)
+                _take_refusal(reading, answer, hidden=self._client.has_several_tokens)
             else:
                 await self._take_page(reading, answer)
 
@@ -135,14 +135,19 @@ def _answered(readings: Sequence[_Reading]) -> list[FetchedRepository]:
     ]
 
 
-def _take_refusal(reading: _Reading, refusal: Refusal) -> None:
-    """Take in that there is no page. Not found is believed at the second look, as by REST."""
+def _take_refusal(reading: _Reading, refusal: Refusal, *, hidden: bool) -> None:
+    """Take in that there is no page. Not found is believed at the second look, as by REST.
+
+    Args: hidden: it may be there for another token, which REST asks.
+    """
     match refusal.kind:
         case "empty":
             reading.outcome = "empty"
         case "not_found" if not reading.pages:
             reading.times_not_found += 1
-            if reading.times_not_found > 1:
+            if reading.times_not_found > 1 and hidden:
+                reading.refusal = refusal.reason or refusal.kind
+            elif reading.times_not_found > 1:
                 reading.outcome = "gone"
                 log.warning("%s is gone: %s", reading.repository.full_name, refusal.reason)
         case _:

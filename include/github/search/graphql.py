@@ -80,7 +80,7 @@ def _variables(pages: Sequence[PageRequest]) -> dict[str, JsonValue]:
     for number, page in enumerate(pages):
         variables |= {
             f"query{number}": f"{page.query} sort:stars-desc",
-            f"first{number}": page.first,
+            f"first{number}": page.first or 1,  # GitHub takes 1 to 100
             f"after{number}": page.after or None,
         }
     return variables

@@ -11,6 +11,7 @@ told is one that is missed while another vanishes from the same slice.
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
@@ -37,7 +38,7 @@ class _Reading:
     after: str = ""
     pages: int = 0
     found: list[Repository] = field(default_factory=list)
-    odd: set[str] = field(default_factory=set)
+    odd: list[str] = field(default_factory=list)
 
 
 class LongList:
@@ -62,6 +63,7 @@ class LongList:
         self._unfinished: list[_Reading] = []
         self._ranges: set[StarRange] = set()  # that were read
         self._inexact: dict[StarRange, int] = {}  # results that are counted and never shown
+        self._left_out: Counter[StarRange] = Counter()  # odd results, which are counted too
 
     async def read(self) -> None:
         """Read until there are `top` names, or no more.
@@ -74,14 +76,15 @@ class LongList:
             for stars in lacking:
                 log.warning("reading %d of %d: %s has more than was found", reading, READINGS, stars)
                 found, count = len(self._order), lacking[stars]
+                self._left_out.pop(stars, None)
                 self._slices.read_again(stars)
                 await self._read_slices()
                 if len(self._order) == found:
-                    self._inexact[stars] = count - self._order.held(*stars)
+                    self._inexact[stars] = count - self._accounted_for(stars, [stars])
             if not lacking:
                 return
         for stars, count in (await self._lacking()).items():
-            missed = count - self._order.held(*stars)
+            missed = count - self._accounted_for(stars, [stars])
             log.warning("%d repositories of %s were counted and not found: they keep moving", missed, stars)
 
     async def _read_slices(self) -> None:
@@ -125,10 +128,11 @@ class LongList:
             self._slices.put_back(cut.slice, page.total_count)
         if not readable:
             self._ranges.discard(cut.slice.stars)
+            self._left_out.pop(cut.slice.stars, None)
             return
         reading.pages, reading.after = reading.pages + 1, page.next
         reading.found += page.repositories
-        reading.odd |= set(page.odd)
+        reading.odd += page.odd
         if page.next and reading.pages < self._search.capacity / PAGE_SIZE:
             self._unfinished.append(reading)
             return
@@ -136,8 +140,9 @@ class LongList:
         if not page.next and seen + PAGE_SIZE <= page.total_count:
             raise ListCutShort(cut.slice.text(self._rest), len(reading.found), page.total_count)
         self._order.add(reading.found)
-        self.odd |= reading.odd
+        self.odd |= set(reading.odd)
         self._ranges.add(cut.slice.stars)
+        self._left_out[cut.slice.stars] += len(reading.odd)
 
     async def _lacking(self) -> dict[StarRange, int]:
         """Return the ranges that have more than was found there, and how much they have."""
@@ -147,15 +152,20 @@ class LongList:
             spans = [StarRange(group[-1].low, group[0].high) for group in groups]
             larger = []
             for group, span, count in zip(groups, spans, await self._count(spans), strict=True):
-                if count > self._order.held(*span) + sum(self._inexact.get(stars, 0) for stars in group):
+                inexact = sum(self._inexact.get(stars, 0) for stars in group)
+                if count > self._accounted_for(span, group) + inexact:
                     larger.append(group)
                     lacking |= {span: count} if len(group) == 1 else {}
             halves = [(group, len(group) // 2) for group in larger if len(group) > 1]
             groups = [part for group, half in halves for part in (group[:half], group[half:])]
         return lacking
 
+    def _accounted_for(self, span: StarRange, ranges: Sequence[StarRange]) -> int:
+        """Return how many results of a span are held, or were left out of its ranges."""
+        return self._order.held(*span) + sum(self._left_out[stars] for stars in ranges)
+
     async def _count(self, spans: Sequence[StarRange]) -> list[int]:
-        pages = [PageRequest(Slice(span).text(self._rest), first=1, divisible=True) for span in spans]
+        pages = [PageRequest(Slice(span).text(self._rest), first=0, divisible=True) for span in spans]
         width = self._search.width
         chunks = [pages[at : at + width] for at in range(0, len(pages), width)]
         return [page.total_count for chunk in chunks for page in await self._search.read(chunk, self._cost)]

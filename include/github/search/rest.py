@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from pydantic import JsonValue
 from yarl import URL
 
 from include.github.api.client import GitHubClient
@@ -31,9 +32,13 @@ class RestSearch:
         return [await self._read_page(page, cost) for page in pages]
 
     async def _read_page(self, asked: PageRequest, cost: RequestCost) -> PageResult:
-        url = self._page_after(asked) if asked.after else search_url(self._client, asked.query, asked.first)
-        read = sound_repositories(read_divisible_page if asked.divisible else read_search_page)
-        answer = await self._client.get(url, read, cost)
+        per_page = asked.first or 1  # GitHub takes 0 for its default
+        url = self._page_after(asked) if asked.after else search_url(self._client, asked.query, per_page)
+        read = read_divisible_page if asked.divisible else read_search_page
+        if not asked.first:
+            page = (await self._client.get(url, lambda value: read(_without_items(value)), cost)).value
+            return PageResult(page.total_count, (), "", page.incomplete_results)
+        answer = await self._client.get(url, sound_repositories(read), cost)
         (page, odd), next_url = answer.value, str(answer.next_url or "")
         return PageResult(page.total_count, tuple(page.items), next_url, page.incomplete_results, odd)
 
@@ -42,6 +47,10 @@ class RestSearch:
         if not url.absolute or origin_of(url) != origin:  # kept from a try with another host or API
             raise ForeignOrigin(asked.query, asked.after[:200], str(origin), GitHubRules.connection)
         return url
+
+
+def _without_items(value: JsonValue) -> JsonValue:
+    return value | {"items": []} if isinstance(value, dict) else value
 
 
 def search_url(client: GitHubClient, query: str, per_page: int, page: int = 1) -> URL:

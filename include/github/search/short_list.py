@@ -12,6 +12,7 @@ from collections.abc import Callable
 
 from include.github.api.errors import TooManyPages
 from include.github.api.models import Repository
+from include.github.api.odd_items import FEWEST_ODD
 from include.github.search.errors import ListCutShort
 from include.github.search.order import Order
 from include.github.search.source import PAGE_SIZE, PageRequest, PageResult, Search
@@ -66,7 +67,7 @@ class ShortList:
         while True:
             asked.add(after)
             await asyncio.to_thread(self._check_lease)
-            first = min(PAGE_SIZE, self._top)
+            first = min(PAGE_SIZE, max(self._top, FEWEST_ODD))  # or a page could not be judged
             (page,) = await self._search.read([PageRequest(self._query, first, after)], self._cost)
             drifted |= any(repository.id in ids for repository in page.repositories)
             repositories += page.repositories

@@ -16,9 +16,9 @@ CAPACITY = SEARCH_SHOWS
 class PageRequest(NamedTuple):
     """A page to be read.
 
-    Attributes: query, in GitHub's syntax; first, how many results, at most PAGE_SIZE; after, where the page
-    before it ended (its `next`); divisible: where results are incomplete the query will be divided, so that
-    is told and not asked again.
+    Attributes: query, in GitHub's syntax; first, how many results, at most PAGE_SIZE, 0 where only their
+    count is wanted; after, where the page before it ended (its `next`); divisible: where results are
+    incomplete the query will be divided, so that is told and not asked again.
     """
 
     query: str

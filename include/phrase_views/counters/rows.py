@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain
 from typing import Annotated, NamedTuple, TypeVar
 
-from pydantic import ConfigDict, Field, GetPydanticSchema, TypeAdapter
+from pydantic import ConfigDict, GetPydanticSchema, TypeAdapter
 from pydantic_core import core_schema, from_json
 from typing_extensions import TypedDict
 
@@ -88,20 +89,34 @@ class _Known(dict[str, T]):
         return value
 
 
+def _digits(least: int) -> core_schema.CoreSchema:
+    """As read_views(), many at once: pydantic alone takes "1_0" and True for numbers."""
+    pattern = r"^[0-9]{1,10}(\.0{1,40})?$"
+    return core_schema.chain_schema(
+        [
+            core_schema.str_schema(pattern=pattern, coerce_numbers_to_str=True, strict=False),
+            core_schema.int_schema(ge=least, le=INT32, strict=False),
+        ]
+    )
+
+
+def _number_or_digits(least: int) -> core_schema.CoreSchema:
+    number = core_schema.int_schema(ge=least, le=INT32, strict=True)  # several times faster
+    return core_schema.union_schema([number, _digits(least)], mode="left_to_right")
+
+
 class _JsonRow(TypedDict):
     __pydantic_config__ = ConfigDict(extra="forbid", strict=True)  # type: ignore[misc]
-    campaign_id: Annotated[int, Field(ge=1, le=INT32)]
+    campaign_id: Annotated[int, GetPydanticSchema(lambda *_: _number_or_digits(1))]
     phrase: str
-    views: Annotated[int, Field(ge=0, le=INT32)]
+    views: Annotated[int, GetPydanticSchema(lambda *_: _number_or_digits(0))]
     dt: str
 
 
-# As read_views(), many at once: pydantic alone takes "1_0" for a number.
-_DIGITS = core_schema.chain_schema(
-    [core_schema.str_schema(pattern=r"^[0-9]{1,10}(\.0{1,40})?$"), core_schema.int_schema(ge=0, le=INT32)]
-)
-_VIEWS: TypeAdapter[list[int]] = TypeAdapter(list[Annotated[int, GetPydanticSchema(lambda *_: _DIGITS)]])
+_VIEWS: TypeAdapter[list[int]] = TypeAdapter(list[Annotated[int, GetPydanticSchema(lambda *_: _digits(0))]])
 _QUOTES = 2 * len(COLUMNS) + 4  # of an object with each name once: around names and the two texts
+_TEXT_FOR_NUMBER = re.compile(rb'"(?:campaign_id|views)"\s*:\s*"')  # two quotes more
+_UNREAD_NUMBER = re.compile(rb'"(campaign_id|views)"\s*:\s*[1-9][0-9]{4300}')  # JSON, yet no parser takes it
 _JSON_ROWS = TypeAdapter(list[_JsonRow])
 
 
@@ -143,7 +158,7 @@ class _Columns:
         rows = _JSON_ROWS.validate_json(b"[" + block.data.replace(b"\n", b"\n,") + b"]")
         if not lines == begun == len(rows):
             raise ValueError
-        if block.data.count(b'"') != _QUOTES * lines:
+        if _has_more_quotes(block.data, lines):
             for line in block.data.split(b"\n"):
                 _refuse_repeated_names(line)
         return [
@@ -155,6 +170,9 @@ class _Columns:
         try:
             row = from_json(line, allow_inf_nan=False)
         except ValueError as error:
+            if found := _UNREAD_NUMBER.search(line):
+                column = found[1].decode()
+                raise ValueError(f"{column}: more than 4300 digits, so it is above {INT32}") from None
             raise ValueError(f"no JSON: {error}") from None
         _require_names(row)
         _refuse_repeated_names(line)
@@ -186,9 +204,15 @@ def _require_names(row: object) -> None:
         raise ValueError(f"{safe_repr(others[0])} is no column; taken are {', '.join(COLUMNS)}")
 
 
+def _has_more_quotes(data: bytes, objects: int) -> bool:
+    """Return whether `data` has more quotes than so many objects have, where each has each name once."""
+    more = data.count(b'"') - _QUOTES * objects
+    return more != 0 and more != 2 * len(_TEXT_FOR_NUMBER.findall(data))
+
+
 def _refuse_repeated_names(line: bytes) -> None:
     """Raise ValueError for an object that has a name twice: of two values one would be lost, unseen."""
-    if line.count(b'"') == _QUOTES:
+    if not _has_more_quotes(line, 1):
         return
     pairs = json.loads(line, object_pairs_hook=list)
     if len(pairs) != len(COLUMNS):

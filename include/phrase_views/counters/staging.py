@@ -79,7 +79,7 @@ def stage_counters(
 ) -> Staged:
     """Stage the counters in a file; rejected lines go to `directory`/rejected.ndjson.
 
-    Of two lines for one (campaign, phrase, instant) with different views the later one is rejected; with
+    Of two lines for one (campaign, phrase, second) with different views the later one is rejected; with
     equal views it counts as repeated. A file that has such lines is read twice.
 
     Args: path, for errors; max_rejected, lines; require_last_line_end, or the log tells that it is missing.
@@ -190,7 +190,10 @@ class _Sorter:
             elif first[1] == views:
                 self.repeated += 1
             else:
-                reason = f"views: line {first[0]} says {first[1]} for this sample"
+                reason = (
+                    f"views: line {first[0]} says {first[1]} for this sample, line {number} says {views}; "
+                    "samples within one second are one, fractions are cut off"
+                )
                 self.rejects.append(rejected(lines[number - found.block.first], reason))
 
 

@@ -26,11 +26,12 @@ from stagehouse.hooks.connection_grammar import NOT_PLAIN, is_host, is_option
 if TYPE_CHECKING:
     from include.clickhouse.client import ClickHouse
 
-NATIVE_PORT, HTTP_PORTS = 9000, (8123, 8443)
+NATIVE_PORT, TLS_PORT, HTTP_PORTS, MAX_PORT = 9000, 9440, (8123, 8443), 65535
 DATABASE = "stagehouse"
 LONGEST = 512  # characters of a path or a name
 _SETTING = bool | Annotated[int, Field(ge=0, lt=2**63)] | Annotated[float, Field(allow_inf_nan=False)] | str
 _COMPRESSED_BY = {"lz4": "lz4", "lz4hc": "lz4", "zstd": "zstd"}  # packages, which may not be installed
+_OTHER_HOST = re.compile(r"(?:\[([0-9A-Fa-f:.]+)\]|([^:\[\]]+))(?::([0-9]{1,5}))?")
 _SECONDS = Field(default=None, gt=0, le=3600, allow_inf_nan=False)
 
 
@@ -68,8 +69,8 @@ class ClickHouseOptions(BaseModel):
     @field_validator("alt_hosts")
     @classmethod
     def _hosts(cls, hosts: str | None) -> str | None:
-        if hosts and not all(is_host(re.sub(r":[0-9]{1,5}$", "", host)) for host in hosts.split(",")):
-            raise ValueError("hosts are needed, as in name:9000,other:9000")
+        if hosts and not all(map(_is_other_host, hosts.split(","))):
+            raise ValueError("hosts are needed, as in name:9000,[::1]:9000")
         return hosts
 
     @field_validator("settings")
@@ -98,7 +99,7 @@ class ClickHouseOptions(BaseModel):
 
 
 class ClickHouseHook(DbApiHook):
-    """Makes clients of a connection: host, port (9000), login, password, schema (`stagehouse`), extra.
+    """Makes clients of a connection: host, port (9000, TLS 9440), login, password, schema (`stagehouse`).
 
     With `cluster` in extra, its name in the servers' configuration: the tables of all its servers.
     With `path` in extra and no host: the engine embedded in this process, same SQL, same tables. Serves
@@ -167,6 +168,14 @@ class ClickHouseHook(DbApiHook):
         self.bulk_insert_rows(table, rows, target_fields)
 
 
+def _is_other_host(text: str) -> bool:
+    """Tell whether the driver can read an item of alt_hosts: an address of IPv6 needs its brackets."""
+    found = _OTHER_HOST.fullmatch(text)
+    if found is None:
+        return False
+    return is_host(found[1] or found[2]) and 1 <= int(found[3] or NATIVE_PORT) <= MAX_PORT
+
+
 def _embedded(
     connection: Connection, where: str, extra: ClickHouseOptions, database: str, **options: Any
 ) -> ClickHouse:
@@ -190,7 +199,7 @@ def _native(
         reason = 'is empty; for the embedded engine set extra to {"path": "/an/absolute/directory"}'
         raise BadConnection(connection.conn_id, "host", reason)
     require_host(connection)
-    port = read_port(connection, NATIVE_PORT)
+    port = read_port(connection, TLS_PORT if extra.secure else NATIVE_PORT)
     if port in HTTP_PORTS:
         reason = f"{port} is ClickHouse's HTTP port; the native port is needed, usually 9000 (9440 with TLS)"
         raise BadConnection(connection.conn_id, "port", reason)

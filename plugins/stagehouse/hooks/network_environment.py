@@ -7,6 +7,7 @@ the proxies itself (`trust_env`), but then also logins from ~/.netrc, which nobo
 
 from __future__ import annotations
 
+import logging
 import os
 import ssl
 from pathlib import Path
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 BUNDLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE")  # the first that is set counts
 NO_PROXY_URL = "is no URL of an HTTP proxy; not shown, a secret may be in it"
 PROXY_URL = "set it to http://name:port, or http://login:password@name:port with percent-encoded signs"
+
+log = logging.getLogger(__name__)
 
 
 @define(slots=False)
@@ -49,9 +52,9 @@ def route_to(url: str) -> Route:
 
     from include.http.route import PROXY_SCHEMES, Route
 
-    authorities, trusted_in = _authorities()
     text = requests.utils.select_proxy(url, requests.utils.get_environ_proxies(url))
     if not text:
+        authorities, trusted_in = _authorities(URL(url).scheme)
         return Route(authorities=authorities, trusted_in=trusted_in)
     variable = _variable_of(url)
     try:
@@ -61,6 +64,7 @@ def route_to(url: str) -> Route:
         usable = False
     if not usable:
         raise BadEnvironment(variable, NO_PROXY_URL, PROXY_URL)
+    authorities, trusted_in = _authorities(URL(url).scheme, proxy.scheme)
     password = unquote(proxy.raw_password or "")
     secrets = (password, proxy.raw_password or "")
     mask_secret([form for secret in secrets if secret for form in secret_encodings(secret)])
@@ -74,10 +78,13 @@ def _variable_of(url: str) -> str:
     return set_[0] if set_ else named[0].upper()
 
 
-def _authorities() -> tuple[ssl.SSLContext | None, str]:
-    """Return the certificates to trust, None for Python's own, and the variable that names them, or may."""
+def _authorities(*schemes: str) -> tuple[ssl.SSLContext | None, str]:
+    """Return the certificates to trust, None for Python's own, and the variable that names them, or may.
+
+    Args: schemes: of what is connected to; without TLS no bundle is read.
+    """
     variable = next((name for name in BUNDLES if os.environ.get(name)), "")
-    if not variable:
+    if not variable or "https" not in schemes:
         return None, f"{BUNDLES[0]} or {BUNDLES[-1]}"
     path = Path(os.environ[variable])
     try:
@@ -86,4 +93,7 @@ def _authorities() -> tuple[ssl.SSLContext | None, str]:
         return ssl.create_default_context(cafile=path), variable
     except (OSError, ValueError) as error:  # also ssl.SSLError: no certificate in it
         reason = f"{safe_repr(str(path))} is no bundle of certificates ({error})"
+        if variable == BUNDLES[-1] and not isinstance(error, ssl.SSLError | ValueError):
+            log.warning("environment variable %s: ignored, as OpenSSL does: %s", variable, reason)
+            return None, variable
         raise BadEnvironment(variable, reason, "set it to a PEM file of certificates") from None

@@ -131,7 +131,8 @@ class StagehousePostgresHook(PostgresHook):
 
         Args: names: any texts. holder: who we are; the task, its try and run unless given. places: how many
             may hold the lease of a name at a time.
-        Raises, when entered: LeaseTaken; BadConnection and PostgresUnreachable as check_health() does.
+        Raises, when entered: LeaseTaken; LeaseUnanswered; BadConnection and PostgresUnreachable as
+            check_health() does.
         """
         return lease(self._connect_for_lease, names, holder or _this_task(), places)
 

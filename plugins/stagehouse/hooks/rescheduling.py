@@ -18,12 +18,12 @@ LEASE_RETRY = timedelta(seconds=20)
 
 @contextmanager
 def reschedule_on_wait() -> Iterator[None]:
-    """Turn "not before T" and "another holds the lease" into a reschedule of this task.
+    """Turn "not before T", "another holds the lease" and "no session is free" into a reschedule of this task.
 
     The task leaves its slot, spends no retry, and starts again at T.
     """
     from include.http.errors import RateLimitedUntil
-    from include.postgres.errors import LeaseTaken
+    from include.postgres.errors import LeaseTaken, LeaseUnanswered
 
     try:
         yield
@@ -34,3 +34,7 @@ def reschedule_on_wait() -> Iterator[None]:
         log.info("%s; looking again in %d s", taken, LEASE_RETRY.total_seconds())
         again = now() + LEASE_RETRY
         raise AirflowRescheduleException(again) from taken  # type: ignore[no-untyped-call]
+    except LeaseUnanswered as silence:
+        log.warning("%s; the slot is given back for %d s", silence, LEASE_RETRY.total_seconds())
+        again = now() + LEASE_RETRY
+        raise AirflowRescheduleException(again) from silence  # type: ignore[no-untyped-call]

@@ -22,11 +22,13 @@ from stagehouse.hooks.connection_grammar import NO_REGION, NO_URL, is_host, is_u
 if TYPE_CHECKING:
     from include.staging.files import StagingPath
 
-REPORTS_ROOT = "reports_root"
+REPORTS_ROOT, INBOX_ROOT = "reports_root", "inbox_root"
 AWS_CONNECTION = "aws_default"
 MAX_ROOT = 512  # half of what an object store takes as the name of a file: the rest is ours
 _AWS_SCHEMES = ("s3", "s3a", "s3n")
 PATIENCE_S = 5.0  # of a page, with a store
+# Of S3's client, which sends them always since 2025: a store other than Amazon's may refuse that.
+_CHECKSUMS = ("request_checksum_calculation", "response_checksum_validation")
 
 
 @define(slots=False)
@@ -65,7 +67,7 @@ def reports_root() -> StagingPath:
 
 def inbox_root() -> StagingPath:
     """Return the directory or object store prefix that imports take their files from. Raises: BadVariable."""
-    return _root("inbox_root")
+    return _root(INBOX_ROOT)
 
 
 def recipes_root() -> StagingPath:
@@ -139,7 +141,8 @@ def storage_errors(variable: str, root: StagingPath) -> Iterator[None]:
         raise BadVariable(variable, reason, next_step) from error
     except Exception as error:  # every store has errors of its own
         reason = f"'{root}': no usable answer ({redact(str(error))})"
-        next_step = f"see whether it is up; check {_endpoint(root)}"
+        field = "verify" if "certificate verify failed" in str(error).lower() else "endpoint_url"
+        next_step = f"see whether it is up; check {field} {_in_extra(root)}"
         raise StorageAway(variable, reason, next_step) from error
 
 
@@ -168,9 +171,9 @@ def _object_store(variable: str, url: str) -> StagingPath:
 
 
 def _open(variable: str, url: str) -> StagingPath:
-    conn_id = _conn_id(variable, url)
+    connection = _connection(variable, url)
     try:
-        store = ObjectStoragePath(url, conn_id=conn_id)
+        store = ObjectStoragePath(url, conn_id=connection.conn_id if connection else None)
         files = store.fs  # a store whose provider is not installed is found here, not by the first file
     except (ValueError, ImportError) as error:
         raise BadVariable(variable, f"{safe_repr(url)} cannot be opened: {error}") from error
@@ -178,10 +181,16 @@ def _open(variable: str, url: str) -> StagingPath:
     # only where there is a connection; without one, half of the path's methods would use another.
     files.dircache.use_listings_cache = False
     store.__wrapped__._fs_cached = files  # noqa: SLF001
+    if getattr(files, "endpoint_url", None):
+        for checksum in _CHECKSUMS:
+            files.config_kwargs.setdefault(checksum, "when_required")
+    verify = read_extra(connection).get("verify") if connection else None
+    if verify not in (None, "") and hasattr(files, "client_kwargs"):  # Airflow hands it to its hooks only
+        files.client_kwargs["verify"] = verify
     return cast("StagingPath", store)
 
 
-def _conn_id(variable: str, url: str) -> str | None:
+def _connection(variable: str, url: str) -> Connection | None:
     """Return the connection in the URL, else AWS's default one where there is one.
 
     Airflow would go on without credentials if the one in the URL were missing, and ignores the default one.
@@ -205,16 +214,27 @@ def _conn_id(variable: str, url: str) -> str | None:
             raise
         return None
     _require_plain_extra(connection)
-    return connection.conn_id
+    return connection
 
 
 def _require_plain_extra(connection: Connection) -> None:
     """Raise BadConnection for what AWS's client would repeat in an error, and may hold a secret."""
     extra = read_extra(connection)
+    verify = extra.get("verify")
+    if not (verify in (None, "") or isinstance(verify, bool) or _is_file(verify)):
+        reason = "is neither true, false nor a file of certificates on this host; not shown"
+        raise BadConnection(connection.conn_id, "extra.verify", reason)
     for name, is_right, reason in (("endpoint_url", is_url, NO_URL), ("region_name", is_host, NO_REGION)):
         value = extra.get(name)
         if value not in (None, "") and not (isinstance(value, str) and is_right(value)):
             raise BadConnection(connection.conn_id, f"extra.{name}", reason)
+
+
+def _is_file(path: object) -> bool:
+    try:
+        return isinstance(path, str) and Path(path).is_file()
+    except ValueError:  # a NUL
+        return False
 
 
 def _credentials(root: Any) -> str:
@@ -223,5 +243,5 @@ def _credentials(root: Any) -> str:
     return f"the credentials that the worker finds itself (there is no connection {AWS_CONNECTION!r})"
 
 
-def _endpoint(root: Any) -> str:
-    return f"endpoint_url in the extra of connection {root.conn_id or AWS_CONNECTION!r}"
+def _in_extra(root: Any) -> str:
+    return f"in the extra of connection {root.conn_id or AWS_CONNECTION!r}"

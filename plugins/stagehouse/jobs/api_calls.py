@@ -171,13 +171,16 @@ def render_run() -> str:
     """Write the files of the run from what readers see; return their directory."""
     from include.api_calls.progress import PROGRESS, write_progress
     from include.api_calls.results import published_counts, write_results
+    from include.pages.api_calls import OpenRows, write_calls_page
     from include.staging.cleaning import drop_unfinished_files
 
     staged, run_id, directory = _staged(), run_context()["run_id"], reports()
+    rows = OpenRows(staged)
     with publication_lock(TABLE) as (clickhouse, lease):
-        write_results(clickhouse, staged, staging_of(run_date()), directory, run_id)
+        write_results(clickhouse, staged, staging_of(run_date()), directory, run_id, tell=rows.take)
         counts = published_counts(clickhouse, staged.name, run_id)
         lease.check()
+    write_calls_page(directory, staged, run_date(), run_id, counts, rows)
     facts = {"run_id": run_id, "recipe": staged.name, "path": staged.path, "state": "finished"}
     told = {**facts, "rows": staged.rows, "done": staged.rows, **counts, "seconds_left": 0}
     write_progress(directory / PROGRESS, {**told, "updated_at": now().isoformat(timespec="seconds")})

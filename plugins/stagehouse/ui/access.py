@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from airflow.api_fastapi.core_api.security import get_user, requires_access_dag
-from fastapi import Depends
+from airflow.api_fastapi.auth.managers.models.resource_details import DagAccessEntity
+from airflow.api_fastapi.core_api.security import GetUserDep, get_user, requires_access_dag
+from fastapi import Depends, HTTPException, Request
 
 
 def signed_in() -> Any:
@@ -21,3 +22,25 @@ def may_read(dag_id: str) -> Any:
 def may_read_the_dag_asked_for() -> Any:
     """Return the same for a route whose query has `dag_id`."""
     return Depends(requires_access_dag(method="GET"))
+
+
+def may_start(dag_id: str) -> Any:
+    """Return the dependency that lets those pass who may start runs of the DAG; 401 or 403 for all others."""
+    return Depends(_starting(dag_id))
+
+
+def tells_who_may_start(dag_id: str) -> Any:
+    """Return the dependency that says whether the user may start runs of the DAG."""
+
+    def may(request: Request, user: GetUserDep) -> bool:
+        try:
+            _starting(dag_id)(request, user)
+        except HTTPException:
+            return False
+        return True
+
+    return Depends(may)
+
+
+def _starting(dag_id: str) -> Any:
+    return requires_access_dag("POST", DagAccessEntity.RUN, dag_id)

@@ -13,7 +13,7 @@ import re
 from collections.abc import Iterator
 from contextlib import suppress
 from datetime import date
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import IO, Annotated, TypeVar
 
 from attrs import define
@@ -120,7 +120,7 @@ class Archive:
 
         Of a store: all days that have a file, for it would take a request a day to know which are finished.
         """
-        found = map(_day_or_none, names_below(REPORTS_ROOT, self._directory))
+        found = map(day_or_none, names_below(REPORTS_ROOT, self._directory))
         return sorted((day for day in found if day and self._may_be_finished(day)), reverse=True)
 
     def index(self, day: date, kind: type[Index]) -> Index:
@@ -128,7 +128,7 @@ class Archive:
 
         Raises: NotPublished; UnreadableIndex; OSError.
         """
-        with self._open(day, INDEX) as file:
+        with self.open_in(day, INDEX) as file:
             text = file.read()
         try:
             return kind.model_validate_json(text)
@@ -161,7 +161,7 @@ class Archive:
 
     def day_of_run(self, run_id: str) -> date | None:
         """Return the day that a run has rendered, None if it has rendered none."""
-        with suppress(NotPublished, ValidationError), self._open(FOLDER, run_note(run_id)) as file:
+        with suppress(NotPublished, ValidationError), self.open_in(FOLDER, run_note(run_id)) as file:
             note = RunNote.model_validate_json(file.read())
             return note.day if note.run_id == run_id else None
         return None
@@ -172,8 +172,8 @@ class Archive:
         Raises: NotPublished: not there, not a file, the day is not finished, or a link that leads out of the
             section's folder; BadVariable, StorageAway, OSError.
         """
-        self._open(day, INDEX).close()
-        return self._open(day, name)
+        self.open_in(day, INDEX).close()
+        return self.open_in(day, name)
 
     def _may_be_finished(self, day: date) -> bool:
         index = self._directory / day.isoformat() / INDEX
@@ -184,7 +184,18 @@ class Archive:
         except OSError:
             return True  # who asks for that day is told what is wrong; the others are not bothered
 
-    def _open(self, folder: date | str, name: str) -> IO[bytes]:
+    def names(self, folder: str = "") -> list[str]:
+        """Return what lies in a folder of the section, one of our names.
+
+        Raises: BadVariable, StorageAway, OSError.
+        """
+        place = self._directory
+        for part in PurePosixPath(folder).parts:
+            place = place / part
+        return names_below(REPORTS_ROOT, place)
+
+    def open_in(self, folder: date | str, name: str) -> IO[bytes]:
+        """Open a file of a folder, both of our names, for reading. Raises: as open()."""
         path = self._directory / str(folder) / name
         if isinstance(path, Path) and not self._holds(path):
             raise NotPublished(f"No file {name} for {folder}")
@@ -212,7 +223,7 @@ def read_day(text: str) -> date:
 
     Raises: NotPublished: it is no day, so nothing can be there.
     """
-    if day := _day_or_none(text):
+    if day := day_or_none(text):
         return day
     raise NotPublished("No such day: days are written YYYY-MM-DD")
 
@@ -234,7 +245,8 @@ def chunks(file: IO[bytes]) -> Iterator[bytes]:
             yield piece
 
 
-def _day_or_none(text: str) -> date | None:
+def day_or_none(text: str) -> date | None:
+    """Return a day written as read_day() reads it, None for any other text."""
     if not _DAY.fullmatch(text):
         return None
     try:

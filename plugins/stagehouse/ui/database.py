@@ -31,7 +31,8 @@ def create_pool(hook: StagehousePostgresHook) -> AsyncConnectionPool[Any]:
 
     async def parameters() -> dict[str, Any]:
         found = await asyncio.to_thread(hook.parameters)
-        return {"application_name": APPLICATION, "autocommit": True} | found
+        # Nothing is prepared: behind a pooler the next statement may have another session.
+        return {"application_name": APPLICATION, "autocommit": True, "prepare_threshold": None} | found
 
     return AsyncConnectionPool(
         kwargs=parameters,

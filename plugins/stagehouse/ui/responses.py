@@ -19,8 +19,8 @@ logger = logging.getLogger(__name__)
 
 # 'self': Airflow's UI shows these pages in an iframe of its own origin, and they show the report in another.
 FRAME_POLICY = (
-    "default-src 'none'; style-src 'self'; script-src 'self'; frame-src 'self'; form-action 'self'; "
-    "frame-ancestors 'self'; base-uri 'none'"
+    "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; frame-src 'self'; "
+    "form-action 'self'; frame-ancestors 'self'; base-uri 'none'"
 )
 # A rendered page may run the scripts it carries, but in an origin of its own: it cannot act in Airflow with
 # the rights of who looks at it, whatever got into the file.
@@ -36,6 +36,7 @@ MEDIA_TYPES = {
     "html": "text/html; charset=utf-8",
     "tsv": "text/tab-separated-values; charset=utf-8",
     "csv": "text/csv; charset=utf-8",
+    "ndjson": "application/x-ndjson",
 }
 _TEMPLATES = Environment(
     loader=FileSystemLoader(Path(__file__).with_name("templates")),

@@ -11,8 +11,9 @@ from sqlalchemy import select
 from stagehouse.hooks.storage_roots import reports_root
 from stagehouse.ui.access import may_read_the_dag_asked_for
 from stagehouse.ui.archive import Archive
+from stagehouse.ui.call_runs import folder_of_run
 from stagehouse.ui.responses import page
-from stagehouse.ui.sections import SECTIONS
+from stagehouse.ui.sections import API_CALLS, SECTIONS
 
 router = APIRouter(prefix="/runs", dependencies=[may_read_the_dag_asked_for()])
 
@@ -23,6 +24,8 @@ def run(request: Request, session: SessionDep, dag_id: str, run_id: str) -> Resp
     section = SECTIONS.get(dag_id)
     if section is None:
         return page(request, "message.html", title="No page", text=f"The DAG {dag_id} makes no page.")
+    if section is API_CALLS and (found := folder_of_run(session, run_id)):
+        return RedirectResponse(f"../{section.slug}/{found[0]}/{found[1]}/", 303)
     day = Archive(reports_root(), section.folder).day_of_run(run_id)
     if day is not None:
         return RedirectResponse(f"../{section.slug}/?day={day}", 303)

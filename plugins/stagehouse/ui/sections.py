@@ -22,4 +22,5 @@ PHRASE_VIEWS = Section("phrase_views", "phrase-views", "Phrase views", "phrase_v
 TOP_REPOSITORIES = Section(
     "top_repositories", "top-repositories", "Top repositories", "github_top_repositories"
 )
-SECTIONS = {section.dag_id: section for section in (PHRASE_VIEWS, TOP_REPOSITORIES)}
+API_CALLS = Section("api_calls", "api-calls", "API calls", "api_calls")
+SECTIONS = {section.dag_id: section for section in (PHRASE_VIEWS, TOP_REPOSITORIES, API_CALLS)}

@@ -1,4 +1,4 @@
-"""The style sheet and the script of the frame around a report."""
+"""The style sheet and the scripts of our own pages."""
 
 from __future__ import annotations
 
@@ -21,3 +21,15 @@ def style() -> FileResponse:
 def script() -> FileResponse:
     """Return the script: a choice is shown at once, without the button."""
     return FileResponse(_STATIC / "frame.js", media_type="text/javascript")
+
+
+@router.get("/upload.js")
+def upload() -> FileResponse:
+    """Return the script that sends a file into the inbox, and that copies."""
+    return FileResponse(_STATIC / "upload.js", media_type="text/javascript")
+
+
+@router.get("/progress.js")
+def progress() -> FileResponse:
+    """Return the script that shows how far a run is."""
+    return FileResponse(_STATIC / "progress.js", media_type="text/javascript")

@@ -1,11 +1,13 @@
 """The rows of a file, called: faults of the API and of PostgreSQL, resumed by the next try."""
 
+import asyncio
 import json
 import time
 
 import psycopg
 import pytest
 from aiohttp import web
+from filelock import FileLock
 
 from include.api_calls.errors import MarksAway
 from include.api_calls.sender import ApiAway
@@ -34,6 +36,17 @@ async def test_all_rows_are_called_once(place: Place, api: CountingApi):
     before = len(api.log)
     assert (await place.call()).facts["outcomes"] == manifest.facts["outcomes"]
     assert len(api.log) == before
+
+
+async def test_the_embedded_engine_is_free_while_rows_are_called(place: Place, api: CountingApi):
+    """Another run publishes meanwhile: calls take hours, and the engine takes one process at a time."""
+    place.deliver(40)
+    calling = asyncio.create_task(place.call(rate=20))
+    while not api.log:  # noqa: ASYNC110
+        await asyncio.sleep(0.01)
+    with FileLock(f"{place.directory / 'chdb'}.lock", timeout=0.2):
+        assert not calling.done()
+    assert set(place.outcomes(await calling)) == {"ok"}
 
 
 @pytest.mark.parametrize(

@@ -23,6 +23,12 @@ REFUSED = {
         469,
         "positive",
     ),
+    "a constraint, by a text that is no UTF-8": (
+        "(d Date, n String, CONSTRAINT long CHECK length(n) > 1) ENGINE = MergeTree ORDER BY n",
+        [(date(2026, 1, 1), "ab"), (date(2026, 1, 1), "cd"), (date(2026, 1, 1), b"\xff")],
+        469,
+        r"\\xff",
+    ),
 }  # fmt: skip
 
 
@@ -65,8 +71,16 @@ def test_blocks_of_columns_in_any_order(clickhouse: EmbeddedClient):
     assert clickhouse.execute("SELECT s FROM b") == [(["it's", "ф"],)]
 
 
+def test_columns_and_tables_with_a_percent_sign(clickhouse: EmbeddedClient):
+    """Are inserted into as any other, and read by statements with and without params."""
+    clickhouse.execute("CREATE TABLE `50%s` (`a%` Int32) ENGINE = MergeTree ORDER BY tuple()")
+    assert clickhouse.execute("INSERT INTO `50%s` (`a%`) VALUES", [(1,)]) == 1
+    assert clickhouse.execute("SELECT `a%` FROM `50%s`") == [(1,)]
+    assert clickhouse.execute("SELECT `a%%` FROM `50%%s` WHERE `a%%` = %(n)s", {"n": 1}) == [(1,)]
+
+
 @pytest.mark.parametrize(
-    "name", ["stage-house", "1stage", "stage.house", "Stage House", "стадия", "a\\b", "a`b"]
+    "name", ["stage-house", "1stage", "stage.house", "Stage House", "стадия", "a\\b", "a`b", "50%s"]
 )
 def test_database_names_that_a_server_takes(chdb_path: Path, name: str):
     """Made, migrated, and found again."""

@@ -52,6 +52,18 @@ def test_an_instant_is_stored_in_utc_whatever_its_zone(clickhouse, table):
     assert clickhouse.execute("SELECT toString(t) FROM t") == [("2026-08-21 00:00:00",)]
 
 
+def test_a_refusal_that_quotes_what_is_no_utf8(clickhouse):
+    """Is one as any other, with the bytes escaped; the client serves on."""
+    clickhouse.execute("CREATE TABLE t (s String) ENGINE = MergeTree ORDER BY s")
+    clickhouse.execute("INSERT INTO t (s) VALUES", [(b"\xd1",)])
+    with pytest.raises(Refused, match=r": code \d+: .*\\xd1.* Next: ") as caught:
+        clickhouse.execute("SELECT toInt32(s) FROM t")
+    assert caught.value.code > 0
+    assert str(caught.value).startswith(caught.value.where)
+    assert str(caught.value).isprintable()
+    assert clickhouse.execute("SELECT s FROM t") == [(b"\xd1",)]
+
+
 def test_a_refusal_is_one_line_with_its_code(clickhouse):
     """No stack trace, no "DB::Exception", but the connection, the code and the server's words."""
     with pytest.raises(Refused) as caught:

@@ -5,10 +5,12 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from clickhouse_driver import Client
 
+from include.clickhouse import settings
 from include.clickhouse.client import ClickHouse, NativeClient
 from include.clickhouse.embedded import EmbeddedClient
-from include.clickhouse.errors import WrongConnection
+from include.clickhouse.errors import NotAllowed, WrongConnection
 from include.clickhouse.schema import migrate
 from include.clickhouse.settings import RELIED_ON
 from include.errors import PermanentError
@@ -25,6 +27,8 @@ OTHERWISE |= {
     "additional_table_filters": "{'loads': '0', 'phrases_views': '0'}",
     "alter_sync": "2",
     "distributed_ddl_output_mode": "none",
+    "force_data_skipping_indices": "x",
+    "force_optimize_projection_name": "x",
     "implicit_table_at_top_level": "loads",
     "session_timezone": "Asia/Tokyo",
 }
@@ -83,9 +87,9 @@ def test_a_day_and_a_report_are_what_they_are(connect: Callable[..., ClickHouse]
             run_day(clickhouse, tmp_path, run_id, (COMMITS, rows), (REPOSITORIES, repositories(5)))
         assert sorted(stored(clickhouse)) == sorted(rows)
         insert(clickhouse, counters("-1/23:50=5 00:10=4 01:10=9") + counters("00:10=7 00:20=9", "b", 9))
-        report = run_report(clickhouse, ask())
+        report = run_report(clickhouse, ask(falls="reset"))
         assert hours_of(row for row in report if row.campaign_id == 7) == [(0, 4, "reset"), (1, 5, "gap")]
-        assert run_report(clickhouse, ask(9), "of some campaigns") == report
+        assert run_report(clickhouse, ask(9, falls="reset"), "of some campaigns") == report
 
 
 def test_no_result_is_of_a_moment_ago(chdb_path: Path):
@@ -113,6 +117,23 @@ def test_the_servers_names_are_all_known_to_the_driver(tmp_path: Path):
     assert {name for (name,) in found} & RELIED_ON.keys() == OF_2018
 
 
+@pytest.mark.parametrize("name", ["force_data_skipping_indices", "force_optimize_projection_name"])
+def test_a_setting_that_no_value_turns_off(name: str):
+    """A server is not sent '', which it would refuse each statement for: the setting is named."""
+    with pytest.raises(WrongConnection, match=f"{name} = ''.*Next: change them there"):
+        settings.to_send("c", RELIED_ON, [("extremes", "1"), (name, "x")])
+
+
+def test_deleted_rows_stay_deleted(chdb_path: Path):
+    """Also where the profile wants to see them."""
+    shown = {"apply_deleted_mask": 0}
+    with EmbeddedClient("c", chdb_path, "stagehouse", settings=shown) as clickhouse:
+        migrate(clickhouse)
+        insert(clickhouse, counters("00:10=4") + counters("00:10=4", phrase="another"))
+        clickhouse.execute("DELETE FROM phrases_views WHERE phrase = 'another'")
+        assert clickhouse.execute("SELECT count() FROM phrases_views") == [(1,)]
+
+
 @pytest.mark.parametrize("setting", ["empty_result_for_aggregation_by_empty_set", "extremes"])
 def test_a_profile_that_may_not_be_changed(tmp_path: Path, setting: str):
     """Names the setting in the first task, and no retry helps."""
@@ -129,6 +150,15 @@ def test_a_reader_who_may_change_nothing(tmp_path: Path):
     """Reads on, where his profile has nothing otherwise."""
     with server_with_profile(tmp_path, {"readonly": "1"}) as server, native(server) as clickhouse:
         assert clickhouse.execute("SELECT count() FROM system.one") == [(1,)]
+
+
+def test_a_reader_whose_profile_has_settings_of_writers(tmp_path: Path):
+    """Reads on: they change no read."""
+    profile = {"optimize_throw_if_noop": "1", "replication_alter_partitions_sync": "2", "readonly": "1"}
+    with server_with_profile(tmp_path, profile) as server, native(server) as clickhouse:
+        assert clickhouse.execute("SELECT count() FROM system.one") == [(1,)]
+        with pytest.raises(NotAllowed, match="give this user of the connection the right to write"):
+            migrate(clickhouse)
 
 
 def test_a_limit_stays_a_limit(connect: Callable[..., ClickHouse]):
@@ -162,6 +192,15 @@ def test_settings_of_the_connection_reach_the_embedded_engine(
         pytest.raises(WrongConnection, match=r"extra\.settings"),
     ):
         clickhouse.execute("SELECT 1")
+
+
+@pytest.mark.parametrize(
+    "option", sorted({*Client.available_client_settings} - {"input_format_null_as_default"})
+)
+def test_options_of_the_driver_are_no_settings_of_the_embedded_engine(chdb_path: Path, option: str):
+    """One connection's `settings` serve both engines."""
+    with EmbeddedClient("c", chdb_path, "stagehouse", settings={option: True}) as clickhouse:
+        assert clickhouse.execute("SELECT 'a', [1]") == [("a", [1])]
 
 
 @pytest.mark.parametrize("option", ["strings_as_bytes", "use_numpy"])

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from include.clickhouse.client import NativeClient
+from include.clickhouse.embedded import EmbeddedClient
 from include.clickhouse.errors import (
     NoDatabase,
     NotAllowed,
@@ -77,6 +78,20 @@ def test_a_database_that_is_not_there_is_made(clickhouse_server, clickhouse_data
         assert clickhouse.execute("SELECT count() FROM loads") == [(0,)]
         assert migrate(clickhouse) == []
         clickhouse.execute(f"DROP DATABASE `{database}`")
+
+
+@pytest.mark.parametrize("name", ["n" * 248, "ф" * 42], ids=["one byte too many", "no letters of English"])
+def test_a_database_whose_name_is_too_long(clickhouse_server, chdb_path, name):
+    """Is red by the field, on a server and the embedded engine; one that just fits is made."""
+    server = clickhouse_server
+    login = {"user": server.user, "password": server.password}
+    native = NativeClient("c", server.host, server.port, name, **login)
+    for clickhouse in (native, EmbeddedClient("c", chdb_path, name)):
+        with clickhouse, pytest.raises(WrongConnection, match=r"^c, field schema: .* too long .*255"):
+            migrate(clickhouse)
+    with NativeClient("c", server.host, server.port, name[:-1], **login) as clickhouse:
+        assert migrate(clickhouse)
+        clickhouse.execute(f"DROP DATABASE `{name[:-1]}`")
 
 
 def test_a_database_that_the_user_may_not_make(tmp_path: Path):

@@ -51,6 +51,7 @@ CHECKSUMS = {
     4: "3e6e0bae537a4201ffd91531e6d52fd8",
     5: "08c1ba2166a3f902c512afb4f6e66113",
     6: "8442ba02a29599bf6ee34499b4bcdba4",
+    7: "4c4342f9407cf6e99ccf7f4663f1baf7",
 }
 NEXT_VERSION = len(CHECKSUMS) + 1
 ADDITIVE = (

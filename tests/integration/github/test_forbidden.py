@@ -5,7 +5,7 @@ import shutil
 
 import pytest
 
-from include.github.api.answer_errors import Forbidden
+from include.github.api.answer_errors import Forbidden, NotFound
 from include.github.apis import commits_by, search_by
 from include.github.errors import MostlyForbidden
 from include.github.fetch import fetch
@@ -18,7 +18,7 @@ from include.staging.tables import read_batches
 from tests.clock import now
 from tests.servers.github_schema import SCHEMA_IF_THERE, needs_schema
 
-MINE, YOURS = "ghp_0123456789abcdef", "ghp_fedcba9876543210"
+MINE, YOURS, THIRD = "ghp_0123456789abcdef", "ghp_fedcba9876543210", "ghp_aaaabbbbccccdddd"
 SAML = "Resource protected by organization SAML enforcement. You must grant your token access."
 CLOSED = Sample().repositories[0].full_name
 APIS = ["rest", pytest.param("graphql", marks=needs_schema)]
@@ -54,7 +54,7 @@ def run(make_client, tmp_path, top20):
     return go
 
 
-def closed(text=SAML, repo=CLOSED, **options):
+def closed(text=SAML, repo=CLOSED, status=403, kind="FORBIDDEN", **options):
     """Make the faults of a repository that is refused, by REST and by GraphQL."""
 
     def without(body):
@@ -62,13 +62,13 @@ def closed(text=SAML, repo=CLOSED, **options):
         for alias, node in (answer.get("data") or {}).items():
             if isinstance(node, dict) and node.get("nameWithOwner") == repo:
                 answer["data"][alias] = None
-                error = {"type": "FORBIDDEN", "path": [alias], "message": text}
+                error = {"type": kind, "path": [alias], "message": text}
                 answer.setdefault("errors", []).append(error)
         return json.dumps(answer).encode()
 
     refusal = json.dumps({"message": text}).encode()
     return (
-        Fault(rf"/repos/{repo}/commits", times=None, status=403, body=refusal, **options),
+        Fault(rf"/repos/{repo}/commits", times=None, status=status, body=refusal, **options),
         Fault("/graphql", times=None, body=without, **options),
     )
 
@@ -115,6 +115,61 @@ async def test_a_token_that_may_is_asked_after_one_that_may_not(github, run, tmp
     outcomes, manifest = await run(url, api, (MINE, YOURS))
     assert outcomes == calm
     assert manifest.facts["requests"] == len(app[REQUEST_LOG].requests)
+
+
+HIDDEN = {"text": "Not Found", "status": 404, "kind": "NOT_FOUND"}
+
+
+@pytest.mark.parametrize("api", APIS)
+async def test_what_is_hidden_from_some_tokens_is_asked_of_the_others(github, run, api):
+    """GitHub says 404 to a token that may not see a repository: the second look is by each other one.
+
+    Also where those that may not have the most left, and would be chosen.
+    """
+    plenty = {"X-RateLimit-Remaining": "1000000", "X-RateLimit-Limit": "1000000"}
+    hidden = [closed(**HIDDEN, token=token, headers=plenty) for token in (MINE, YOURS)]
+    _, url = await github(*hidden[0], *hidden[1])
+    outcomes, _ = await run(url, api, (MINE, YOURS, THIRD))
+    assert outcomes[CLOSED][0] == "ok"
+
+
+async def test_the_second_look_of_what_is_gone_asks_each_other_token(github, run):
+    """Each is asked once, and then it is believed."""
+    app, url = await github(*closed(**HIDDEN))
+    outcomes, _ = await run(url, "rest", (MINE, YOURS, THIRD))
+    assert outcomes[CLOSED] == ("gone", 0)
+    assert asked(app, f"/repos/{CLOSED}/commits") == 3
+
+
+async def test_what_one_token_is_forbidden_and_another_cannot_see_is_forbidden(github, run, caplog):
+    """Whichever asks first: the 403 proves that it is there. Both are named."""
+    _, url = await github(*closed(token=MINE), *closed(**HIDDEN, token=YOURS))
+    outcomes, _ = await run(url, "rest", (MINE, YOURS))
+    assert outcomes[CLOSED] == ("forbidden", 0)
+    (told,) = [line for line in caplog.messages if line.startswith(f"{CLOSED} is forbidden:")]
+    assert "token 1 of 2 (sha256" in told
+    assert "token 2 of 2 (sha256" in told
+
+
+async def test_a_second_look_by_a_token_that_is_revoked_is_the_first_one_s(github, make_client):
+    """It is set aside, and the one that is left looks again."""
+    app, url = await github(Fault("/repos/x/y", times=None, status=404, token=MINE, body=b"{}"))
+    app[FAULTS].add(Fault("/repos/x/y", times=None, status=401, token=YOURS, body=b"{}"))
+    async with make_client(url, tokens=(MINE, YOURS)) as client:
+        for _ in range(2):
+            with pytest.raises(NotFound):
+                await client.get(client.url("repos", "x", "y"), bool, RequestCost())
+    statuses = [request.status for request in app[REQUEST_LOG].requests]
+    assert sorted(statuses) == [401, 404, 404]
+
+
+async def test_that_a_token_is_answered_is_asked_once(github, run):
+    """However many repositories are forbidden: one request more for all of them."""
+    names = [repository.full_name for repository in Sample().repositories[:6]]
+    app, url = await github(*(fault for name in names for fault in closed(repo=name)))
+    outcomes, _ = await run(url, "rest", (MINE,))
+    assert sum(outcome == "forbidden" for outcome, _ in outcomes.values()) > 1
+    assert asked(app, "/rate_limit") == 1
 
 
 async def test_each_token_is_tried_before_it_counts_as_forbidden(github, run, caplog):

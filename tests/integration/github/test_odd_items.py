@@ -5,8 +5,11 @@ import shutil
 from collections import Counter
 
 import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
 
 from include.github.apis import commits_by, search_by
+from include.github.commits.rest import count_commits
 from include.github.errors import MostlyOdd
 from include.github.fetch import fetch
 from include.github.rank import rank
@@ -15,6 +18,7 @@ from include.github_stand_in.app import FAULTS, REQUEST_LOG
 from include.github_stand_in.faults import Fault
 from include.github_stand_in.sample import Sample
 from include.http.errors import RequestFailed
+from include.http.request_cost import RequestCost
 from include.staging.tables import read_batches
 from tests.clock import now
 from tests.integration.github.crowd import PLENTY, crowd, expected, like_github, ranked
@@ -75,6 +79,21 @@ def items(change, *positions):
     return rewrite
 
 
+def without_owner(*names):
+    """Make the body of a search, by REST or GraphQL, with the owners of some repositories missing."""
+
+    def rewrite(body):
+        answer = json.loads(body)
+        listed = [answer["items"]] if "items" in answer else [
+            page["nodes"] for page in answer["data"].values() if isinstance(page, dict) and "nodes" in page
+        ]  # fmt: skip
+        for each in (item for page in listed for item in page if item["name"] in names):
+            each["owner"] = None
+        return json.dumps(answer).encode()
+
+    return rewrite
+
+
 def nodes(change, repo):
     """Make the body of an answer of GraphQL with the first commit of a repository changed."""
 
@@ -124,6 +143,26 @@ async def test_a_result_that_is_odd_in_passing_is_no_loss(github, run):
     assert [SEARCH in request.path_qs for request in app[REQUEST_LOG].requests].count(True) == 2
 
 
+@pytest.mark.parametrize(("top", "victim"), [(1, 0), (2, 1), (101, 100)])
+async def test_one_odd_result_says_nothing_about_a_short_page(serve_crowd, rank_top, top, victim):
+    """The only result of a page, or one of two, may be odd: the others are the list."""
+    dataset = crowd(range(102, 1, -1))
+    odd = dataset.repositories[victim]
+    app, url = await serve_crowd(dataset)
+    app[FAULTS].add(Fault(SEARCH, times=None, body=without_owner(odd.name)))
+    ranking = await rank_top(url, top)
+    assert ranked(ranking) == expected([each for each in dataset.repositories if each != odd], top)
+    assert ranking.odd == 1
+
+
+async def test_a_list_of_which_all_is_odd_is_no_list(serve_crowd, rank_top):
+    """Also where one result is wanted: its page is long enough to be judged."""
+    app, url = await serve_crowd(crowd(range(102, 1, -1)))
+    app[FAULTS].add(Fault(SEARCH, times=None, body=items(ODD_RESULTS["no owner"])))
+    with pytest.raises(RequestFailed, match="3 of 3 items are odd"):
+        await rank_top(url, 1, attempts=2)
+
+
 async def test_a_page_of_which_most_is_odd_is_no_page(github, run):
     """It is no list of repositories then: asked again, then red."""
     odd = items(ODD_RESULTS["no owner"], *range(11))
@@ -133,20 +172,15 @@ async def test_a_page_of_which_most_is_odd_is_no_page(github, run):
 
 
 @pytest.mark.parametrize("api", APIS)
-async def test_an_odd_result_of_a_long_list(github, make_client, tmp_path, yesterday, api):
-    """The rest is in order, whole; it is neither a list that is cut short nor one that keeps moving."""
+@pytest.mark.parametrize("place", [0, 700])
+async def test_an_odd_result_of_a_long_list(github, make_client, tmp_path, yesterday, *, caplog, api, place):
+    """The rest is in order, whole; it is neither a list that is cut short nor one that keeps moving.
+
+    Nor does it matter to a count whose best result it is.
+    """
     dataset = crowd(like_github(1600))
-    victim = dataset.repositories[700]
-
-    def change(body):
-        answer = json.loads(body)
-        listed = [answer["items"]] if "items" in answer else [
-            page["nodes"] for page in answer["data"].values() if isinstance(page, dict) and "nodes" in page
-        ]  # fmt: skip
-        for each in (item for page in listed for item in page if item["name"] == victim.name):
-            each["owner"] = None
-        return json.dumps(answer).encode()
-
+    victim = dataset.repositories[place]
+    change = without_owner(victim.name)
     _, url = await github(
         Fault("/search/|/graphql", times=None, body=change), dataset=dataset, with_token=PLENTY
     )
@@ -156,6 +190,47 @@ async def test_an_odd_result_of_a_long_list(github, make_client, tmp_path, yeste
     others = [repository for repository in dataset.repositories if repository != victim]
     assert ranked(ranking) == expected(others, 1500)
     assert ranking.odd == 1
+    assert "has more than was found" not in caplog.text
+
+
+async def test_odd_results_of_a_long_list_cost_a_second_look_each(serve_crowd, rank_top, tmp_path, caplog):
+    """They are counted and not held, so no slice is read again for them; and no retry is spent."""
+    dataset = crowd(range(4000, 0, -1))
+    odd = [repository.name for repository in dataset.repositories[50:1900:74]]
+    app, url = await serve_crowd(dataset)
+    await rank_top(url, 2000)
+    calm = len(app[REQUEST_LOG].requests)
+    shutil.rmtree(tmp_path / "run")
+    app[FAULTS].add(Fault(SEARCH, times=None, body=without_owner(*odd)))
+    ranking = await rank_top(url, 2000)
+    assert (len(ranking), ranking.odd) == (2000, 25)
+    assert len(app[REQUEST_LOG].requests) - calm <= calm + 25
+    assert "has more than was found" not in caplog.text
+
+
+async def test_odd_commits_on_every_page_spend_no_retry(make_client, yesterday):
+    """Each page is looked at twice, however many there are; the budget of retries is left to faults."""
+    pages, asked = 25, []
+
+    async def answer(request):
+        page = int(request.query.get("page", "1"))
+        asked.append(page)
+        date = f"{yesterday}T10:00:00Z"
+        commits = [
+            {"sha": f"{page:038x}{n:02x}", "commit": {"committer": {"date": date if n else None}}}
+            for n in range(3)
+        ]
+        following = request.url.update_query(page=page + 1)
+        links = {"Link": f'<{following}>; rel="next"'} if page < pages else {}
+        return web.json_response(commits, headers=links)
+
+    app = web.Application()
+    app.router.add_get("/repos/x/y/commits", answer)
+    async with TestServer(app) as server, make_client(server.make_url("/")) as client:
+        count = await count_commits(client, "x", "y", yesterday, RequestCost())
+        assert client.retries.spent == 0
+    assert (sum(count.authors.values()), len(count.odd)) == (2 * pages, pages)
+    assert sorted(asked) == sorted([*range(1, pages + 1)] * 2)
 
 
 ODD_COMMITS = {

@@ -195,6 +195,29 @@ def test_the_defaults_of_the_contract(define: Define):
     assert (client.address, client.database) == ("h:9000", "stagehouse")
 
 
+def test_tls_has_a_port_of_its_own(define: Define):
+    """9440 where the connection says `secure` and no port, also of the other hosts."""
+    define(host="127.0.0.1", extra={"secure": True, "connect_timeout": 1, "alt_hosts": "127.0.0.2"})
+    with ClickHouseHook().get_client() as client:
+        assert list(client.connection.hosts) == [("127.0.0.1", 9440), ("127.0.0.2", 9440)]
+
+
+def test_other_hosts_may_be_addresses_of_ipv6(define: Define):
+    """In brackets where a port follows, as in any URL."""
+    define(host="::1", extra={"alt_hosts": "[::1]:9001,[fd00::2],other:9002"})
+    with ClickHouseHook().get_client() as client:
+        others = [("::1", 9001), ("fd00::2", 9000), ("other", 9002)]
+        assert list(client.connection.hosts) == [("::1", 9000), *others]
+
+
+@pytest.mark.parametrize("hosts", ["::1", "[::1", "::1]:9000", "[name]:9000", "name:65536", "name:0", "a,,b"])
+def test_other_hosts_that_the_driver_cannot_read(define: Define, hosts: str):
+    """Are told with the field before anything is opened."""
+    define(host="h", extra={"alt_hosts": hosts})
+    with pytest.raises(BadConnection, match=r"extra\.alt_hosts: .*name:9000,\[::1\]:9000"):
+        ClickHouseHook().get_client()
+
+
 def test_the_test_button_is_green(hook: ClickHouseHook):
     """With version and database."""
     well, message = hook.test_connection()

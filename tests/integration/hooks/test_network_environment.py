@@ -217,6 +217,27 @@ def test_what_is_of_no_use_is_named_before_anything_is_sent(environment, connect
         GitHubHook().require_usable()
 
 
+async def test_a_bundle_of_openssl_that_is_missing_is_ignored(environment, connect, caplog):
+    """As OpenSSL does, so hosts of authorities that the system knows are reached; the log says so."""
+    environment("SSL_CERT_FILE", "/no/such/file")
+    connect("https://api.github.com")
+    assert route_to("https://api.github.com").authorities is None
+    assert "environment variable SSL_CERT_FILE: ignored" in caplog.text
+    assert "/no/such/file" in caplog.text
+
+
+async def test_without_tls_no_bundle_is_read(environment, connect, serve, start_proxy):
+    """A file that is missing is no matter of a plain server, but of a proxy over TLS before it."""
+    environment("REQUESTS_CA_BUNDLE", "/no/such/file")
+    host = f"http://127.0.0.1:{await serve()}"
+    assert await ask(connect(host), "y") == ["/y"]
+    environment("HTTP_PROXY", f"http://127.0.0.1:{(await start_proxy({})).port}")
+    route_to(f"http://{NAME}")
+    environment("HTTP_PROXY", "https://127.0.0.1:1")
+    with pytest.raises(BadEnvironment, match="REQUESTS_CA_BUNDLE"):
+        route_to(f"http://{NAME}")
+
+
 async def test_logins_of_netrc_are_nobody_s(environment, tmp_path):
     """A file of other programs gives no request a login that the connection does not have."""
     netrc = tmp_path / "netrc"

@@ -42,6 +42,16 @@ async def test_a_refusal_that_says_that_nothing_was_done(serve, make_client):
     assert [round(gap, 1) for gap in server.seen.gaps()] == [0.1, 0.2]
 
 
+async def test_headers_as_long_as_proxies_make_them(serve, make_client):
+    """A value of 60,000 characters, or 500 headers, are an answer like any other."""
+    many = {f"X-Number-{number}": "1" for number in range(500)}
+    server = await serve(answers(json_answer(200, {}, X_Policy="x" * 60_000), json_answer(200, {}, **many)))
+    async with make_client(server.url) as client:
+        for _ in range(2):
+            assert (await client.get("x"))[0].status == 200
+    assert server.seen.count == 2
+
+
 async def test_a_503_says_nothing_by_itself(serve, make_client):
     """It is not sent again, whatever Retry-After says; others wait for as long as that."""
     server = await serve(answers(BUSY, ok()))

@@ -8,7 +8,8 @@ from rich.console import Console
 from include.clickhouse.embedded import EmbeddedClient
 from include.clickhouse.schema import migrate
 from include.local_stack.errors import StackError
-from include.local_stack.results import read_back, stored
+from include.local_stack.results import called, outcomes_of, read_back, stored
+from include.local_stack.state import StateDirectory
 
 DAY = date(2026, 1, 2)
 AT = datetime(2026, 1, 3, tzinfo=UTC)
@@ -62,3 +63,25 @@ def test_a_green_run_without_a_load_is_not_taken_for_success(clickhouse, tmp_pat
     clickhouse.disconnect()
     with pytest.raises(StackError, match="other was green, but"):
         stored(tmp_path / "clickhouse", "default", "other")
+
+
+def test_calls_are_shown_by_outcome(clickhouse, tmp_path):
+    """Rows, status and the reason of the first of each; where results.csv is; rows of other runs are not."""
+    rows = [
+        *((DAY, "run", number, "ok", 201, "") for number in range(1, 58)),
+        *((DAY, "run", number, "failed", 422, f"422, no user {number}") for number in (58, 59, 60)),
+        (DAY, "another run", 1, "unknown", 0, "lost"),
+    ]
+    clickhouse.execute("INSERT INTO api_calls (date, run_id, row, outcome, status, reason) VALUES", rows)
+    lines = printed(outcomes_of(clickhouse, "run")[1])
+    cells = [[cell.strip() for cell in line.split("│")[1:-1]] for line in lines if "│" in line]
+    assert cells == [["ok", "57", "201", ""], ["failed", "3", "422", "422, no user 58"]]
+    clickhouse.disconnect()
+    told = printed(called(StateDirectory(tmp_path), "default", "run"))
+    assert any(f"{tmp_path / 'reports' / 'api_calls' / '2026-01-02'}" in line for line in told)
+
+
+def test_a_green_run_without_calls_is_not_taken_for_success(clickhouse):
+    """The error names the table and the task."""
+    with pytest.raises(StackError, match=r"table api_calls has no row of it\. Next: .* task publish"):
+        outcomes_of(clickhouse, "no run")

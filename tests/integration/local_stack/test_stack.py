@@ -135,9 +135,17 @@ def test_a_component_that_dies_is_named_with_its_log(checkout):
 
 
 def test_up_and_down_are_safe_to_repeat(checkout):
-    """A second `up` finds the first; `run` refuses and names `make down`; `down` waits and is repeatable."""
+    """A second `up` finds the first; `run` refuses and names `make down`; `down` waits and is repeatable.
+
+    Recipes and rows for api_calls are there from the start.
+    """
     code, first = checkout.finish("up", "green")
     assert code == 0, first
+    delivered = [
+        *(checkout.directory / "state").glob("recipes/*"),
+        *(checkout.directory / "state").glob("inbox/*"),
+    ]
+    assert {path.name for path in delivered} == {"create_posts.toml", "user_todos.toml", "posts.csv"}
     assert "password:" in first
     assert checkout.finish("up", "green") == (0, first)
     code, refused = checkout.finish("run", "green")

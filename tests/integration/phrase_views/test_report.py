@@ -249,6 +249,17 @@ def test_a_replica_that_lags_gains_every_view_once_day_after_day(clickhouse: Cli
     assert views[1:3] == [1440, 1440]
 
 
+@pytest.mark.parametrize(("fell_at", "gained"), [("22:45", 113), ("23:15", 110)])
+def test_a_dip_over_midnight_is_known_when_it_began_in_the_last_hour(
+    clickhouse: ClickHouse, fell_at: str, gained: int
+):
+    """One that began before counts by its last sample: the days gain once more what was taken back."""
+    peak_at = fell_at.replace(":45", ":30").replace(":15", ":00")
+    insert(clickhouse, counters(f"-1/00:00=900 -1/{peak_at}=1000 -1/{fell_at}=997 00:10=1010"))
+    days = [DAY - timedelta(days=1), DAY]
+    assert sum(row.views for day in days for row in run(clickhouse, ask(day=day))) == gained
+
+
 @pytest.mark.parametrize(
     ("text", "expected"),
     [

@@ -17,12 +17,26 @@ def reports(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
+def inbox(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The directory that `inbox_root` names."""
+    directory = tmp_path_factory.mktemp("inbox")
+    (directory / "august").mkdir()
+    (directory / "august" / "users.csv").write_text("id,name\n007,Ada\n")
+    return directory
+
+
+@pytest.fixture(scope="session")
 def server(
-    metadb: None, reports: Path, postgres_server: PostgresServer, tmp_path_factory: pytest.TempPathFactory
+    metadb: None,
+    reports: Path,
+    inbox: Path,
+    postgres_server: PostgresServer,
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[ApiServer]:
     """The API server (8 s), with users admin, op, user and viewer."""
     environment = {
         "AIRFLOW_VAR_REPORTS_ROOT": str(reports),
+        "AIRFLOW_VAR_INBOX_ROOT": str(inbox),
         "AIRFLOW_CONN_POSTGRES_DEFAULT": postgres_server.airflow_connection(),
     }
     server = ApiServer(tmp_path_factory.mktemp("api-server"), **environment)

@@ -1,15 +1,19 @@
-"""A reports_root as the renderers leave it: three days of phrase views, two of top repositories."""
+"""A reports_root as the renderers leave it: days of phrase views and of top repositories, runs of calls."""
 
 import json
 from datetime import date
 from pathlib import Path
 
 from include.pages.run_note import write_run_note
+from include.staging.files import run_folder
 
 RUN = "manual__2026-11-20T00:15:00+00:00"
 DAYS = ("2026-11-18", "2026-11-19", "2026-11-20")
 CAMPAIGNS = (1111111, 2222222)
 UNFINISHED = "2026-11-21"
+CALLS_RUN, CALLED_ON = "manual__2026-11-20T08:00:00+00:00", "2026-11-20"
+CALLED = run_folder(CALLS_RUN)
+RESULTS_CSV = "id,outcome,status,reason,requests\n007,failed,404,no such user,1\n"
 TSV = "phrase\tviews_by_hour\nплатье\t[(15, 4), (14, 6), (13, 4), (12, 1)]\n"  # noqa: RUF001
 CSV = "date,campaign_id,phrase,hour,views,flags\n2026-11-20,1111111,платье,12,1,\n"
 RANKING_CSV = "date,position,repo,stars\n2026-11-20,1,octo/repo,9\n"
@@ -25,6 +29,7 @@ def write_reports(root: Path) -> Path:
     for day in DAYS[1:]:
         write_ranking(root, day, f"ranked__{day}T00:30:00+00:00")
     (root / "phrase_views" / UNFINISHED).mkdir()
+    write_calls(root, CALLED_ON, CALLS_RUN, ok=2, failed=1)
     return root
 
 
@@ -52,6 +57,36 @@ def write_ranking(root: Path, day: str, run_id: str) -> None:
     (directory / "repositories.csv").write_text(RANKING_CSV)
     write_index(directory, day, run_id, repositories=100)
     write_run_note(directory.parent, run_id, date.fromisoformat(day))
+
+
+def write_calls(root: Path, day: str, run_id: str, state: str = "finished", **counts: int) -> Path:
+    """Write one run of calls, with a page where it is finished; return its directory."""
+    directory = root / "api_calls" / day / run_folder(run_id)
+    directory.mkdir(parents=True, exist_ok=True)
+    if state == "finished":
+        (directory / "index.html").write_text(HTML.format(title=f"Calls of {day}"))
+        for name in ("results.csv", "todo.csv"):
+            (directory / name).write_text(RESULTS_CSV)
+        (directory / "rejected.ndjson").write_text("")
+    write_progress(directory, run_id, state, **counts)
+    return directory
+
+
+def write_progress(directory: Path, run_id: str, state: str, **facts: object) -> None:
+    """Write progress.json, as include/api_calls/progress.py does."""
+    told = {
+        "run_id": run_id,
+        "recipe": "posts",
+        "path": "august/users.csv",
+        "state": state,
+        "rows": 3,
+        "done": 3,
+    }
+    told |= dict.fromkeys(("ok", "rejected", "failed", "unknown", "skipped", "not_sent"), 0)
+    told |= {"requests": 3, "seconds_left": None, "updated_at": f"{CALLED_ON}T08:01:00+00:00", **facts}
+    temporary = directory / ".progress.part"
+    temporary.write_text(json.dumps(told))
+    temporary.replace(directory / "progress.json")
 
 
 def write_index(directory: Path, day: str, run_id: str, **more: object) -> None:

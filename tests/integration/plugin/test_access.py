@@ -8,10 +8,14 @@ from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
 from tests.integration.plugin.api_server import USERS, ApiServer
+from tests.integration.plugin.reports import CALLED, CALLED_ON
 
+CALLS = f"/api-calls/{CALLED_ON}/{CALLED}/"
 ROUTES = {  # as the app names it: as somebody asks for it
     "/static/frame.css": "/static/frame.css",
     "/static/frame.js": "/static/frame.js",
+    "/static/progress.js": "/static/progress.js",
+    "/static/upload.js": "/static/upload.js",
     "/phrase-views/": "/phrase-views/?day=2026-11-20&campaign=1111111",
     "/phrase-views/{day}/index.html": "/phrase-views/2026-11-20/index.html",
     "/phrase-views/{day}/rows.csv": "/phrase-views/2026-11-20/rows.csv",
@@ -22,8 +26,27 @@ ROUTES = {  # as the app names it: as somebody asks for it
     "/top-repositories/{day}/repositories.csv": "/top-repositories/2026-11-20/repositories.csv",
     "/runs/": "/runs/?dag_id=github_top_repositories&run_id=ranked__2026-11-20T00%3A30%3A00%2B00%3A00",
     "/db/version": "/db/version",
+    "/api-calls/": "/api-calls/",
+    "/api-calls/{day}/{folder}/": CALLS,
+    "/api-calls/{day}/{folder}/progress": f"{CALLS}progress",
+    "/api-calls/{day}/{folder}/index.html": f"{CALLS}index.html",
+    "/api-calls/{day}/{folder}/{name}": f"{CALLS}results.csv",
+    "/inbox/": "/inbox/?folder=august",
+    "/inbox/file": "/inbox/file?path=august/users.csv",
 }
-OPEN_TO_ALL_SIGNED_IN = {"/static/frame.css", "/static/frame.js"}
+UPLOAD = "/inbox/uploads"  # the one route that writes: test_uploads.py
+OPEN_TO_ALL_SIGNED_IN = {
+    "/static/frame.css",
+    "/static/frame.js",
+    "/static/progress.js",
+    "/static/upload.js",
+}
+SECTIONS = {
+    "phrase-views": "phrase_views_report",
+    "db": "postgres_health",
+    "api-calls": "api_calls",
+    "inbox": "api_calls",  # and after it phrases_views_import: test_inbox.py
+}
 EVERY_ROUTE = pytest.mark.parametrize("route", ROUTES)
 
 
@@ -45,9 +68,10 @@ def clients(server: ApiServer) -> Iterator[dict[str, httpx.Client]]:
 
 
 def test_no_route_is_forgotten(app: FastAPI):
-    """Tries below every route that the app has, and no method but GET is among them."""
-    assert {route.path for route in app.routes} == set(ROUTES)
-    assert {method for route in app.routes for method in route.methods} == {"GET"}
+    """Tries below every route that the app has; none but that of uploads has a method other than GET."""
+    assert {route.path for route in app.routes} == {*ROUTES, UPLOAD}
+    methods = {(route.path, method) for route in app.routes for method in route.methods}
+    assert methods == {*((route, "GET") for route in ROUTES), (UPLOAD, "PUT")}
 
 
 @EVERY_ROUTE
@@ -103,9 +127,7 @@ def test_who_may_not_read_the_dag_sees_nothing(app: FastAPI, monkeypatch: pytest
     if route in OPEN_TO_ALL_SIGNED_IN:
         assert answer.status_code == 200
         return
-    section = {"phrase-views": "phrase_views_report", "db": "postgres_health"}.get(
-        route.split("/")[1], "github_top_repositories"
-    )
+    section = SECTIONS.get(route.split("/")[1], "github_top_repositories")
     assert (answer.status_code, asked) == (403, {("GET", section)})
     assert "Your role in Airflow may not see this" in answer.text
 

@@ -150,7 +150,8 @@ def test_a_lost_lease_is_noticed(postgres_server: PostgresServer, connect: Calla
     with lease(connect, "github:api", "victim") as held:
         held.check()
         postgres_server.execute(
-            "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE application_name = 'victim'"
+            "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity"
+            " WHERE application_name = 'lease victim'"
         )
         with lease(connect, "github:api", "next"), pytest.raises(LeaseLost, match="'github:api' is lost"):
             held.check()
@@ -204,7 +205,7 @@ def test_a_lease_holds_no_vacuum_back(postgres_server: PostgresServer, connect: 
         with postgres_server.connect().cursor() as cursor:
             cursor.execute(
                 "SELECT state, backend_xmin, backend_xid FROM pg_stat_activity"
-                " WHERE application_name = 'quiet holder'"
+                " WHERE application_name = 'lease quiet holder'"
             )
             assert cursor.fetchall() == [("idle in transaction", None, None)]
 

@@ -30,6 +30,7 @@ def environment(settings) -> dict[str, str]:
         port=8081,
         postgres_host="/sockets",
         github_url="http://127.0.0.1:7",
+        api_url="http://127.0.0.1:6",
         scheduled=False,
     )
 
@@ -43,7 +44,9 @@ def test_holds_the_contract_of_all_ways_to_start(environment, tmp_path):
     assert environment["AIRFLOW_VAR_STAGING_ROOT"] == str(tmp_path / "state" / "staging")
     assert environment["AIRFLOW_VAR_REPORTS_ROOT"] == str(tmp_path / "state" / "reports")
     assert environment["AIRFLOW_VAR_INBOX_ROOT"] == str(tmp_path / "state" / "inbox")
+    assert environment["AIRFLOW_VAR_RECIPES_ROOT"] == str(tmp_path / "state" / "recipes")
     assert (tmp_path / "state" / "inbox").is_dir()
+    assert (tmp_path / "state" / "recipes").is_dir()
 
 
 def test_connections_carry_address_token_and_pace(environment, tmp_path):
@@ -53,6 +56,11 @@ def test_connections_carry_address_token_and_pace(environment, tmp_path):
         "host": "http://127.0.0.1:7",
         "password": "t0ken",
         "extra": {"requests_per_second": 2.5, "max_concurrent_requests": 3},
+    }
+    assert json.loads(environment["AIRFLOW_CONN_HTTP_API_DEFAULT"]) == {
+        "conn_type": "http_api",
+        "host": "http://127.0.0.1:6",
+        "extra": {"requests_per_second": 7, "test_path": "/users/1/todos"},
     }
     assert json.loads(environment["AIRFLOW_CONN_CLICKHOUSE_DEFAULT"]) == {
         "conn_type": "clickhouse",

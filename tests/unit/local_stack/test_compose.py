@@ -15,7 +15,7 @@ ROOT = Path(__file__).resolve().parents[3]
 SERVERS = ("postgres", "clickhouse", "redis")
 SCHEDULERS = {"small": "scheduler-small", "distributed": "scheduler-distributed", "demo": "scheduler-demo"}
 COMPONENTS = ("api-server", "dag-processor", *SCHEDULERS.values(), "worker", "triggerer")
-INBOX = "${INBOX:-./inbox}"
+INBOX, RECIPES = "${INBOX:-./inbox}", "${RECIPES:-./recipes}"
 SECRETS = {
     "POSTGRES_PASSWORD",
     "CLICKHOUSE_PASSWORD",
@@ -32,6 +32,7 @@ SETTINGS = {
     "AIRFLOW_PORT",
     "AIRFLOW_URL",
     "INBOX",
+    "RECIPES",
     "WORKERS",
     "WORKER_CONCURRENCY",
 }
@@ -66,7 +67,7 @@ def test_is_what_the_compose_specification_describes(compose):
     assert set(compose["services"]) == {*SERVERS, "github", "init", *COMPONENTS}
     services = compose["services"].values()
     mounts = {mount.rsplit(":/", 1)[0] for service in services for mount in service.get("volumes", [])}
-    assert mounts - {INBOX} == compose["volumes"].keys()
+    assert mounts - {INBOX, RECIPES} == compose["volumes"].keys()
 
 
 @pytest.mark.parametrize("profile", SCHEDULERS)
@@ -191,10 +192,12 @@ def test_only_the_ui_is_reachable_and_only_from_this_host(compose):
     assert published == {"api-server": ["127.0.0.1:${AIRFLOW_PORT:-8080}:8080"]}
 
 
-def test_the_inbox_is_a_directory_of_the_host_that_is_only_read(compose):
-    """Every component that runs or shows tasks sees it."""
+def test_inbox_and_recipes_are_directories_of_the_host_that_are_only_read(compose):
+    """Every component that runs or shows tasks sees them."""
     for name in COMPONENTS:
-        assert f"{INBOX}:/opt/airflow/data/inbox:ro" in compose["services"][name]["volumes"]
+        volumes = compose["services"][name]["volumes"]
+        assert f"{INBOX}:/opt/airflow/data/inbox:ro" in volumes
+        assert f"{RECIPES}:/opt/airflow/data/recipes:ro" in volumes
 
 
 def test_holds_the_contract_of_all_ways_to_start(environment):
@@ -206,6 +209,7 @@ def test_holds_the_contract_of_all_ways_to_start(environment):
     assert environment["AIRFLOW_VAR_STAGING_ROOT"] == "/opt/airflow/data/staging"
     assert environment["AIRFLOW_VAR_REPORTS_ROOT"] == "/opt/airflow/data/reports"
     assert environment["AIRFLOW_VAR_INBOX_ROOT"] == "/opt/airflow/data/inbox"
+    assert environment["AIRFLOW_VAR_RECIPES_ROOT"] == "/opt/airflow/data/recipes"
     types = {
         name: connection(environment, name)["conn_type"] for name in ("postgres", "github", "clickhouse")
     }

@@ -44,9 +44,20 @@ def test_only_given_params_reach_the_run(tmp_path):
     assert read(tmp_path, DAY="2024-02-29").day == date(2024, 2, 29)
 
 
+def test_only_names_one_job(tmp_path):
+    """Without it all jobs run; the import stands before the report that reads what it brought."""
+    assert read(tmp_path, ONLY="api").jobs == (("api_calls",),)
+    assert read(tmp_path, ONLY="phrases").jobs == (("phrases_views_import", "phrase_views_report"),)
+    everything = read(tmp_path, ONLY="").jobs
+    assert everything == tuple(read(tmp_path, ONLY=name).jobs[0] for name in ("github", "phrases", "api"))
+
+
 @pytest.mark.parametrize(
     ("name", "value"),
     [
+        ("ONLY", "shops"),
+        ("ONLY", "API"),
+        ("ONLY", "api,github"),
         ("TOP", "0"),
         ("TOP", "100001"),
         ("TOP", "-5"),

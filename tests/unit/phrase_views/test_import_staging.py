@@ -116,6 +116,11 @@ def test_every_way_to_write_a_row(tmp_path: Path, data: bytes):
         ("1,a,1,2026-08-20 11:50:00+2", "dt"),
         ("1,a,1,2026-08-20 11:50:00+02:99", "dt"),
         ("1,a,1,2026-08-20 11:50:00+24:00", "dt"),
+        ("1,a,1,2026-08-20 11:50:00+14:01", "dt"),
+        ("1,a,1,2026-08-20 11:50:00 +0200 UTC", "dt"),
+        ("1,a,1,2026-08-20 11:50:00+02:00[UTC]", "dt"),
+        ("1,a,1,2026-08-20 11:50:00Z[Europe/Berlin]", "dt"),
+        ("1,a,1,2026-08-20 11:50:00 CEST", "dt"),
         ("1,a,1, 2026-08-20 11:50:00", "dt"),
         ("1,a,1,2026-08-20 24:00:00", "dt"),
         ("1,a,1,1969-12-31 23:59:59.9", "dt"),
@@ -154,12 +159,23 @@ DATES = [
     "2026-08-20 11:50",  # spreadsheets
     "2026-08-20T11:50Z",
     "2026-08-20T13:50+02:00",
+    "2026-08-20 11:50:00 +0000 UTC",  # Go
+    "2026-08-20 11:50:00.123456789 +0000 UTC",
+    "2026-08-20T11:50:00,000Z",  # ISO 8601
+    "2026-08-20 11:50:00,123",  # log4j
+    "2026-08-20t11:50:00z",  # RFC 3339
+    "2026-08-20 11:50:00 GMT",
+    "2026-08-20T11:50Z[UTC]",  # Java
+    "2026-08-20T11:50:00+00:00[UTC]",  # JavaScript
+    "2026-08-21 01:50:00+14:00",
+    "2026-08-19 21:50:00-14",
 ]
 
 
 def csv_row(dt: str = "2026-08-20 11:50:00", campaign_id: str = "7", views: str = "100") -> bytes:
     """Write ROW as a CSV has it."""
-    return HEADER + f"{campaign_id},платье,{views},{dt}".encode()
+    shown = f'"{dt}"' if "," in dt else dt
+    return HEADER + f"{campaign_id},платье,{views},{shown}".encode()
 
 
 @pytest.mark.parametrize("dt", DATES)
@@ -176,16 +192,55 @@ def test_a_date_as_a_tool_writes_it(tmp_path: Path, dt: str, monkeypatch: pytest
         csv_row(campaign_id="7.0"),  # pandas, of a column that has an empty cell elsewhere
         csv_row(views="100.0"),
         csv_row(campaign_id="00000000000007"),
-        json.dumps(
-            json.loads(NDJSON) | {"campaign_id": "7", "views": "100"}
-        ).encode(),  # ClickHouse, BigQuery
-        json.dumps(json.loads(NDJSON) | {"campaign_id": 7.0, "views": 100.0}).encode(),
     ],
 )
 def test_a_whole_number_as_a_tool_writes_it(tmp_path: Path, data: bytes):
     """Is that number, as long as nothing but zeros stands after its point."""
     assert staged_rows(tmp_path, stage(tmp_path, data)) == [ROW]
     assert rejects(tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    "numbers",
+    [
+        {"campaign_id": "7", "views": "100"},  # BigQuery
+        {"views": "100"},  # ClickHouse, of an Int64
+        {"campaign_id": "7"},
+        {"campaign_id": 7.0, "views": 100.0},  # pandas
+        {"campaign_id": "7.0", "views": 1e2},
+    ],
+)
+def test_a_whole_number_as_a_tool_writes_it_in_json(
+    tmp_path: Path, numbers: dict, monkeypatch: pytest.MonkeyPatch
+):
+    """Is that number, and its line is read with others at once: line by line takes eight times as long."""
+    monkeypatch.setattr("include.phrase_views.counters.rows._one_by_one", None)
+    monkeypatch.setattr("include.phrase_views.counters.rows.json", None)
+    lines = [json.dumps(json.loads(NDJSON) | numbers).encode(), NDJSON.replace(b"11:50", b"12:00")]
+    staged = stage(tmp_path, b"\n".join(lines))
+    assert staged_rows(tmp_path, staged) == [ROW, (*ROW[:3], ROW[3] + 600)]
+
+
+@pytest.mark.parametrize(
+    "value", ['"1_0"', '"+1"', '""', '"1.5"', "true", "1.5", "-0.0", "1e10", "-1", '"9"9']
+)
+def test_a_number_that_is_none_is_none_whatever_lines_stand_beside_it(tmp_path: Path, value: str):
+    """Many lines at once take what one alone takes."""
+    line = NDJSON.replace(b"100", value.encode())
+    for data in (line, NDJSON + b"\n" + line):
+        stage(tmp_path, data, max_rejected=1)
+        assert len(rejects(tmp_path)) == 1
+
+
+@pytest.mark.parametrize(
+    "twice", ['"views": "1", "views": "2"', '"views": 1, "views": "2"', '"views": "1", "views": 2']
+)
+def test_a_name_that_stands_there_twice_is_found_beside_numbers_as_text(tmp_path: Path, twice: str):
+    """Neither value is lost unseen, whatever phrase looks like a name."""
+    for phrase in ("a", "views", '\\"views\\":\\"', "a\\"):
+        line = f'{{"campaign_id": "7", "phrase": {json.dumps(phrase)}, {twice}, "dt": "2026-08-20 11:50:00"}}'
+        stage(tmp_path, line.encode(), max_rejected=1)
+        assert [each["reason"] for each in rejects(tmp_path)] == ["a name stands there twice"]
 
 
 TAKEN_DATES = "such as 2026-08-20 11:50:00, 2026-08-20T11:50Z or 2026-08-20 13:50:00.5 +0200"
@@ -203,7 +258,8 @@ TAKEN_PHRASE = "taken are 1 to 1000 characters, no control characters"
             "campaign_id: '12345678901' is above 2147483647, the largest number that the column holds",
         ),
         ("views", "", "views: '' is no whole number from 0 to 2147483647"),
-        ("phrase", "", f"phrase: it is empty, and may as well be missing; {TAKEN_PHRASE}"),
+        ("views", "9" * 5000, "is above 2147483647, the largest number that the column holds"),
+        ("phrase", "", f"phrase: it is empty, as many systems write one that is missing; {TAKEN_PHRASE}"),
         ("phrase", "  ", f"phrase: '  ' is blank; {TAKEN_PHRASE}"),
         ("phrase", "a\tb", f"phrase: 'a\\tb' has the control character U+0009; {TAKEN_PHRASE}"),
         ("phrase", "п" * 1001, f"has 1001 characters; {TAKEN_PHRASE}"),
@@ -213,6 +269,21 @@ TAKEN_PHRASE = "taken are 1 to 1000 characters, no control characters"
             f"dt: '20.08.2026 11:50' is no date and time {TAKEN_DATES}",
         ),
         ("dt", "2026-02-30 00:00", "dt: '2026-02-30 00:00' does not exist: "),
+        (
+            "dt",
+            "2026-08-20 11:50:00+25",
+            "dt: '2026-08-20 11:50:00+25' has the offset +25; taken are -14:00 to +14:00",
+        ),
+        (
+            "dt",
+            "2026-08-20 11:50 +23:59",
+            "dt: '2026-08-20 11:50 +23:59' has the offset +23:59; taken are -14:00 to +14:00",
+        ),
+        (
+            "dt",
+            "2026-08-20 11:50-02:99",
+            "dt: '2026-08-20 11:50-02:99' has the offset -02:99; taken are -14:00 to +14:00",
+        ),
         ("dt", "1969-12-31 23:59", "dt: '1969-12-31 23:59' is not from 1970 to 2105"),
     ],
 )
@@ -241,6 +312,10 @@ def test_a_reason_is_words(tmp_path: Path, column: str, value: str, reason: str)
         (
             '{"campaign_id": 7, "phrase": null, "views": 1, "dt": "2026-08-20 11:50"}',
             f"phrase: None is no text; {TAKEN_PHRASE}",
+        ),
+        (
+            '{"campaign_id": 7, "phrase": "a", "views": ' + "9" * 5000 + ', "dt": "2026-08-20 11:50"}',
+            "views: more than 4300 digits, so it is above 2147483647",
         ),
     ],
 )
@@ -272,8 +347,26 @@ def test_the_first_of_two_samples_counts(tmp_path: Path):
     assert (staged.parts.rows, staged.repeated, staged.rejected, staged.blank) == (2, 1, 1, 0)
     assert [row[2] for row in staged_rows(tmp_path, staged)] == [100, 1]
     assert rejects(tmp_path) == [
-        {"line": 5, "reason": "views: line 3 says 1 for this sample", "text": "1,a,2,2026-08-20 11:50:00"}
+        {"line": 5, "reason": reason_of_two((3, 1), (5, 2)), "text": "1,a,2,2026-08-20 11:50:00"}
     ]
+
+
+def reason_of_two(first: tuple[int, int], second: tuple[int, int]) -> str:
+    """Write what is said of lines with different views for one sample, given (line, views)."""
+    return (
+        f"views: line {first[0]} says {first[1]} for this sample, line {second[0]} says {second[1]}; "
+        "samples within one second are one, fractions are cut off"
+    )
+
+
+def test_samples_within_one_second_are_told_to_be_one(tmp_path: Path):
+    """The error names both lines and values, and says that the fractions, by which they differ, are cut."""
+    data = HEADER + b"1,p,5,11:50:00.100Z\n1,p,9,11:50:00.900Z\n".replace(b"11:50", b"2026-08-20T11:50")
+    with pytest.raises(TooManyRejected) as caught:
+        stage(tmp_path, data)
+    assert reason_of_two((2, 5), (3, 9)) in str(caught.value)
+    staged = stage(tmp_path, data.replace(b",9,", b",5,"))
+    assert (staged.parts.rows, staged.repeated) == (1, 1)
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from include.postgres.lease import HOLDER_BYTES, _shown, lock_key
+from include.postgres.lease import SHOWN_AS, SHOWN_BYTES, _shown, lock_key
 
 
 def test_a_key_never_changes():
@@ -23,6 +23,6 @@ def test_keys_fit_and_differ(one: str, other: str):
 def test_a_holder_is_cut_between_characters(holder: str):
     """Cuts a holder to what PostgreSQL keeps, never inside a character."""
     cut = _shown(holder)
-    assert holder.startswith(cut)
-    assert len(cut.encode()) <= HOLDER_BYTES
-    assert cut == holder or len(cut.encode()) > HOLDER_BYTES - 4
+    assert (SHOWN_AS + holder).startswith(cut)
+    assert len(cut.encode()) <= SHOWN_BYTES
+    assert cut == SHOWN_AS + holder or len(cut.encode()) > SHOWN_BYTES - 4
