@@ -25,7 +25,7 @@ SCHEMA := $(VENV)/github.graphql
 SCHEMA_VERSION := 15.26.1
 SCHEMA_SHA256 := 3c62d0526d133cee53221c89de9b455ade24db78b9e7ad56d642c4c15bce2654
 
-.PHONY: help run up down quick test test-faults fuzz try-airflow lint style audit bench lock env clean test-packages test-schema
+.PHONY: help run up down quick test test-faults test-engines fuzz try-airflow lint style audit bench lock env clean test-packages test-schema
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -65,6 +65,9 @@ fuzz: $(VENV)/dev.stamp test-packages ## the tests of random values, by chance a
 	  1) echo 'Found: commit each "Failing test case" as an @example of its test, with what mends it. To see one again:' >&2; \
 	     echo "the @reproduce_failure that is printed, or make fuzz SEED=$$seed" >&2 ;; \
 	esac; exit $$code
+
+test-engines: $(VENV)/dev.stamp ## what touches ClickHouse, on engines 24.8, 25.8 and 26.3: by older chDB wheels
+	@.ci/test-engines
 
 try-airflow: $(VENV)/uv.stamp ## the tests of the DAGs on another Airflow: make try-airflow AIRFLOW=3.4.0b2
 	@.ci/try-airflow "$(AIRFLOW)"

@@ -343,6 +343,20 @@ def test_an_open_reopened_engine_shows_what_was_published(connect, clickhouse, t
         assert len(stored(again)) == 6
 
 
+def test_what_comes_back_with_a_restart_is_found(connect, clickhouse, tmp_path):
+    """Engines up to 26.3 show replaced rows again when they are opened: check is red, a new load mends it."""
+    run(clickhouse, tmp_path, "run 1", (COMMITS, commits(20)))
+    directory, manifest = stage(tmp_path, "run 2", (COMMITS, commits(6)))
+    publish(clickhouse, manifest, load(clickhouse, directory, manifest))
+    clickhouse.disconnect()
+    with connect() as again:
+        if len(stored(again)) != 6:
+            with pytest.raises(DayMismatch, match="clear task load"):
+                check_day(again, directory, manifest, "1")
+            publish(again, manifest, load(again, directory, manifest, "2"), "2")
+        assert check_day(again, directory, manifest, "2") == {COMMITS.name: 6}
+
+
 def test_refused_statements_leave_the_old_day(clickhouse, tmp_path):
     """A table that lost a column under us refuses the new rows; readers keep the old day."""
     run(clickhouse, tmp_path, "run 1", (COMMITS, commits(5)))
