@@ -8,6 +8,7 @@ import pytest
 
 from include.clickhouse.errors import DayMismatch, Refused, UnusableConnection
 from include.clickhouse.fingerprint import fingerprint
+from include.clickhouse.publish import check_day
 from tests.cluster.conftest import HOME, ClusterDay
 from tests.faults.day import NEW, OLD, Reader
 from tests.integration.clickhouse.days import COMMITS, DAY, commits, load, publish, run, stage, stored
@@ -110,6 +111,7 @@ def test_a_replica_comes_back_between_load_and_publish(day):
     first.start()
     with day.connect(shard=OTHER) as clickhouse:
         publish(clickhouse, day.manifest, staged)
+        check_day(clickhouse, day.directory, day.manifest, "1")  # by what the other server has kept for it
     assert set(on_home(day).values()) == {NEW}
     assert day.place.staging_tables() == set()
 
