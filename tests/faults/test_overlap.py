@@ -106,7 +106,8 @@ def test_a_publisher_that_lost_its_lease_stops(day: FaultyDay, proxy: Proxy, pos
             next_one.result()
         stop.release()
         assert zombie.error().endswith(
-            "is lost, its connection to PostgreSQL ended. Next: run the task again, which takes it anew"
+            "is lost, its connection to PostgreSQL ended. Next: run the task again, which takes it anew; "
+            "where it is lost each time, see whether a pooler between ends transactions"
         )
         with day.connect() as clickhouse:
             assert len(stored(clickhouse)) == len(day.rows)
