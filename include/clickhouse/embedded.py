@@ -120,7 +120,7 @@ class EmbeddedClient:
             return self._insert(query, params, columnar=columnar)
         if params:
             query %= escape_params(params, self._context)
-        with self._temporary(external_tables):
+        with self._temporary(external_tables or ()):
             columns_types, blocks = self._select(query)
         if columnar:
             by_column = zip(*(block.get_columns() for block in blocks), strict=True)

@@ -79,7 +79,7 @@ class RecordedGitHub:
 
     def requests(self, since: int = 0) -> list[LoggedRequest]:
         """Requests answered, after the first `since` of them; what is left of a quota is told for nothing."""
-        return [request for request in self._log.requests if request.path_qs != "/rate_limit"][since:]
+        return [request for request in list(self._log.requests) if request.path_qs != "/rate_limit"][since:]
 
     def stop(self) -> None:
         """End the server and its thread."""

@@ -157,7 +157,7 @@ def test_a_task_holds_a_lease_by_its_own_name(hook: StagehousePostgresHook):
     )
     with set_current_context({"ti": task}), hook.lease("github:api"), pytest.raises(LeaseTaken) as taken:
         hook.lease("github:api").__enter__()
-    assert taken.value.holder == "github_top_repositories.fetch try 2 scheduled__2026-11-20T00:30"
+    assert taken.value.holder == "github_top_repositories.fetch try 2 scheduled__2026-11-20"
 
 
 @pytest.mark.parametrize(

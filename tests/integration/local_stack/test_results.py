@@ -31,9 +31,9 @@ def clickhouse(tmp_path):
         yield client
 
 
-def printed(*tables) -> list[str]:
+def printed(*tables, width: int = 100) -> list[str]:
     """Render without a terminal."""
-    console = Console(width=100)
+    console = Console(width=width)
     with console.capture() as capture:
         console.print(*tables)
     return capture.get().splitlines()
@@ -77,7 +77,7 @@ def test_calls_are_shown_by_outcome(clickhouse, tmp_path):
     cells = [[cell.strip() for cell in line.split("│")[1:-1]] for line in lines if "│" in line]
     assert cells == [["ok", "57", "201", ""], ["failed", "3", "422", "422, no user 58"]]
     clickhouse.disconnect()
-    told = printed(called(StateDirectory(tmp_path), "default", "run"))
+    told = printed(called(StateDirectory(tmp_path), "default", "run"), width=1000)
     assert any(f"{tmp_path / 'reports' / 'api_calls' / '2026-01-02'}" in line for line in told)
 
 
