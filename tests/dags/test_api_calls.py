@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 from aiohttp import web
-from airflow.dag_processing.dagbag import DagBag
 
 from include.clickhouse.embedded import EmbeddedClient
 from stagehouse.ui.call_runs import CallProgress
 from tests.clock import run_by_clock
+from tests.dags.dag_runs import parsed, red_at, states
 from tests.servers.counting_api import CountingApi
 from tests.servers.postgres import PostgresServer
 
@@ -128,32 +128,9 @@ def run(root: Path, metadb: None):
     """Run the DAG without further tries, parsed anew: Airflow writes a run's params into what it runs."""
 
     def run(params: dict):
-        dag = DagBag(dag_folder=root / "dags" / f"{DAG_ID}.py").dags[DAG_ID]
-        # dag.test() alone calls it on the stored DAG, whose params without a default it cannot read.
-        dag.has_on_failure_callback = False
-        for task in dag.tasks:
-            task.retries = 0
-        return run_by_clock(dag, **params)
+        return run_by_clock(parsed(root, DAG_ID), **params)
 
     return run
-
-
-def states(run) -> dict[str, str]:
-    """The state of each task; of a mapped one, of all its instances."""
-    found: dict[str, set[str]] = {}
-    for task in run.get_task_instances():
-        found.setdefault(task.task_id, set()).add(str(task.state))
-    return {task_id: ",".join(sorted(seen)) for task_id, seen in found.items()}
-
-
-def ended_at(task_id: str) -> dict[str, str]:
-    """The states of a run that is red at a task."""
-    at = TASKS.index(task_id)
-    return (
-        dict.fromkeys(TASKS[:at], "success")
-        | {task_id: "failed"}
-        | dict.fromkeys(TASKS[at + 1 :], "upstream_failed")
-    )
 
 
 GREEN = dict.fromkeys(TASKS, "success")
@@ -270,7 +247,7 @@ def test_rejected_rows_are_never_called(place: Place, run):
     """Up to max_rejected of them; with more the run is red before anything is called, and tells the rows."""
     params = place.deliver("userId,title\n1_000,a\n2,b\n3,c,d\n\n4,e\n")
     first = run(params)
-    assert states(first) == ended_at("stage")
+    assert states(first) == red_at("stage", TASKS)
     assert not place.api.log
     (told,) = place.reports.rglob("rejected.ndjson")
     rejects = [json.loads(line) for line in told.read_text().splitlines()]
@@ -319,7 +296,7 @@ def test_a_plan_that_no_run_has_time_for_is_red(place: Place, run, monkeypatch):
     http = {"conn_type": "http_api", "host": place.api.url, "extra": {"requests_per_second": 0.01}}
     monkeypatch.setenv("AIRFLOW_CONN_HTTP_API_DEFAULT", json.dumps(http))
     done = run(place.deliver("userId,title\n" + "1,a\n" * 1000))
-    assert states(done) == ended_at("plan")
+    assert states(done) == red_at("plan", TASKS)
     assert not place.api.log
 
 

@@ -22,6 +22,7 @@ from include.clickhouse.embedded import EmbeddedClient
 from include.run_day import run_day
 from stagehouse.jobs.github_top_repositories import tasks_at_once
 from tests.clock import DAY, by_clock, now, run_by_clock
+from tests.dags.dag_runs import states
 from tests.dags.sample_github import SampleGitHub, sample_github
 from tests.servers.free_port import free_ports
 from tests.servers.github_schema import SCHEMA_IF_THERE
@@ -90,14 +91,6 @@ def dag(root: Path, metadb: None):
     for task in dag.tasks:
         task.retries = 0
     return dag
-
-
-def states(run) -> dict[str, str]:
-    """The state of each task; of a mapped one, of all its instances."""
-    found: dict[str, set[str]] = {}
-    for task in run.get_task_instances():
-        found.setdefault(task.task_id, set()).add(str(task.state))
-    return {task_id: ",".join(sorted(seen)) for task_id, seen in found.items()}
 
 
 def test_tasks_follow_each_other_as_documented(dagbag):

@@ -13,7 +13,6 @@ from types import SimpleNamespace
 
 import pendulum
 import pytest
-from airflow.dag_processing.dagbag import DagBag
 from airflow.sdk.definitions.param import process_params
 from airflow.sdk.exceptions import ParamValidationError
 from airflow.sdk.execution_time.context import set_current_context
@@ -27,6 +26,7 @@ from include.clickhouse.staging_tables import create_staging_table, staging_tabl
 from include.phrase_views.sample import EXAMPLE_CAMPAIGN, EXAMPLE_PHRASE, sample_counters
 from include.run_day import run_day
 from tests import clock
+from tests.dags.dag_runs import parsed, states
 from tests.servers.free_port import free_ports
 from tests.servers.postgres import PostgresServer
 
@@ -89,28 +89,14 @@ def place(tmp_path: Path, postgres_server: PostgresServer, monkeypatch: pytest.M
 @pytest.fixture
 def dag(root: Path, metadb: None):
     """The DAG without further tries."""
-    return parsed(root)
-
-
-def parsed(root: Path):
-    """Return the DAG, parsed anew: Airflow writes a run's params into what it runs."""
-    dag = DagBag(dag_folder=root / "dags" / f"{DAG_ID}.py").dags[DAG_ID]
-    dag.has_on_failure_callback = False  # dag.test() alone calls it on the stored DAG
-    for task in dag.tasks:
-        task.retries = 0
-    return dag
+    return parsed(root, DAG_ID)
 
 
 def report(root: Path, **conf: object):
     """Have a run report the day; require it to be green."""
-    run = parsed(root).test(run_conf={"day": DAY.isoformat()} | conf)
+    run = parsed(root, DAG_ID).test(run_conf={"day": DAY.isoformat()} | conf)
     assert states(run) == dict.fromkeys(TASKS, "success")
     return run
-
-
-def states(run) -> dict[str, str]:
-    """The state of each task."""
-    return {task.task_id: str(task.state) for task in run.get_task_instances()}
 
 
 def counters(campaign_id: int, *views: int) -> list[tuple]:
@@ -219,10 +205,11 @@ def test_a_run_goes_on_over_an_upgrade_that_adds_a_column(
         insert_rows(clickhouse, "phrases_views", columns, [counters(7, 10, 14, 12, 16)])
     computed = {"staging_table": staged, "rows": 0, "checksum": 0}
     if first == "report":
-        computed = again(parsed(root), run, "report")
-    published = again(parsed(root), run, "publish", computed)
-    again(parsed(root), run, "render")
-    assert again(parsed(root), run, "check", published, outlet_events=defaultdict(SimpleNamespace)) == 1
+        computed = again(parsed(root, DAG_ID), run, "report")
+    published = again(parsed(root, DAG_ID), run, "publish", computed)
+    again(parsed(root, DAG_ID), run, "render")
+    events = defaultdict(SimpleNamespace)
+    assert again(parsed(root, DAG_ID), run, "check", published, outlet_events=events) == 1
     assert place.hours(7) == [("a", 0, 6, "corrected", "sample")]
 
 
@@ -240,9 +227,9 @@ def test_a_day_altered_behind_our_back_turns_the_run_red_and_a_new_one_heals_it(
     published = run.get_task_instance("publish").xcom_pull(task_ids="publish")
     told = rf"table phrases_views_by_hour, day {DAY}: .* rows=2.* Next: clear task report with all after it"
     with pytest.raises(Exception, match=told):
-        again(parsed(root), run, "render")
+        again(parsed(root, DAG_ID), run, "render")
     with pytest.raises(Exception, match=told):
-        again(parsed(root), run, "check", published, outlet_events={})
+        again(parsed(root, DAG_ID), run, "check", published, outlet_events={})
     assert place.files() == files
     report(root)
     assert place.hours(7) == [("a", 0, 5, "", "sample")]

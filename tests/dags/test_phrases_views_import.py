@@ -10,7 +10,6 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from airflow.dag_processing.dagbag import DagBag
 from airflow.sdk import ObjectStoragePath, RetryAction
 from airflow.sdk.definitions.param import process_params
 from airflow.sdk.exceptions import ParamValidationError
@@ -20,6 +19,7 @@ from fsspec.implementations.memory import MemoryFileSystem
 
 from include.clickhouse.embedded import EmbeddedClient
 from include.staging.errors import Superseded
+from tests.dags.dag_runs import parsed, red_at, states
 from tests.servers.free_port import free_ports
 from tests.servers.postgres import PostgresServer
 
@@ -85,35 +85,7 @@ def place(tmp_path: Path, postgres_server: PostgresServer, monkeypatch: pytest.M
 @pytest.fixture
 def dag(root: Path, metadb: None):
     """The DAG without further tries, parsed anew: Airflow writes a run's params into what it runs."""
-    return parsed(root)
-
-
-def parsed(root: Path):
-    """Return the DAG, as its file says it."""
-    dag = DagBag(dag_folder=root / "dags" / f"{DAG_ID}.py").dags[DAG_ID]
-    # dag.test() alone calls it on the stored DAG, whose params without a default it cannot read.
-    dag.has_on_failure_callback = False
-    for task in dag.tasks:
-        task.retries = 0
-    return dag
-
-
-def states(run) -> dict[str, str]:
-    """The state of each task; of a mapped one, of all its instances."""
-    found: dict[str, set[str]] = {}
-    for task in run.get_task_instances():
-        found.setdefault(task.task_id, set()).add(str(task.state))
-    return {task_id: ",".join(sorted(seen)) for task_id, seen in found.items()}
-
-
-def failed(task_id: str) -> dict[str, str]:
-    """The states of a run that ends at a task."""
-    at = TASKS.index(task_id)
-    return (
-        dict.fromkeys(TASKS[:at], "success")
-        | {task_id: "failed"}
-        | dict.fromkeys(TASKS[at + 1 :], "upstream_failed")
-    )
+    return parsed(root, DAG_ID)
 
 
 def counts(run) -> dict[str, object]:
@@ -175,10 +147,10 @@ def test_the_same_file_again_changes_nothing_and_a_correction_counts(dag, root: 
     """A later file replaces the views of the samples that it names, and leaves all others."""
     params = place.deliver("a.csv", CSV)
     for _ in range(2):
-        assert parsed(root).test(run_conf=params).state == "success"
+        assert parsed(root, DAG_ID).test(run_conf=params).state == "success"
         assert place.counters() == ROWS
     corrected = place.deliver("b.csv", HEADER + "7,платье,90,2026-08-20 11:50:00\n")
-    assert parsed(root).test(run_conf=corrected).state == "success"
+    assert parsed(root, DAG_ID).test(run_conf=corrected).state == "success"
     assert place.counters() == [(*ROWS[0][:2], 90, ROWS[0][3]), ROWS[1]]
 
 
@@ -203,19 +175,19 @@ def test_a_file_that_may_be_cut_is_told_or_refused(
     dag.task_dict["stage"].retries = 3
     params = place.deliver("a.csv", CSV.rstrip("\n"))
     run = dag.test(run_conf=params | {"require_last_line_end": True})
-    assert states(run) == failed("stage")
+    assert states(run) == red_at("stage", TASKS)
     said = capfd.readouterr().out
     assert "import file 'a.csv': its last line, number 3, has no line end" in said
     assert place.counters() == []
 
-    run = parsed(root).test(run_conf=params)
+    run = parsed(root, DAG_ID).test(run_conf=params)
     assert states(run) == dict.fromkeys(TASKS, "success")
     assert place.counters() == ROWS
     assert "a.csv: its last line, number 3, has no line end: an upload may have been cut" in caplog.text
     counted = run.get_task_instance("stage").xcom_pull(task_ids="stage", key="counts")
     assert counted["last_line_ended"] is False
     whole = place.deliver("b.csv", CSV) | {"require_last_line_end": True}
-    run = parsed(root).test(run_conf=whole)
+    run = parsed(root, DAG_ID).test(run_conf=whole)
     assert run.get_task_instance("stage").xcom_pull(task_ids="stage", key="counts")["last_line_ended"] is True
 
 
@@ -225,7 +197,7 @@ def test_one_reject_too_many_fails_before_anything_is_loaded(
     """With the first reason and the place of the reject file in the log, and no second try."""
     dag.task_dict["stage"].retries = 3
     run = dag.test(run_conf=place.deliver("a.csv", CSV + "nonsense\n"))
-    assert states(run) == failed("stage")
+    assert states(run) == red_at("stage", TASKS)
     assert run.get_task_instance("stage").try_number == 1
     said = "".join(capfd.readouterr())
     assert "param max_rejected allows 0" in said
@@ -301,7 +273,7 @@ def test_a_sick_postgres_stops_the_run_before_anything_is_made(
     """Nothing is staged or made."""
     nobody_there = postgres_server.airflow_connection(port=free_ports(1)[0])
     monkeypatch.setenv("AIRFLOW_CONN_POSTGRES_DEFAULT", nobody_there)
-    assert states(dag.test(run_conf=place.deliver("a.csv", CSV))) == failed("postgres_health")
+    assert states(dag.test(run_conf=place.deliver("a.csv", CSV))) == red_at("postgres_health", TASKS)
     place.require_untouched()
 
 
