@@ -34,12 +34,11 @@ from datetime import timedelta
 
 from airflow.sdk import Asset, Param, chain, dag, task
 
+from include.inbox.params import MAX_PATH, MAX_REJECTED
 from include.phrase_views.counters.request import (
     DEFAULT_FORMAT,
     DEFAULT_MAX_REJECTED,
     DEFAULT_REQUIRE_LAST_LINE_END,
-    MAX_PATH,
-    MAX_REJECTED,
 )
 from stagehouse.hooks.storage_roots import require_storage
 from stagehouse.jobs import phrases_views_import as job

@@ -5,11 +5,15 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Mapping
 from datetime import date
+from typing import TypeVar
 
 from attrs import define
+from pydantic import BaseModel, ValidationError
 
 from include.errors import PermanentError
 from include.text import SHOWN, safe_repr
+
+Model = TypeVar("Model", bound=BaseModel)
 
 
 @define(slots=False)
@@ -35,6 +39,19 @@ def refuse_unknown_params(params: Mapping[str, object], known: Collection[str]) 
     for name in params:
         if name not in known:
             raise BadParam(ascii(name)[1:-1][:SHOWN], "not known", f"one of {', '.join(known)}")
+
+
+def checked(model: type[Model], values: Mapping[str, object], allowed: Mapping[str, str]) -> Model:
+    """Return the params as a model.
+
+    Args: values, by param; allowed, in words, of each param.
+    Raises: BadParam for the first one that does not fit.
+    """
+    try:
+        return model.model_validate(dict(values))
+    except ValidationError as error:
+        name = str(error.errors(include_url=False, include_context=False)[0]["loc"][0])
+        raise BadParam(name, safe_repr(values.get(name)), allowed[name]) from None
 
 
 def read_day(value: object, run_day: date, first: date, today: date) -> date:

@@ -2,43 +2,33 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Mapping
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from include.api_calls.recipe import NAME
 from include.api_calls.rows import DELIMITERS, Format, is_encoding
-from include.params import BadParam, refuse_unknown_params
-from include.text import safe_repr
+from include.inbox.params import ALLOWED, FilePath, MaxRejected
+from include.params import checked, refuse_unknown_params
 
-MAX_PATH = 1024  # what object stores allow in a key
-MAX_REJECTED = 100_000  # rejects are kept in memory until they are written
 MAX_ROWS = 10_000_000
 DELIMITER_NAMES = ("auto", *DELIMITERS)
 RESEND = ("none", "failed", "all")
 
 _ALLOWED = {
-    "path": f"the path of a file below the variable inbox_root, or its URL: at most {MAX_PATH} characters, "
-    "none of them a control character",
+    "path": ALLOWED["path"],
     "recipe": "the name of a file below the variable recipes_root, without .toml",
-    "format": "auto (a file that begins with '{' is ndjson, any other csv), csv or ndjson",
+    "format": ALLOWED["format"],
     "encoding": "an encoding of texts that Python knows, such as utf-8, cp1251 or iso-8859-1",
     "delimiter": f"one of {' '.join(DELIMITER_NAMES)}",
-    "max_rejected": f"a whole number from 0 to {MAX_REJECTED}",
+    "max_rejected": ALLOWED["max_rejected"],
     "max_failed": f"a whole number from 0 to {MAX_ROWS}",
     "resend": f"one of {', '.join(RESEND)}",
     "retry_unknown": "true or false",
     "limit": f"a whole number from 0, which means all rows, to {MAX_ROWS}",
     "dry_run": "true or false",
 }
-
-
-def _printable(path: str) -> str:
-    if not path.strip() or any(unicodedata.category(character) in ("Cc", "Cs") for character in path):
-        raise ValueError
-    return path
 
 
 def _encoding(name: str) -> str:
@@ -57,12 +47,12 @@ class CallsRequest(BaseModel):
     """
 
     model_config = ConfigDict(frozen=True, strict=True, extra="forbid")
-    path: Annotated[str, Field(max_length=MAX_PATH), AfterValidator(_printable)]
+    path: FilePath
     recipe: Annotated[str, Field(pattern=NAME)]
     format: Format = "auto"
     encoding: Annotated[str, Field(max_length=40), AfterValidator(_encoding)] = "utf-8"
     delimiter: Literal["auto", ",", ";", "|", "tab"] = "auto"
-    max_rejected: Annotated[int, Field(ge=0, le=MAX_REJECTED)] = 0
+    max_rejected: MaxRejected = 0
     max_failed: Annotated[int, Field(ge=0, le=MAX_ROWS)] = 0
     resend: Literal["none", "failed", "all"] = "none"
     retry_unknown: bool = False
@@ -76,8 +66,4 @@ def read_request(params: Mapping[str, object]) -> CallsRequest:
     Raises: BadParam, which names the param, its value and what is allowed.
     """
     refuse_unknown_params(params, _ALLOWED)
-    try:
-        return CallsRequest.model_validate(dict(params))
-    except ValidationError as error:
-        name = str(error.errors(include_url=False, include_context=False)[0]["loc"][0])
-        raise BadParam(name, safe_repr(params.get(name)), _ALLOWED[name]) from None
+    return checked(CallsRequest, params, _ALLOWED)

@@ -27,7 +27,7 @@ from clickhouse_driver.util.escape import escape_param, escape_params
 from filelock import FileLock, Timeout
 
 from include.clickhouse.client import beside_params, in_backquotes, new_database, quoted, quoted_database
-from include.clickhouse.error_text import text_of
+from include.clickhouse.error_text import error_text
 from include.clickhouse.errors import (
     ClientShared,
     EngineBusy,
@@ -300,7 +300,7 @@ class EmbeddedClient:
         try:
             return statement()
         except (RuntimeError, UnicodeDecodeError) as error:
-            text = text_of(error)
+            text = error_text(error)
             code = _CODE.search(text)
             reason = text[code.end() :] if code else text
             raise refused(self.where, int(code[1]) if code else 0, first_line(reason)) from None

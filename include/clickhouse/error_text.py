@@ -33,7 +33,7 @@ def take_any_error(connection: Connection) -> None:
     connection.receive_exception = receive_exception
 
 
-def text_of(error: Exception) -> str:
+def error_text(error: Exception) -> str:
     """Return the text of an error of the embedded engine, also where Python could not read it."""
     if isinstance(error, UnicodeDecodeError):
         return _Text(error.object).decode()

@@ -6,14 +6,14 @@ import logging
 import unicodedata
 from collections.abc import Mapping
 from datetime import date, timedelta
-from typing import Annotated, Literal, TypeVar
+from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from include.github.api.graphql_memory import GraphQLMemory
 from include.github.search.source import SEARCH_SHOWS
 from include.github.search.star_range import is_sorted, take_stars_out
-from include.params import BadParam, read_day, refuse_unknown_params
+from include.params import BadParam, checked, read_day, refuse_unknown_params
 from include.staging.files import StagingPath
 from include.text import safe_repr
 
@@ -36,7 +36,6 @@ _ALLOWED = {
 }
 
 Api = Literal["rest", "graphql"]
-Model = TypeVar("Model", bound=BaseModel)
 
 log = logging.getLogger(__name__)
 
@@ -115,7 +114,7 @@ def read_request(params: Mapping[str, object], *, run_day: date, today: date) ->
     _refuse_unknown(params)
     day = read_day(params.get("day"), run_day, FIRST_DAY, today)
     values = {"top": params.get("top", DEFAULT_TOP), "query": params.get("query", DEFAULT_QUERY), "day": day}
-    request = _checked(TopRepositoriesRequest, values)
+    request = checked(TopRepositoriesRequest, values, _ALLOWED)
     if is_sorted(request.query):
         raise BadParam("query", safe_repr(request.query), "a query without sort:, for the list is by stars")
     if request.top > SEARCH_SHOWS:
@@ -143,16 +142,9 @@ def read_options(params: Mapping[str, object]) -> RunOptions:
     Raises: BadParam.
     """
     _refuse_unknown(params)
-    return _checked(RunOptions, {name: params[name] for name in RunOptions.model_fields if name in params})
+    options = {name: params[name] for name in RunOptions.model_fields if name in params}
+    return checked(RunOptions, options, _ALLOWED)
 
 
 def _refuse_unknown(params: Mapping[str, object]) -> None:
     refuse_unknown_params(params, ("top", "query", "day", *RunOptions.model_fields))
-
-
-def _checked(model: type[Model], values: Mapping[str, object]) -> Model:
-    try:
-        return model.model_validate(values)
-    except ValidationError as error:
-        name = str(error.errors(include_url=False, include_context=False)[0]["loc"][0])
-        raise BadParam(name, safe_repr(values[name]), _ALLOWED[name]) from None

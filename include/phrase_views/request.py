@@ -7,9 +7,9 @@ from datetime import date
 from typing import Annotated, Literal
 from zoneinfo import available_timezones
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from include.params import BadParam, read_day, refuse_unknown_params
+from include.params import BadParam, checked, read_day, refuse_unknown_params
 from include.phrase_views.hours import hours
 from include.text import safe_repr
 
@@ -82,11 +82,7 @@ def read_request(params: Mapping[str, object], *, run_day: date, today: date) ->
     campaign_ids = values.get("campaign_ids")
     if isinstance(campaign_ids, list) or campaign_ids is None:
         values["campaign_ids"] = tuple(campaign_ids or ())
-    try:
-        request = PhraseViewsRequest.model_validate(values)
-    except ValidationError as error:
-        name = str(error.errors(include_url=False, include_context=False)[0]["loc"][0])
-        raise BadParam(name, safe_repr(values[name]), _ALLOWED[name]) from None
+    request = checked(PhraseViewsRequest, values, _ALLOWED)
     if not hours(day, request.time_zone):
         raise BadParam(
             "day", safe_repr(str(day)), f"a day that {request.time_zone} has: clocks there skipped it"

@@ -51,27 +51,16 @@ def _github() -> dict[str, Any]:
                 "password": "one or more, spaces between; may be empty: 60 requests an hour",
             },
         },
-        "conn-fields": {
-            "requests_per_second": _field(
-                "Requests per second", "number", default=10, minimum=0.01, maximum=1000
-            ),
-            "max_concurrent_requests": _field(
-                "Requests at the same time", "integer", default=5, minimum=1, maximum=100
-            ),
-            "timeout_s": _field(
-                "Seconds to wait for an answer", "number", default=60, minimum=0.1, maximum=3600
-            ),
-            "reserve": _field(
+        "conn-fields": _asking(
+            requests_per_second=10,
+            reserve=_field(
                 "Share of each token's limits left to others (0.1 is 10 %)",
                 "number",
                 default=0.1,
                 minimum=0,
                 maximum=0.9,
             ),
-            "processes": _field(
-                "Processes that may ask at the same time", "integer", default=1, minimum=1, maximum=20
-            ),
-        },
+        ),
     }
 
 
@@ -89,18 +78,7 @@ def _http_api() -> dict[str, Any]:
             },
         },
         "conn-fields": {
-            "requests_per_second": _field(
-                "Requests per second", "number", default=7, minimum=0.01, maximum=1000
-            ),
-            "max_concurrent_requests": _field(
-                "Requests at the same time", "integer", default=5, minimum=1, maximum=100
-            ),
-            "timeout_s": _field(
-                "Seconds to wait for an answer", "number", default=60, minimum=0.1, maximum=3600
-            ),
-            "processes": _field(
-                "Processes that may ask at the same time", "integer", default=1, minimum=1, maximum=20
-            ),
+            **_asking(requests_per_second=7),
             "header": _field("Header that holds the secret (empty: Authorization: Bearer)", "string"),
             "query_parameter": _field("Query parameter that holds the secret, instead of a header", "string"),
             "test_path": _field(
@@ -129,6 +107,23 @@ def _clickhouse() -> dict[str, Any]:
             "verify": _field("Verify the server's certificate", "boolean"),
             "compression": _field("Compression", "string", enum=["lz4", "lz4hc", "zstd"]),
         },
+    }
+
+
+def _asking(*, requests_per_second: int, **fields: dict[str, Any]) -> dict[str, Any]:
+    """Return how an API is asked, with fields of its own before `processes`."""
+    return {
+        "requests_per_second": _field(
+            "Requests per second", "number", default=requests_per_second, minimum=0.01, maximum=1000
+        ),
+        "max_concurrent_requests": _field(
+            "Requests at the same time", "integer", default=5, minimum=1, maximum=100
+        ),
+        "timeout_s": _field("Seconds to wait for an answer", "number", default=60, minimum=0.1, maximum=3600),
+        **fields,
+        "processes": _field(
+            "Processes that may ask at the same time", "integer", default=1, minimum=1, maximum=20
+        ),
     }
 
 

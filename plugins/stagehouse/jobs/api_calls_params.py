@@ -5,7 +5,8 @@ from __future__ import annotations
 from airflow.sdk import Param
 
 from include.api_calls.recipe import NAME
-from include.api_calls.request import DELIMITER_NAMES, MAX_PATH, MAX_REJECTED, MAX_ROWS, RESEND
+from include.api_calls.request import DELIMITER_NAMES, MAX_ROWS, RESEND
+from include.inbox.params import MAX_PATH, MAX_REJECTED
 
 PARAMS = {
     "path": Param(

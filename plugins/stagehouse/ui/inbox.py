@@ -15,6 +15,7 @@ from fastapi import APIRouter, Query, Request, Response
 from include.inbox.errors import BadUpload, OutsideInbox
 from include.inbox.files import locate
 from include.inbox.listing import list_folder
+from include.inbox.params import MAX_PATH
 from include.inbox.preview import first_lines, visible
 from include.inbox.uploads import FOLDER, MAX_BYTES, sender_of
 from include.staging.files import StagingPath, open_buffered
@@ -32,7 +33,6 @@ from stagehouse.ui.responses import page
 from stagehouse.ui.sections import API_CALLS
 
 MOST = 200  # files shown of a folder
-MAX_PATH = 1024  # what object stores allow in a key
 UPLOADS = "inbox_uploads"
 _NOTES_AT_ONCE = 16
 Below = Annotated[str, Query(max_length=MAX_PATH)]

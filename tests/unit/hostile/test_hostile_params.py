@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from include.github.request import MAX_QUERY, MAX_TOP, MAX_VERIFY, read_options
 from include.github.request import read_request as read_ranking
+from include.inbox.params import MAX_PATH, MAX_REJECTED
 from include.params import BadParam
-from include.phrase_views.counters.request import MAX_PATH, MAX_REJECTED
 from include.phrase_views.counters.request import read_request as read_import
 from include.phrase_views.hours import hours
 from include.phrase_views.request import MAX_CAMPAIGNS

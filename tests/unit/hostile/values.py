@@ -5,7 +5,7 @@ import json
 from hypothesis import strategies as st
 
 from include.github.request import MAX_TOP, MAX_VERIFY, SEARCH_SHOWS
-from include.phrase_views.counters.request import MAX_REJECTED
+from include.inbox.params import MAX_REJECTED
 from tests.examples import examples
 
 LONGEST_ERROR = 1000  # characters
