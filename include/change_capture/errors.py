@@ -5,6 +5,7 @@ CaptureError
 |   +-- ValueRefused     a value of it has no place in its column
 +-- SourceBehind         a replica knows less than what is published
 +-- SourceChanged        a table was altered while it was read
++-- SourceFailed         the source broke off what it was asked for
 +-- ColumnsGone          columns that readers see are not in the source any more
 +-- TableShrank          most rows of a table are gone
 +-- DestinationUnlike    a table of ours has not the form that the source has now
@@ -92,6 +93,20 @@ class SourceChanged(CaptureError):
         return (
             f"connection {self.connection!r}, table {self.table}: it was altered while it was read. "
             "Next: run the task again, as it does by itself"
+        )
+
+
+@define(slots=False)
+class SourceFailed(CaptureError):
+    """The source broke off what it was asked for. Attributes: connection; reason, in its words."""
+
+    connection: str
+    reason: str
+
+    def __str__(self) -> str:
+        return (
+            f"connection {self.connection!r}: the source broke off: {self.reason}. Next: see its locks and "
+            "load (a replica also cancels reads that hold its replay back); the task may be run again"
         )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import psycopg2
@@ -131,14 +132,24 @@ class TableReader:
             gone += 1
         return gone, sum(bucket.rows for bucket in seen.values())
 
-    def _copy(self, table: SourceTable, condition: str, write: object) -> None:
-        try:
-            copy_out(self.using, select_rows(table, self.version, condition), write)  # type: ignore[arg-type]
-        except psycopg2.DataError as error:
-            self.using.connection.rollback()
-            if refused := find_misfit(self.using, self.connection, table):
-                raise refused from error
-            raise
+    def _copy(self, table: SourceTable, condition: str, write: Callable[[memoryview], int]) -> None:
+        copy_rows(self.using, self.connection, table, select_rows(table, self.version, condition), write)
+
+
+def copy_rows(
+    using: cursor, connection: str, table: SourceTable, query: str, write: Callable[[memoryview], int]
+) -> None:
+    """Give `write` what a query of select_rows() returns, as COPY writes it.
+
+    Raises: ValueRefused, after which the transaction is over; psycopg2.Error; what `write` raises.
+    """
+    try:
+        copy_out(using, query, write)
+    except (psycopg2.DataError, psycopg2.NotSupportedError) as error:
+        using.connection.rollback()
+        if refused := find_misfit(using, connection, table):
+            raise refused from error
+        raise
 
 
 def select_rows(table: SourceTable, version: int, condition: str = "") -> str:

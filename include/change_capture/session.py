@@ -17,7 +17,7 @@ from psycopg2 import errors
 from pydantic import BaseModel, ConfigDict
 
 from include.change_capture.catalog import SourceTable, quoted_table, read_catalog
-from include.change_capture.errors import SourceChanged, SourceRefused
+from include.change_capture.errors import SourceChanged, SourceFailed, SourceRefused
 
 if TYPE_CHECKING:
     from psycopg2 import extensions
@@ -95,8 +95,8 @@ class Source:
     limits: Limits = Limits()  # noqa: RUF009 - it cannot be changed
 
     def describe(self) -> list[SourceTable]:
-        """Return what the catalog says now. Raises: SourceRefused; what `connect` raises."""
-        with closing(self.connect()) as connected:
+        """Return what the catalog says now. Raises: SourceRefused; SourceFailed; what `connect` raises."""
+        with closing(self.connect()) as connected, self._told():
             return self._described(connected)
 
     @contextmanager
@@ -105,10 +105,10 @@ class Source:
 
         Args: tables: of the list, that are locked and described; all unless given.
         Raises: SourceRefused; SourceChanged where one was altered before the block ends: the block's result
-            does not count then; psycopg2.Error.
+            does not count then; SourceFailed.
         """
         names = tables or self.tables
-        with closing(self.connect()) as connected:
+        with closing(self.connect()) as connected, self._told():
             connected.set_session(isolation_level="REPEATABLE READ", readonly=True, autocommit=False)
             with connected.cursor() as using:
                 self._lock(connected, using, names)
@@ -125,6 +125,13 @@ class Source:
                 yield Taken(using, taken, found)
             connected.rollback()
             self._require_same(found, self._described(connected, names))
+
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        try:
+            yield
+        except psycopg2.Error as error:
+            raise SourceFailed(self.connection, _line(error)) from error
 
     def _lock(self, connected: extensions.connection, using: extensions.cursor, names: Sequence[str]) -> None:
         using.execute(LIMITS.format(**self.limits.model_dump()))
@@ -155,4 +162,4 @@ class Source:
 
 
 def _line(error: psycopg2.Error) -> str:
-    return str(error).strip().splitlines()[0]
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]

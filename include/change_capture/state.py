@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -30,6 +31,12 @@ class TableState(BaseModel):
     schema_hash: str
     key: tuple[str, ...]
     dropped: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, table: SourceTable, dropped: Iterable[str] = ()) -> TableState:
+        """Return what a table is now."""
+        key = tuple(column.name for column in table.kept_key)
+        return cls(oids=table.oids, schema_hash=table.schema_hash, key=key, dropped=tuple(dropped))
 
 
 class SourceState(BaseModel):

@@ -38,8 +38,10 @@ from include.change_capture.state import (
 from include.clickhouse.cluster import await_replicas
 from include.clickhouse.publication import Publication
 from include.clickhouse.publish import publish_day
+from include.clickhouse.upsert import await_other_inserts
 from include.staging.files import write_atomically
 from include.staging.manifest import Manifest, StagedBy, save_manifest
+from include.staging.units import Unit
 
 if TYPE_CHECKING:
     from include.clickhouse.client import ClickHouse
@@ -103,9 +105,11 @@ def stage(
 ) -> Manifest:
     """Read the source at one instant, and write what is to be published; always anew.
 
-    Raises: as include.change_capture.errors; what `connect` raises; psycopg2.Error; ClickHouseError; OSError.
+    Raises: as include.change_capture.errors; what `connect` raises; DayMismatch; ClickHouseError; OSError.
     """
-    make_tables(clickhouse, source.describe())
+    described = source.describe()
+    make_tables(clickhouse, described)
+    _await_killed_runs(clickhouse, described, staged_by)
     state = read_state(clickhouse, source.prefix)
     taken_at = now()
     values = request.full_check or not checked_in_full(clickhouse, source.prefix, taken_at)
@@ -122,20 +126,11 @@ def stage(
         readings = [
             reader.read(table, _why_whole(clickhouse, table, taken, state, request)) for table in tables
         ]
-    tables_now = {
-        table.name: TableState(
-            oids=table.oids,
-            schema_hash=table.schema_hash,
-            key=tuple(column.name for column in table.kept_key),
-            dropped=tuple(dropped[table.name]),
-        )
-        for table in tables
-    }
     new_state = SourceState(
         source=source.prefix,
         version=version,
         snapshot=taken,
-        tables=tables_now,
+        tables={table.name: TableState.of(table, dropped[table.name]) for table in tables},
         full_check=values,
         run_id=staged_by.run_id,
         taken_at=taken_at,
@@ -255,6 +250,14 @@ def _why_whole(
         next_step = "rename it, for it to be made anew, then run the task again"
         raise DestinationUnlike(clickhouse.where, table.versions, reason, next_step)
     return "a param says so" if table.name in request.reread else read_whole_because(table, taken, state)
+
+
+def _await_killed_runs(clickhouse: ClickHouse, tables: Sequence[SourceTable], staged_by: StagedBy) -> None:
+    """Wait until what a killed run has begun is over: its rows would come after those are counted."""
+    next_step = "wait until it is over, then run the task again"
+    publication = Publication(clickhouse, Unit.of_day(staged_by.day), staged_by.run_id, next_step=next_step)
+    for table in tables:
+        await_other_inserts(publication, table.versions)
 
 
 def _dropped(

@@ -73,7 +73,10 @@ class Place:
 
     def publish(self, directory: Path, manifest: Manifest, attempt: str = "1", **how) -> dict:
         """Load and publish."""
-        staged = self.load(directory, manifest, attempt)
+        return self.publish_staged(manifest, self.load(directory, manifest, attempt), attempt, **how)
+
+    def publish_staged(self, manifest: Manifest, staged: list, attempt: str = "1", **how) -> dict:
+        """Publish what is loaded."""
         return publish(self.clickhouse, manifest, staged, attempt=attempt, now=now, **how)
 
     def run(self, **params) -> dict:
@@ -90,16 +93,21 @@ class Place:
         require_same(self.clickhouse, compare(self.clickhouse, directory, manifest))
         return {each.table.name: each.whole for each in facts_of_run(manifest).tables if each.whole}
 
+    def source_of(self, *tables: str) -> Source:
+        """Return the source of other tables of the same database."""
+        return Source(self.source.connection, self.source.connect, tables, self.source.prefix)
+
     def require_same(self, *tables: str) -> None:
         """Each row of the source is in sight once, as it is, and no other: by code of the test's own."""
         for table in tables or self.source.tables:
-            names = [name for (name,) in self.sql(
-                "SELECT attname FROM pg_attribute WHERE attnum > 0 AND NOT attisdropped AND attrelid = "
-                f"'{table}'::regclass ORDER BY attnum"
-            )]  # fmt: skip
-            rows = self.sql(f"SELECT {', '.join(names)} FROM {table}")
-            seen = self.clickhouse.execute(f"SELECT {', '.join(names)} FROM shop_{table}")
-            assert sorted(map(repr, seen)) == sorted(repr(tuple(map(_as_kept, row))) for row in rows), table
+            self.require_rows(table, self.sql(f"SELECT * FROM {table}"))
+
+    def require_rows(self, table: str, rows: list[tuple]) -> None:
+        """These rows are in sight, and no others."""
+        of_table = f"attrelid = '{table}'::regclass AND attnum > 0 AND NOT attisdropped"
+        names = self.sql(f"SELECT attname FROM pg_attribute WHERE {of_table} ORDER BY attnum")
+        seen = self.clickhouse.execute(f"SELECT {', '.join(name for (name,) in names)} FROM shop_{table}")
+        assert sorted(map(repr, seen)) == sorted(repr(tuple(map(_as_kept, row))) for row in rows), table
 
 
 def _as_kept(value: object) -> object:
