@@ -69,7 +69,7 @@ class Overtaken(PermanentError):
 
 @define(slots=False)
 class MarksAway(Exception):
-    """PostgreSQL, which is told of a row before it is sent, gives no answer. Attributes: run; reason."""
+    """PostgreSQL, which records each row before it is sent, gives no answer. Attributes: run; reason."""
 
     run: str
     reason: str

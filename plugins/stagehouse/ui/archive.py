@@ -182,7 +182,7 @@ class Archive:
         except (FileNotFoundError, NotADirectoryError):
             return False
         except OSError:
-            return True  # who asks for that day is told what is wrong; the others are not bothered
+            return True  # the error is shown to readers of that day only
 
     def names(self, folder: str = "") -> list[str]:
         """Return what lies in a folder of the section, one of our names.
