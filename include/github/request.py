@@ -47,7 +47,7 @@ def _plain_text(text: str) -> str:
 
 
 class TopRepositoriesRequest(BaseModel):
-    """What one run is asked for.
+    """The request of one run.
 
     Attributes: top, how many repositories; query, in GitHub's search syntax; day, whose commits (UTC).
     """

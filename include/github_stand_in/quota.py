@@ -37,7 +37,7 @@ WITH_TOKEN = Quota(core_per_hour=5000, search_per_minute=30)
 
 @dataclass(frozen=True, slots=True)
 class Holder:
-    """Whose requests are counted together: one token, or one address without a token."""
+    """The holder of a quota: one token, or one address without a token."""
 
     name: str
     has_token: bool
@@ -45,7 +45,7 @@ class Holder:
 
 @dataclass(slots=True)
 class Window:
-    """What one holder has used of one resource. reset: seconds since the Unix epoch.
+    """The use that one holder has made of one resource. reset: seconds since the Unix epoch.
 
     The last query of GraphQL may cost more than was left: used is above the limit then.
     """

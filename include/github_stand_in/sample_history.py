@@ -1,4 +1,4 @@
-"""When things happen in the sample: the commits of a repository on a day, as a pure function of the two."""
+"""The sample's history: the commits of a repository on a day, as a pure function of the two."""
 
 from bisect import bisect_right
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""What one token has left of one resource, as far as answers have told."""
+"""The rest of one token's quota of one resource, as far as answers have shown it."""
 
 from __future__ import annotations
 
