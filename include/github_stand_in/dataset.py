@@ -8,7 +8,7 @@ from typing import Protocol
 
 
 class Standing(StrEnum):
-    """How GitHub answers when the commits of a repository are asked for."""
+    """GitHub's answer to a request for the commits of a repository."""
 
     PRESENT = "present"  # 200
     EMPTY = "empty"  # 409: created, but nothing was ever committed

@@ -11,7 +11,7 @@ PERIOD_S: dict[Resource, int] = {"core": 3600, "search": 60, "graphql": 3600}
 
 @dataclass(frozen=True, slots=True)
 class Quota:
-    """How many requests, or points of GraphQL, one holder (a token, or an address without one) may spend.
+    """The requests, or points of GraphQL, that one holder (a token, or an address without one) may spend.
 
     Source: https://docs.github.com/en/rest/using-the-rest-api/rate-limits-for-the-rest-api and
     https://docs.github.com/en/graphql/overview/rate-limits-and-query-limits-for-the-graphql-api
@@ -62,7 +62,7 @@ class Window:
 
     @property
     def remaining(self) -> int:
-        """What may still be spent."""
+        """The rest of the quota."""
         return max(0, self.limit - self.used)
 
     def headers(self) -> dict[str, str]:

@@ -13,7 +13,7 @@ SECONDS_A_DAY = 86_400
 
 @dataclass(frozen=True, slots=True)
 class Rhythm:
-    """How often a repository is pushed to.
+    """The habit of a repository: how often it is pushed to.
 
     Attributes:
         key: what its history is drawn from.

@@ -29,7 +29,7 @@ class ResourceQuota:
 
     @property
     def available(self) -> int:
-        """What may be spent of it now."""
+        """The rest of it that may be spent now."""
         return max(0, self.remaining - self.reserved)
 
 
