@@ -43,7 +43,7 @@ class NoClusterForm(ClickHouseError):
 
 
 class ClusterMigrations(ClickhouseDriverConnection):  # type: ignore[misc]
-    """What clickhouse-migrations runs its statements through: their forms for the cluster."""
+    """The connection of clickhouse-migrations: turns its statements into those for a cluster."""
 
     def __init__(self, clickhouse: ClusterClient) -> None:
         super().__init__(clickhouse)

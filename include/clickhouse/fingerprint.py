@@ -1,4 +1,4 @@
-"""What a table holds, in four numbers that tell lost, doubled, changed and misplaced rows."""
+"""The fingerprint of a table: four numbers that show lost, doubled, changed and misplaced rows."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _NUMBERS = {"Date": "toUInt16", "DateTime('UTC')": "toUInt32", "UInt32": "toUInt
 
 
 class Fingerprint(BaseModel):
-    """What a table holds. Attributes: rows; keys, distinct ones; checksum; outside, rows of other units."""
+    """Four numbers. Attributes: rows; keys, distinct ones; checksum; outside, rows of other units."""
 
     model_config = ConfigDict(frozen=True)
     rows: int

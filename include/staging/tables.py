@@ -97,7 +97,7 @@ class StagedTable(BaseModel):
 
     @property
     def partition(self) -> str | None:
-        """What its partitions are cut by, as SQL; None where it has none."""
+        """The SQL expression of its partitions; None where it has none."""
         by = self.day_column or self.partition_by
         return partition_sql(by) if by else None
 
