@@ -14,7 +14,9 @@ from tests.integration.change_capture.place import Place
 def test_keys_that_are_far_apart(place):
     """Buckets stay few: they are as wide as the keys need."""
     place.sql("CREATE TABLE far (id bigint PRIMARY KEY, n int)")
-    numbers = "9223372036854775807 - n * 9223372036854775 * 2, n FROM generate_series(0, 999) n"
+    numbers = (
+        "(9223372036854775807 - n::numeric * 18446744073709551)::bigint, n FROM generate_series(0, 999) n"
+    )
     place.sql(f"INSERT INTO far SELECT {numbers}")
     place.sql("INSERT INTO far VALUES (-9223372036854775808, 0)")
     place.source = place.source_of("far")
