@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from pydantic import JsonValue
 
-from include.api_calls.calls import TICK_S, Calls, Run, presumed_high, settle
+from include.api_calls.calls import TICK_S, Calls, Run, keep_keys, presumed_high, settle
 from include.api_calls.earlier import Earlier
 from include.api_calls.marks import Marks, Taken
 from include.api_calls.outcomes import MERGED, OUTCOMES, Outcome, Outcomes
@@ -124,6 +124,7 @@ async def _call(
     high = presumed_high(taken, run.outcomes) if marks else 0
     with Earlier(clickhouse, run.staged, run_id.run_id, nothing=beside_others) as earlier:
         to_do, lost = await asyncio.to_thread(settle, run, earlier, taken, high)
+        await asyncio.to_thread(keep_keys, run, earlier)
     clickhouse.disconnect()  # calls take hours, and an embedded engine lets in one process at a time
     for batch in _batched(lost, MERGED):
         await asyncio.to_thread(run.outcomes.save, batch)
@@ -170,6 +171,7 @@ def _write(run: Run, directory: StagingPath, run_id: RunId, stopped: str) -> Tab
         day=run_id.day,
         run_id=run_id.run_id,
         salt=run.salt,
+        keys=run.keys,
         otherwise=otherwise[:500],
     )
     return write_table(directory, API_CALLS, rows, ROWS_PER_PART)

@@ -11,7 +11,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import islice
 from typing import NamedTuple
@@ -64,7 +64,8 @@ class Run:
     """The settings of one run's calls.
 
     Attributes: staged, the file; request; salt, of the keys: the run's id where all rows are sent again;
-    outcomes; marks, None where every call is repeatable; now, our clock.
+    outcomes; marks, None where every call is repeatable; now, our clock; keys, by row, of those that have
+    another one than by the rows' own.
     """
 
     staged: StagedFile
@@ -73,6 +74,7 @@ class Run:
     outcomes: Outcomes
     marks: Marks | None
     now: Callable[[], datetime]
+    keys: dict[int, str] = field(default_factory=dict)
 
     @property
     def limit(self) -> int:
@@ -109,6 +111,19 @@ def settle(run: Run, earlier: Earlier, taken: Taken, high: int) -> tuple[int, li
         else:
             to_do += row.row <= run.limit
     return to_do, lost
+
+
+def keep_keys(run: Run, earlier: Earlier) -> None:
+    """Give rows that an earlier run left unknown the key by which that one sent them: the API may know it."""
+    if not (run.staged.recipe.idempotency and run.request.retry_unknown) or earlier.empty:
+        return
+    maker = run.staged.maker(run.salt)
+    for row in run.staged:
+        if not row.problem:
+            values = maker.values(row.cells)
+            done = earlier.of(key := maker.key(row.row, values, maker.call(values)))
+            if done and done.outcome == "unknown" and done.key != key:
+                run.keys[row.row] = done.key
 
 
 def _may_send_again(run: Run, taken: Taken) -> bool:
@@ -262,7 +277,7 @@ class Calls:
             if not run.outcomes.of(row.row):
                 values = maker.values(row.cells)
                 call = maker.call(values)
-                yield Todo(row.row, call, maker.key(row.row, values, call))
+                yield Todo(row.row, call, run.keys.get(row.row) or maker.key(row.row, values, call))
 
     async def _watch(self, check_lease: Callable[[], None], tick_s: float) -> None:
         while not self._finished.is_set():
