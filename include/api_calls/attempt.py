@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from pydantic import JsonValue
 
-from include.api_calls.calls import TICK_S, Calls, Run, keep_keys, presumed_high, settle
+from include.api_calls.calls import TICK_S, Calls, Run, keep_keys, presumed, settle
 from include.api_calls.earlier import Earlier
 from include.api_calls.marks import Marks, Taken
 from include.api_calls.outcomes import MERGED, OUTCOMES, Outcome, Outcomes
@@ -121,9 +121,9 @@ async def _call(
     marks = run.marks
     beside_others = run.request.resend == "all"
     taken = await marks.take(beside_others=beside_others) if marks else Taken(0, (), 0, None)
-    high = presumed_high(taken, run.outcomes) if marks else 0
+    taken = presumed(taken, run.outcomes) if marks else taken
     with Earlier(clickhouse, run.staged, run_id.run_id, nothing=beside_others) as earlier:
-        to_do, lost = await asyncio.to_thread(settle, run, earlier, taken, high)
+        to_do, lost = await asyncio.to_thread(settle, run, earlier, taken, taken.high)
         await asyncio.to_thread(keep_keys, run, earlier)
     clickhouse.disconnect()  # calls take hours, and an embedded engine lets in one process at a time
     for batch in _batched(lost, MERGED):

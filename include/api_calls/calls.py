@@ -137,16 +137,17 @@ def _lost(row: int, marked_at: datetime | None) -> Outcome:
     return Outcome(row, "unknown", 0, reason, 1, "", int(marked_at.timestamp()) if marked_at else 0)
 
 
-def presumed_high(taken: Taken, outcomes: Outcomes) -> int:
-    """Return the row up to which rows may have been sent.
+def presumed(taken: Taken, outcomes: Outcomes) -> Taken:
+    """Return what earlier tries may have sent.
 
     Where answers are beyond what is marked, PostgreSQL has been set back: rows go in order, so that no more
-    than those at the same time can have been sent beyond the last answer.
+    than those at the same time can have been sent beyond the last answer. What was not sent then may have
+    been since.
     """
     if outcomes.last <= taken.high:
-        return taken.high
+        return taken
     log.warning("row %d is answered, and not marked: was PostgreSQL restored?", outcomes.last)
-    return outcomes.last + MOST_AT_ONCE
+    return taken._replace(high=outcomes.last + MOST_AT_ONCE, unsent=())
 
 
 class Calls:

@@ -169,6 +169,27 @@ async def test_access_that_is_refused_and_mended(place: Place, api: CountingApi)
     assert set(api.done.values()) == {1}
 
 
+async def test_marks_that_were_set_back(place: Place, api: CountingApi):
+    """What they say of rows that were not sent is as old as they are."""
+    place.deliver(300)
+    refused = {"t7"}
+    api.answer = lambda title, _: status(403) if title in refused else None
+    await place.call()
+    with psycopg.connect(**place.postgres) as connection:
+        old = connection.execute("SELECT high, unsent FROM stagehouse_calls").fetchone()
+        assert old is not None
+        assert 7 in old[1]
+    refused = {"t100"}
+    await place.call()
+    (place.staging / "run" / "answered" / "7.ndjson").unlink()  # as if it had been killed before
+    with psycopg.connect(**place.postgres) as connection:
+        connection.execute("UPDATE stagehouse_calls SET high = %s, unsent = %s", old)
+    refused.clear()
+    outcomes = place.outcomes(await place.call())
+    assert outcomes[6] == "unknown"
+    assert set(api.done.values()) == {1}
+
+
 async def test_marks_that_were_lost(place: Place, api: CountingApi):
     """Rows that may have been in flight are unknown; those before are as they were answered."""
     place.deliver(300)
