@@ -144,7 +144,7 @@ async def _call(
             progress,
             lambda: transport.budget.requests,
             to_do=to_do,
-            oldest_at=taken.oldest_at,
+            taken=taken,
         )
         try:
             await calls.run(api.workers, api.check_lease, tick_s)

@@ -153,8 +153,7 @@ def presumed(taken: Taken, outcomes: Outcomes) -> Taken:
 class Calls:
     """One try: the outcomes of the tries before it, the rows that are left, and workers.
 
-    Args: requests, tells how many were sent so far; to_do, rows to be sent; oldest_at, when the first of the
-        rows was marked that earlier tries may have sent and that are sent again.
+    Args: requests, tells how many were sent so far; to_do, rows to be sent; taken, what earlier tries marked.
     Attributes: stopped, why no more rows are sent, "" where all are.
     """
 
@@ -166,10 +165,10 @@ class Calls:
         requests: Callable[[], int],
         *,
         to_do: int,
-        oldest_at: datetime | None,
+        taken: Taken,
     ) -> None:
         self._run, self._sender, self._progress, self._requests = run, sender, progress, requests
-        self._to_do, self._oldest_at = to_do, oldest_at
+        self._to_do, self._taken = to_do, taken
         self._left = self._rows_left()
         self._queue: list[Todo] = []
         self._queueing, self._finished = asyncio.Lock(), asyncio.Event()
@@ -223,16 +222,22 @@ class Calls:
         if self._run.marks:
             now = self._run.now()
             self._marked[row] = now
-            await self._run.marks.mark(row, min([*self._marked.values(), self._oldest_at or now]))
+            await self._run.marks.mark(row, min([*self._marked.values(), self._taken.oldest_at or now]))
 
     async def _give_back(self) -> None:
         """Say of marked rows that they were not carried out; those with a key may have been, and go again."""
-        if not self._run.marks or self._run.staged.recipe.idempotency or not self._given_back:
+        rows = [row for row in self._given_back if not self._is_unsure(row)]
+        if not self._run.marks or not rows:
             return
         try:
-            await self._run.marks.unmark(self._given_back)
+            await self._run.marks.unmark(rows)
         except Exception as error:  # noqa: BLE001 - then they count as unknown
-            log.warning("rows %s count as perhaps sent: %s", self._given_back, error)
+            log.warning("rows %s count as perhaps sent: %s", rows, error)
+
+    def _is_unsure(self, row: int) -> bool:
+        """Whether this try, or an earlier one, may have had a row carried out that is given back."""
+        high, unsent, *_ = self._taken
+        return row in self._sender.unsure or (row <= high and row not in unsent)
 
     async def _keep(self, outcomes: Sequence[Outcome], *, flush: bool = False) -> None:
         """Save outcomes: of rows that must not be sent twice at once, others together."""

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import time
+from collections.abc import Sequence
 
 import psycopg
 import pytest
@@ -12,10 +13,14 @@ from filelock import FileLock
 from include.api_calls.errors import MarksAway
 from include.api_calls.sender import ApiAway
 from include.http.errors import RateLimitedUntil
+from tests.clock import now
 from tests.integration.api_calls.place import POSTS, Place
 from tests.servers.counting_api import CountingApi
 from tests.servers.free_port import free_ports
 from tests.servers.postgres import PostgresServer
+
+KEYED = POSTS + '[idempotency]\nheader = "Idempotency-Key"\nhours = 24.0\n'
+A_MOMENT = KEYED.replace("24.0", "0.0001")  # a key is known for 0.36 s
 
 
 def status(code: int, text: str = "", **headers: str):
@@ -111,16 +116,54 @@ async def test_a_redirect_of_a_get(place: Place, api: CountingApi):
     assert "not followed" in rows[1]["reason"]
 
 
-async def test_done_with_an_answer_that_cannot_be_read(place: Place, api: CountingApi):
+@pytest.mark.parametrize("recipe", [POSTS, KEYED], ids=["plain", "key"])
+async def test_a_redirect_of_a_post(place: Place, api: CountingApi, recipe: str):
+    """Is not followed, with a key neither: whether the row was carried out, it does not say."""
+    place.deliver("title\na\nb\n", recipe)
+    moved = {"a": "/posts/1", "b": "https://evil.example/"}
+    api.answer = lambda title, _: status(302, location=moved[title])
+    rows = place.rows(await place.call())
+    assert [(row["outcome"], row["status"], row["requests"]) for row in rows] == [("unknown", 302, 1)] * 2
+    assert ["not followed" in row["reason"] for row in rows] == [True, True]
+    assert len(api.log) == 2
+
+
+@pytest.mark.parametrize("recipe", [POSTS, KEYED], ids=["plain", "key"])
+async def test_done_with_an_answer_that_cannot_be_read(place: Place, api: CountingApi, recipe: str):
     """A POST is done all the same, and the reason says what lacks."""
-    place.deliver(2)
+    place.deliver(2, recipe)
     api.answer = lambda title, _: (
         status(201, "<html>") if title == "t1" else status(201, json.dumps({"id": "x" * 70_000}))
     )
     rows = place.rows(await place.call())
     assert [row["outcome"] for row in rows] == ["ok", "ok"]
+    assert [row["requests"] for row in rows] == [1, 1]
     assert "no JSON" in rows[0]["reason"]
     assert "more than 65536" in rows[1]["reason"]
+
+
+@pytest.mark.parametrize(
+    ("later", "outcome"),
+    [([409, 409], "ok"), ([409] * 9, "unknown"), ([503] * 9, "unknown"), ([422], "failed")],
+    ids=["at work, then done", "at work for long", "not done", "refused"],
+)
+async def test_an_answer_that_was_lost_and_a_key(
+    place: Place, api: CountingApi, later: Sequence[int], outcome: str
+):
+    """409 then says that the first request is still at work; of a later one no status tells of the first."""
+    place.deliver(1, KEYED.replace("[columns]", "not_done = [503]\n[columns]", 1))
+    codes = [599, *later]
+    api.answer = lambda _, before: status(codes[before]) if before < len(codes) else None
+    (row,) = place.rows(await place.call(max_failed=1))
+    assert (row["outcome"], row["requests"]) == (outcome, api.seen["t1"])
+
+
+async def test_a_conflict_is_the_answer_where_nothing_was_lost(place: Place, api: CountingApi):
+    """With a key, too."""
+    place.deliver(1, KEYED)
+    api.answer = lambda *_: status(409, "there is one")
+    (row,) = place.rows(await place.call(max_failed=1))
+    assert (row["outcome"], row["requests"]) == ("failed", 1)
 
 
 async def test_a_long_limit(place: Place, api: CountingApi):
@@ -167,6 +210,39 @@ async def test_access_that_is_refused_and_mended(place: Place, api: CountingApi)
     refused.clear()
     assert set(place.outcomes(await place.call())) == {"ok"}
     assert set(api.done.values()) == {1}
+
+
+async def test_access_that_is_mended_when_keys_are_forgotten(place: Place, api: CountingApi):
+    """Rows that were refused are sent; one whose first answer was lost is unknown."""
+    place.deliver(40, A_MOMENT)
+    said = {"t7": [599, 403], "t8": [403]}
+    api.answer = lambda title, before: (
+        status(said[title][before]) if before < len(said.get(title, ())) else None
+    )
+    assert (await place.call()).facts["stopped"]
+    await asyncio.sleep(0.5)
+    outcomes = place.outcomes(await place.call())
+    assert [at for at, outcome in enumerate(outcomes, start=1) if outcome == "unknown"] == [7]
+    assert outcomes.count("ok") == 39
+    assert set(api.done.values()) == {1}
+
+
+async def test_a_row_that_may_have_been_sent_by_an_earlier_try_is_not_given_back(
+    place: Place, api: CountingApi
+):
+    """By a try that sends it once more by its key, and is refused."""
+    place.deliver(20, A_MOMENT.replace("0.0001", "0.0006"))
+    (place.staging / "run" / "answered").mkdir(parents=True)
+    async with place.marks() as marks:
+        await marks.take()
+        await marks.mark(1, now())
+    api.answer = lambda title, _: status(403) if title == "t1" else None
+    assert (await place.call()).facts["stopped"]
+    await asyncio.sleep(2.5)
+    api.answer = lambda *_: None
+    outcomes = place.outcomes(await place.call())
+    assert outcomes[0] == "unknown"
+    assert set(outcomes[1:]) == {"ok"}
 
 
 async def test_marks_that_were_set_back(place: Place, api: CountingApi):
