@@ -273,7 +273,10 @@ class Calls:
     async def _next(self) -> Todo | None:
         async with self._queueing:
             if not self._queue:
-                self._queue = await asyncio.to_thread(lambda: list(islice(self._left, READ_AHEAD)))
+                try:
+                    self._queue = await asyncio.to_thread(lambda: list(islice(self._left, READ_AHEAD)))
+                except Exception as error:  # noqa: BLE001 - as above
+                    self._end(error)
             return self._queue.pop(0) if self._queue else None
 
     def _rows_left(self) -> Iterator[Todo]:

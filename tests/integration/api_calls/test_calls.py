@@ -10,7 +10,7 @@ import pytest
 from aiohttp import web
 from filelock import FileLock
 
-from include.api_calls.errors import MarksAway
+from include.api_calls.errors import MarksAway, UnreadableRow
 from include.api_calls.sender import ApiAway
 from include.http.errors import RateLimitedUntil
 from tests.clock import now
@@ -263,6 +263,25 @@ async def test_marks_that_were_set_back(place: Place, api: CountingApi):
     refused.clear()
     outcomes = place.outcomes(await place.call())
     assert outcomes[6] == "unknown"
+    assert set(api.done.values()) == {1}
+
+
+async def test_a_copy_that_cannot_be_read_any_more(place: Place, api: CountingApi):
+    """The try ends; what was in flight is kept, and the next one copies the file anew."""
+    place.deliver("title,more\n" + "".join(f"t{at},{'x' * 1000}\n" for at in range(1, 801)))
+    copy = place.staging / "run" / "input" / "file"
+
+    def answer(title: str, _before: int):
+        if title == "t190":
+            with copy.open("r+b") as file:
+                file.seek(600_000)
+                file.write(b"\0" * 1000)
+
+    api.answer, api.latency_s = answer, 0.05
+    with pytest.raises(UnreadableRow):
+        await place.call()
+    api.answer = lambda *_: None
+    assert set(place.outcomes(await place.call())) == {"ok"}
     assert set(api.done.values()) == {1}
 
 
