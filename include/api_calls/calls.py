@@ -196,7 +196,7 @@ class Calls:
             await self._keep([], flush=True)
             await self._give_back()
             state = "waiting" if isinstance(self._ended, RateLimitedUntil) else "called"
-            self._progress.tell(self._run.outcomes, state, self._requests(), self._to_do)
+            await self._tell(state)
         if self._ended:
             raise self._ended
 
@@ -270,6 +270,11 @@ class Calls:
         ):
             self._ended = error
 
+    async def _tell(self, state: str) -> None:
+        """Tell how far it is; the requests go on meanwhile, however slow that place is."""
+        requests, to_do = self._requests(), self._to_do
+        await asyncio.to_thread(self._progress.tell, self._run.outcomes, state, requests, to_do)
+
     async def _next(self) -> Todo | None:
         async with self._queueing:
             if not self._queue:
@@ -296,7 +301,7 @@ class Calls:
             try:
                 await asyncio.to_thread(check_lease)
                 await self._keep([], flush=True)
-                self._progress.tell(self._run.outcomes, "calling", self._requests(), self._to_do)
+                await self._tell("calling")
             except Exception as error:  # noqa: BLE001 - as above
                 self._end(error)
                 return

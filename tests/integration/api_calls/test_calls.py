@@ -4,12 +4,14 @@ import asyncio
 import json
 import time
 from collections.abc import Sequence
+from itertools import pairwise
 
 import psycopg
 import pytest
 from aiohttp import web
 from filelock import FileLock
 
+from include.api_calls import progress
 from include.api_calls.errors import MarksAway, UnreadableRow
 from include.api_calls.sender import ApiAway
 from include.http.errors import RateLimitedUntil
@@ -182,6 +184,14 @@ async def test_a_long_limit(place: Place, api: CountingApi):
     manifest = await place.call()
     assert set(place.outcomes(manifest)) == {"ok"}
     assert set(api.done.values()) == {1}
+
+
+async def test_progress_that_is_slow_to_tell(place: Place, api: CountingApi, monkeypatch: pytest.MonkeyPatch):
+    """As on an object store that answers late: the requests go on."""
+    monkeypatch.setattr(progress, "write_progress", lambda *_: time.sleep(0.5))
+    place.deliver(60)
+    await place.call(rate=50)
+    assert max(after - before for before, after in pairwise(api.at)) < 0.3
 
 
 async def test_an_api_that_is_down(place: Place, api: CountingApi):
