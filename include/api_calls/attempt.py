@@ -72,6 +72,7 @@ async def call_file(
     progress: StagingPath,
     now: Callable[[], datetime],
     last_try: bool = False,
+    ends_at: datetime | None = None,
     tick_s: float = TICK_S,
 ) -> Manifest:
     """Call the rows that are left, and stage the outcomes of all; return the manifest.
@@ -79,7 +80,8 @@ async def call_file(
     A run whose rows all have an outcome already is not asked about again. One that stopped before goes on.
 
     Args: marks, None where every call is repeatable; progress, the file that says how far it is; last_try,
-        an API that is away stops the run then, and what is known is staged.
+        an API that is away stops the run then, and what is known is staged; ends_at, when the run has no more
+        time for calls: it stops then.
     Raises: RateLimitedUntil; Unpublished; Overtaken; MarksAway; HttpError; OSError.
     """
     manifest = own_manifest(directory, StagedBy(*run_id[:3], TASK))
@@ -91,7 +93,9 @@ async def call_file(
     run = Run(staged, request, salt, outcomes, marks, now)
     facts = {"run_id": run_id.run_id, "recipe": staged.name, "path": staged.path}
     progressing = Progress(progress, staged.rows, facts, now)
-    stopped = await _call(run, run_id, api, clickhouse, progressing, last_try=last_try, tick_s=tick_s)
+    stopped = await _call(
+        run, run_id, api, clickhouse, progressing, last_try=last_try, ends_at=ends_at, tick_s=tick_s
+    )
     manifest = Manifest(
         dag_id=run_id.dag_id,
         run_id=run_id.run_id,
@@ -115,6 +119,7 @@ async def _call(
     progress: Progress,
     *,
     last_try: bool,
+    ends_at: datetime | None,
     tick_s: float,
 ) -> str:
     """Call what is left; return why not all was, "" where all was."""
@@ -145,6 +150,7 @@ async def _call(
             lambda: transport.budget.requests,
             to_do=to_do,
             taken=taken,
+            ends_at=ends_at,
         )
         try:
             await calls.run(api.workers, api.check_lease, tick_s)

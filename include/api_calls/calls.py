@@ -25,6 +25,7 @@ from include.api_calls.progress import Progress
 from include.api_calls.request import CallsRequest
 from include.api_calls.sender import Sender
 from include.api_calls.staging import StagedFile
+from include.errors import facts_of
 from include.http.errors import (
     LimitNeverLifts,
     ProxyRefused,
@@ -46,6 +47,10 @@ NOT_CARRIED_OUT = (
     RateLimitedUntil,
     RetryBudgetSpent,
     Untrusted,
+)
+
+NO_TIME = (
+    "this run has no more time for calls. Next: clear task call with all after it, which goes on from here"
 )
 
 log = logging.getLogger(__name__)
@@ -153,7 +158,8 @@ def presumed(taken: Taken, outcomes: Outcomes) -> Taken:
 class Calls:
     """One try: the outcomes of the tries before it, the rows that are left, and workers.
 
-    Args: requests, tells how many were sent so far; to_do, rows to be sent; taken, what earlier tries marked.
+    Args: requests, tells how many were sent so far; to_do, rows to be sent; taken, what earlier tries marked;
+        ends_at, when the run has no more time for calls.
     Attributes: stopped, why no more rows are sent, "" where all are.
     """
 
@@ -166,9 +172,10 @@ class Calls:
         *,
         to_do: int,
         taken: Taken,
+        ends_at: datetime | None = None,
     ) -> None:
         self._run, self._sender, self._progress, self._requests = run, sender, progress, requests
-        self._to_do, self._taken = to_do, taken
+        self._to_do, self._taken, self._ends_at = to_do, taken, ends_at
         self._left = self._rows_left()
         self._queue: list[Todo] = []
         self._queueing, self._finished = asyncio.Lock(), asyncio.Event()
@@ -209,6 +216,8 @@ class Calls:
                 self._given_back.append(todo.row)
                 if isinstance(error, AccessRefused):
                     self.stopped = self.stopped or str(error)
+                elif isinstance(error, RateLimitedUntil) and self._is_late(error.until):
+                    self.stopped = self.stopped or f"{facts_of(error)}: {NO_TIME}"
                 else:
                     self._end(error)
             except Exception as error:  # noqa: BLE001 - the others end first, and what they know is kept
@@ -270,6 +279,9 @@ class Calls:
         ):
             self._ended = error
 
+    def _is_late(self, moment: datetime) -> bool:
+        return self._ends_at is not None and moment >= self._ends_at
+
     async def _tell(self, state: str) -> None:
         """Tell how far it is; the requests go on meanwhile, however slow that place is."""
         requests, to_do = self._requests(), self._to_do
@@ -301,6 +313,8 @@ class Calls:
             try:
                 await asyncio.to_thread(check_lease)
                 await self._keep([], flush=True)
+                if self._is_late(self._run.now()):
+                    self.stopped = self.stopped or NO_TIME
                 await self._tell("calling")
             except Exception as error:  # noqa: BLE001 - as above
                 self._end(error)

@@ -6,6 +6,7 @@ import asyncio
 import json
 import sys
 from collections.abc import Sequence
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -91,6 +92,7 @@ class Place:
         bounds: Bounds = FAST,
         url: str = "",
         last_try: bool = False,
+        ends_at: datetime | None = None,
         check_lease: Any = lambda: None,
         **request: Any,
     ) -> Manifest:
@@ -124,6 +126,7 @@ class Place:
                     progress=self.progress,
                     now=now,
                     last_try=last_try,
+                    ends_at=ends_at,
                     tick_s=0.05,
                 )
 

@@ -4,6 +4,7 @@ import asyncio
 import json
 import time
 from collections.abc import Sequence
+from datetime import timedelta
 from itertools import pairwise
 
 import psycopg
@@ -184,6 +185,25 @@ async def test_a_long_limit(place: Place, api: CountingApi):
     manifest = await place.call()
     assert set(place.outcomes(manifest)) == {"ok"}
     assert set(api.done.values()) == {1}
+
+
+async def test_a_run_whose_time_is_over(place: Place, api: CountingApi):
+    """It stops, so that what is known is published, and goes on when it is cleared."""
+    place.deliver(60)
+    stopped = await place.call(rate=20, ends_at=now() + timedelta(seconds=1))
+    assert "no more time" in str(stopped.facts["stopped"])
+    assert set(place.outcomes(stopped)) == {"ok", "not_sent"}
+    assert set(place.outcomes(await place.call())) == {"ok"}
+    assert set(api.done.values()) == {1}
+
+
+async def test_a_limit_that_lasts_longer_than_the_run(place: Place, api: CountingApi):
+    """Is not waited for: the run would end before it has published anything."""
+    place.deliver(5)
+    api.answer = lambda *_: status(429, retry_after="3600")
+    stopped = await place.call(ends_at=now() + timedelta(minutes=10))
+    assert "rate limit" in str(stopped.facts["stopped"])
+    assert set(place.outcomes(stopped)) == {"not_sent"}
 
 
 async def test_progress_that_is_slow_to_tell(place: Place, api: CountingApi, monkeypatch: pytest.MonkeyPatch):
