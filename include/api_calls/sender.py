@@ -209,10 +209,13 @@ def kept(recipe: Recipe, answer: Answer) -> tuple[str, str]:
         raise ValueError(f"it is no JSON: {excerpt(answer)}") from None
     try:
         values = {name: expression.search(body) for name, expression in recipe.kept.items()}
+        text = json.dumps(values, ensure_ascii=False, allow_nan=False)
+        if (hidden := answer.without_secrets(text)) != text:
+            json.loads(hidden)  # a number may have stood there
     except Exception as error:  # noqa: BLE001 - functions of JMESPath raise errors of many kinds
-        return "", f"done; keep: {' '.join(str(error).split())[:200]}"
-    text = clean_text(answer.without_secrets(json.dumps(values, ensure_ascii=False)))
-    if len(text) > MAX_KEPT:
+        said = answer.without_secrets(" ".join(str(error).split()))
+        return "", f"done; keep: {said[:200]}"
+    if len(text := clean_text(hidden)) > MAX_KEPT:
         return "", f"done; keep: more than {MAX_KEPT} characters"
     return text, ""
 
