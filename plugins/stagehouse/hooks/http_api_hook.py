@@ -165,6 +165,7 @@ class HttpApiHook(BaseHook):
             pace=self._pace(options, alone),
             max_concurrent_requests=options.max_concurrent_requests,
             timeout_s=options.timeout_s,
+            silence_s=options.timeout_s,
             max_body_bytes=MAX_ANSWER_BYTES,
             route=route_to(host),
         )

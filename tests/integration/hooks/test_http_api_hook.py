@@ -7,6 +7,7 @@ import pytest
 from aiohttp import web
 from yarl import URL
 
+from include.http import transport as http_transport
 from include.http.request import Request
 from include.http.request_cost import RequestCost
 from stagehouse.hooks.connection_fields import BadConnection
@@ -92,6 +93,16 @@ async def test_the_secret_goes_where_the_connection_says(connect, tmp_path, api,
     assert sent == (dict([header]) if header else {})
     assert SECRET not in repr(received.answer)
     assert "0123456789" not in received.answer.url
+
+
+async def test_an_answer_may_take_as_long_as_the_connection_says(connect, tmp_path, api, monkeypatch):
+    """Whatever other APIs take: an unsafe request that was given up too early would be unknown."""
+    monkeypatch.setattr(http_transport, "SOCK_READ_S", 0.2)
+    api.latency_s = 0.6
+    hook = connect(api.url, {"timeout_s": 5})
+    async with hook.transport(tmp_path) as transport:
+        received = await transport.ask(Request(URL(f"{hook.base_url}/items/a"), "calls"), RequestCost())
+    assert received.answer.status == 200
 
 
 def test_the_button_asks_for_the_path_that_is_named(connect, api: CountingApi):
