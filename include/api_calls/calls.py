@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from itertools import islice
+from itertools import chain, islice
 from typing import NamedTuple
 
 from include.api_calls.calling import Call
@@ -242,6 +242,12 @@ class Calls:
             await self._run.marks.unmark(rows)
         except Exception as error:  # noqa: BLE001 - then they count as unknown
             log.warning("rows %s count as perhaps sent: %s", rows, error)
+
+    def unsure(self) -> set[int]:
+        """Return rows without an outcome that may have been carried out: they have a key, to go again by."""
+        last, unsent = min(self._taken.high, self._run.staged.rows), frozenset(self._taken.unsent)
+        before = (row for row in range(1, last + 1) if row not in unsent)
+        return {row for row in chain(before, self._sender.unsure) if not self._run.outcomes.of(row)}
 
     def _is_unsure(self, row: int) -> bool:
         """Whether this try, or an earlier one, may have had a row carried out that is given back."""

@@ -50,12 +50,13 @@ def table_rows(
     run_id: str,
     salt: str,
     keys: Mapping[int, str],
+    unsure: Mapping[int, Outcome],
     otherwise: str,
 ) -> Iterator[Row]:
     """Yield a row for each row of the file, in its order.
 
-    Args: salt, of the keys; keys, by row, of those that have another one; otherwise, why rows without an
-        outcome were not sent.
+    Args: salt, of the keys; keys, by row, of those that have another one; unsure, outcomes that are not kept;
+        otherwise, why rows without an outcome were not sent.
     """
     maker = staged.maker(salt)
     for row in staged:
@@ -65,7 +66,8 @@ def table_rows(
         else:
             values = maker.values(row.cells)
             key = keys.get(row.row) or maker.key(row.row, values, maker.call(values))
-            outcome = outcomes.get(row.row) or Outcome(row.row, "not_sent", reason=otherwise)
+            known = outcomes.get(row.row) or unsure.get(row.row)
+            outcome = known or Outcome(row.row, "not_sent", reason=otherwise)
         yield (
             day,
             run_id,

@@ -249,7 +249,10 @@ async def test_access_that_is_mended_when_keys_are_forgotten(place: Place, api: 
     api.answer = lambda title, before: (
         status(said[title][before]) if before < len(said.get(title, ())) else None
     )
-    assert (await place.call()).facts["stopped"]
+    stopped = await place.call()
+    assert stopped.facts["stopped"]
+    assert place.outcomes(stopped)[6:8] == ["unknown", "not_sent"]
+    assert stopped.facts["outcomes"]["unknown"] == 1
     await asyncio.sleep(0.5)
     outcomes = place.outcomes(await place.call())
     assert [at for at, outcome in enumerate(outcomes, start=1) if outcome == "unknown"] == [7]
@@ -267,7 +270,8 @@ async def test_a_row_that_may_have_been_sent_by_an_earlier_try_is_not_given_back
         await marks.take()
         await marks.mark(1, now())
     api.answer = lambda title, _: status(403) if title == "t1" else None
-    assert (await place.call()).facts["stopped"]
+    stopped = await place.call()
+    assert place.outcomes(stopped)[0] == "unknown"
     await asyncio.sleep(2.5)
     api.answer = lambda *_: None
     outcomes = place.outcomes(await place.call())
