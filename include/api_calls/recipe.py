@@ -45,6 +45,11 @@ def _query_value(value: object) -> object:
     return value
 
 
+# A key in one of them would not arrive, or change where the request goes and how its body is read.
+_NO_KEYS = re.compile(
+    "accept|authorization|connection|content-(length|type)|cookie|expect|host|transfer-encoding|user-agent",
+    re.IGNORECASE,
+)
 Status = Annotated[int, Field(ge=200, le=599)]
 KeptName = Annotated[str, Field(pattern="^[A-Za-z_][A-Za-z0-9_]{0,62}$")]
 
@@ -98,6 +103,8 @@ class Recipe(BaseModel):
             raise ValueError(f"body: a {self.method} has none")
         if self.method == "HEAD" and self.keep:
             raise ValueError("keep: the answer to a HEAD has no body")
+        if self.idempotency and _NO_KEYS.fullmatch(self.idempotency.header):
+            raise ValueError(f"idempotency.header: {self.idempotency.header} has a meaning of HTTP's own")
         if both := sorted(set(self.ok_statuses) & set(self.not_done)):
             raise ValueError(f"not_done: {both[0]} is in ok_statuses too")
         if stray := next((name for name in self.unique if name not in self.columns), None):

@@ -64,6 +64,7 @@ MISTAKES = [
     ("hours = 24.0", "hours = 0.0", "idempotency.hours", "greater than 0"),
     ("hours = 24.0", "hour = 24.0", "idempotency.hours", "is missing"),
     ('header = "Idempotency-Key"', 'header = "a: b"', "idempotency.header", "pattern"),
+    ('header = "Idempotency-Key"', 'header = "Authorization"', "idempotency.header", "of HTTP's own"),
     ("[query]", "[query", "", "no TOML"),
 ]
 
