@@ -8,6 +8,7 @@ from uuid import UUID
 import pytest
 from hypothesis import example, given
 
+from include.clickhouse import load_text as load_text_module
 from include.clickhouse.client import ClickHouse
 from include.clickhouse.errors import DayMismatch
 from include.clickhouse.load_text import load_text
@@ -148,13 +149,17 @@ def test_the_row_number_counts_all_parts(clickhouse, sales, tmp_path):
         load(clickhouse, tmp_path, manifest_of(writer.parts))
 
 
-def test_a_changed_part_is_refused(clickhouse, sales, tmp_path):
-    """Though the server takes each of its lines."""
+@pytest.mark.parametrize(
+    "change", [(b"name", b"else"), (b"-5", b"\t5"), (b"61f0", b"61x0"), (b"61f0", b"61\xff0")]
+)
+def test_a_changed_part_is_refused(clickhouse, sales, tmp_path, change, monkeypatch):
+    """Whether the server takes what was sent of it or not: nothing is wrong where the rows come from."""
+    monkeypatch.setattr(load_text_module, "STATEMENT_BYTES", 1)  # sent before all of the part is read
     with TextWriter(tmp_path, sales) as writer:
         writer.write((GOOD + b"\n") * 5)
     (part,) = writer.parts.parts
     path = tmp_path / part.file
-    path.write_bytes(path.read_bytes().replace(b"name", b"else"))
+    path.write_bytes(path.read_bytes().replace(*change))
     with pytest.raises(StagingFileDamaged, match="clear task some_task"):
         load(clickhouse, tmp_path, manifest_of(writer.parts))
 
