@@ -193,6 +193,14 @@ def test_a_day_of_text_is_published_checked_and_replaced(clickhouse, tmp_path, n
     assert staging_tables(clickhouse) == []
 
 
+def test_the_check_of_an_older_run_accepts_what_a_newer_run_published(clickhouse, tmp_path):
+    """Though only the newer one has texts that need escapes."""
+    create(clickhouse, DAILY, "MergeTree PARTITION BY date ORDER BY (date, id)")
+    older = run(clickhouse, tmp_path, "run 1", (DAILY, sold(9, "plain")))
+    run(clickhouse, tmp_path, "run 2", (DAILY, sold(4)))
+    assert check_day(clickhouse, tmp_path, older, "2") == {"daily": 4}
+
+
 @pytest.mark.parametrize(
     "damage",
     ["INSERT INTO daily SELECT date, id + 100, note FROM daily",

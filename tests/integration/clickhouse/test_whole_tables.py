@@ -68,10 +68,13 @@ def test_publish_may_be_repeated_after_its_end(clickhouse, products, tmp_path):
     assert seen(clickhouse) == named(4)
 
 
-def test_the_check_of_an_older_run_accepts_what_a_newer_run_published(clickhouse, products, tmp_path):
-    """The table is what the newest row of `loads` says, of whatever day."""
-    older = run(clickhouse, tmp_path, "run 1", (products, named(9)), day=NEXT_DAY)
-    run(clickhouse, tmp_path, "run 2", (products, named(4)))
+@pytest.mark.parametrize(("older_name", "newer_name"), [("plain", "a\tb\\"), ("a\tb\\", "plain")])
+def test_the_check_of_an_older_run_accepts_what_a_newer_run_published(
+    clickhouse, products, tmp_path, older_name, newer_name
+):
+    """The table is what the newest row of `loads` says, of whatever day, whichever has texts with escapes."""
+    older = run(clickhouse, tmp_path, "run 1", (products, named(9, older_name)), day=NEXT_DAY)
+    run(clickhouse, tmp_path, "run 2", (products, named(4, newer_name)))
     assert check_day(clickhouse, tmp_path, older, "2") == {"products": 4}
 
 
