@@ -28,7 +28,7 @@ def upsert(publication: Publication, parts: TableParts, loaded: Sequence[StagedP
     clickhouse, table = publication.clickhouse, parts.table
     columns, condition = ", ".join(map(quoted, table.columns)), ""
     if table.last_insert_counts:
-        _await_other_inserts(publication, table.name)
+        await_other_inserts(publication, table.name)
         unchanged, _ = unless_published_since(
             clickhouse, table.name, publication.unit.name, of_all_units=True
         )
@@ -54,7 +54,7 @@ def require_last(publication: Publication, parts: TableParts, sources: Sequence[
     clickhouse, table = publication.clickhouse, parts.table.name
     if (last := last_publisher(clickhouse, table, publication.unit.name)) != publication.run_id:
         raise Superseded(clickhouse.where, table, str(last))
-    _await_other_inserts(publication, table)
+    await_other_inserts(publication, table)
     _require_rows(publication, parts, sources)
 
 
@@ -74,7 +74,7 @@ def require_staged(publication: Publication, parts: TableParts, sources: Sequenc
         _require_keys(publication, parts, sources)
 
 
-def _await_other_inserts(publication: Publication, table: str) -> None:
+def await_other_inserts(publication: Publication, table: str) -> None:
     """Wait until no statement brings staged rows into `table`: the server goes on when its client is gone."""
     running = (
         "SELECT query FROM system.processes "
