@@ -8,8 +8,8 @@ counting what is gone. Each finished range has a file that says so: a try after 
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Callable, Iterator, Sequence
+from time import monotonic, sleep
 from typing import TYPE_CHECKING, NamedTuple
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError
@@ -261,12 +261,12 @@ def _throttled(write: Callable[[memoryview], int], rows_per_second: int) -> Call
     """Return what writes as fast as it may: COPY waits for who reads it."""
     if not rows_per_second:
         return write
-    began, rows = time.monotonic(), 0
+    began, rows = monotonic(), 0
 
     def slowly(data: memoryview) -> int:
         nonlocal rows
         rows += bytes(data).count(b"\n")
-        time.sleep(max(0.0, began + rows / rows_per_second - time.monotonic()))
+        sleep(max(0.0, began + rows / rows_per_second - monotonic()))
         return write(data)
 
     return slowly

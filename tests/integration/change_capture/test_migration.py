@@ -136,7 +136,7 @@ def test_a_migration_of_what_is_there_already(place):
 def test_it_may_be_held_back(place, monkeypatch):
     """To so many rows a second."""
     slept = []
-    monkeypatch.setattr("include.change_capture.migration.time.sleep", slept.append)
+    monkeypatch.setattr("include.change_capture.migration.sleep", slept.append)
     migration = Migration(place, rows=1000)
     migration.copy(migration.plan.ranges[0], rows_per_second=10)
     assert 15 < sum(slept) < 25
