@@ -58,6 +58,8 @@ class Manifest(BaseModel):
                 raise ValueError(f"table {parts.table.name} is kept by day, the unit is none")
             if parts.table.partition_by and (self.unit_name is None or self.partition is None):
                 raise ValueError(f"table {parts.table.name} wants unit_name and partition")
+            if parts.table.appended and (self.unit_name is None or (parts.parts and not parts.ranges)):
+                raise ValueError(f"table {parts.table.name} wants unit_name and ranges of its key")
         return self
 
     @property
