@@ -66,10 +66,10 @@ class KeyBuckets(BaseModel):
 
     @property
     def in_destination(self) -> str:
-        """The same in SQL of ClickHouse, as text."""
+        """The same in SQL of ClickHouse: a number, which is grouped by several times faster, or a text."""
         if self.shift is not None:
             name = quoted(self.table.kept_key[0].name)
-            return f"toString(bitShiftRight(toInt64({name}), {self.shift}))"
+            return f"bitShiftRight(toInt64({name}), {self.shift})"
         return f"substring(lower(hex(MD5({_joined_here(self.table, self.table.kept_key)}))), 1, 3)"
 
     def count_source(self, using: cursor, changed: str, *, values: bool) -> Buckets:
@@ -81,7 +81,9 @@ class KeyBuckets(BaseModel):
         hashed = self._encoded(_joined(self.table.kept))
         total = f"sum(('x' || left(md5({hashed}), 15))::bit(60)::bigint)" if values else "0"
         using.execute(
-            f"SELECT ({self.in_source})::text, count(*), {apart}, {total} FROM {self.table.quoted} GROUP BY 1"
+            "SELECT bucket::text, rows, apart, total FROM ("
+            f"SELECT {self.in_source} AS bucket, count(*) AS rows, {apart} AS apart, {total} AS total "
+            f"FROM {self.table.quoted} GROUP BY 1) AS counted"
         )
         return {
             name: Bucket(rows=rows, changed=apart, checksum=int(total) % 2**64)
@@ -97,7 +99,7 @@ class KeyBuckets(BaseModel):
             f"SELECT {self.in_destination} AS bucket, count(), {total} "
             f"FROM {quoted(self.table.versions)} FINAL WHERE {DELETED} = 0 GROUP BY bucket"
         )
-        return {name: Bucket(rows=rows, checksum=checksum) for name, rows, checksum in found}
+        return {str(name): Bucket(rows=rows, checksum=checksum) for name, rows, checksum in found}
 
     def source_condition(self, names: Sequence[str]) -> str:
         """Return a condition in SQL of Postgres on rows of some buckets; an index may serve it."""
@@ -111,7 +113,8 @@ class KeyBuckets(BaseModel):
 
     def destination_condition(self, names: Sequence[str]) -> str:
         """Return the same in SQL of ClickHouse."""
-        return f"{self.in_destination} IN ({', '.join(repr(name) for name in names)})"
+        listed = names if self.shift is not None else map(repr, names)
+        return f"{self.in_destination} IN ({', '.join(listed)})"
 
     def _encoded(self, text: str) -> str:
         return text if self.table.is_utf8 else f"convert_to({text}, 'UTF8')"

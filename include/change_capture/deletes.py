@@ -59,7 +59,7 @@ def unlike_buckets(
         f"FROM {quoted(buckets.table.versions)} FINAL WHERE {DELETED} = 0 GROUP BY bucket",
         external_tables=_lines({_SENT: sent.blocks}),
     )
-    seen = {name: Bucket(rows=rows, changed=rows - rest) for name, rows, rest in found}
+    seen = {str(name): Bucket(rows=rows, changed=rows - rest) for name, rows, rest in found}
     none = Bucket()
     unlike = []
     for name in sorted(source.keys() | seen.keys()):
