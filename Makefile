@@ -29,7 +29,7 @@ SCHEMA_SHA256 := 3c62d0526d133cee53221c89de9b455ade24db78b9e7ad56d642c4c15bce265
 KAFKA := $(VENV)/kafka
 KAFKA_POM := tests/servers/kafka.pom.xml
 
-.PHONY: help run up down quick test test-faults test-engines fuzz try-airflow lint style audit bench lock env clean test-packages test-schema test-kafka
+.PHONY: help run up down quick test test-faults test-engines fuzz try-airflow lint style audit bench lock env clean test-packages test-schema test-wheels test-kafka
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -46,14 +46,15 @@ down: ## stop what `make up` started
 	@if [ -e $(VENV)/embedded.stamp ]; then $(STACK) down; else echo 'Nothing is running'; fi
 
 # What a change breaks it breaks here most of the time. Nothing has to be installed beside the Python packages, which
-# bring an embedded ClickHouse and Postgres.
-QUICK := tests/unit tests/dags tests/integration/http tests/integration/github tests/integration/github_stand_in
+# bring an embedded ClickHouse and Postgres. Two files that take a minute each are left to `make test`.
+QUICK := tests/unit tests/dags tests/integration/http tests/integration/github tests/integration/github_stand_in \
+  --ignore tests/dags/test_adding_a_source.py --ignore tests/integration/github/test_long_ranking.py
 quick: style ## style, types and the tests that need no server of their own: minutes, for while you work
 	@$(BIN)/pytest --numprocesses 2 --dist loadfile $(QUICK)
 
 # Half of the time tests wait for servers and schedulers. A file's tests share theirs, so they stay together. By name
 # those that take minutes come first; xdist itself would leave them, which are few in a file, for the end.
-test: style test-packages test-schema test-kafka ## all checks of the code and all tests, with the servers they need
+test: style test-packages test-schema test-wheels test-kafka ## all checks of the code and all tests, with the servers they need
 	@$(BIN)/pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder --durations 30 --durations-min 5
 
 test-faults: $(VENV)/dev.stamp test-packages test-schema test-kafka ## all that goes wrong, with what takes minutes: a backfill of thirty days
@@ -158,6 +159,13 @@ test-schema: $(VENV)/dev.stamp
 	echo '$(SCHEMA_SHA256)  '"$$unpacked/package/schema.graphql" | sha256sum --quiet --check || \
 	  { echo 'make: the schema is not the one that SCHEMA_SHA256 names: see to both in the Makefile' >&2; exit 1; }; \
 	mv "$$unpacked/package/schema.graphql" $(SCHEMA)
+
+# Kept until `make clean`. Without them the tests of older engines are skipped, so a machine that cannot get them has all
+# others.
+test-wheels: $(VENV)/dev.stamp
+	@for engine in 24.8 25.8 26.3; do \
+	  .ci/get-engine "$$engine" >/dev/null || echo "make: no wheel of engine $$engine, its tests are skipped"; \
+	done
 
 # Without it the tests of Kafka are skipped, so a machine without Maven or Java has all others. The pom, copied last,
 # says which jars are there.

@@ -113,6 +113,18 @@ def visible_fingerprint(
     return Fingerprint(rows=rows, keys=rows, checksum=checksum)
 
 
+def version_fingerprint(
+    clickhouse: ClickHouse, table: StagedTable, version: int, *, distinct: bool
+) -> Fingerprint:
+    """Count and hash the rows of a version, whether readers see them or not; each once where `distinct`."""
+    columns = ", ".join(map(quoted, table.columns))
+    source = f"{quoted(table.name)} WHERE {quoted(str(table.version_column))} = {version}"
+    if distinct:
+        source = f"(SELECT DISTINCT {columns} FROM {source})"
+    ((rows, checksum),) = clickhouse.execute(f"SELECT count(), {_checksum(table)} FROM {source}")
+    return Fingerprint(rows=rows, keys=rows, checksum=checksum)
+
+
 def _checksum(table: StagedTable) -> str:
     if table.form == "text":
         return f"sum(cityHash64({line_text(table)}))"

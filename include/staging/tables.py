@@ -55,12 +55,14 @@ class StagedTable(BaseModel):
     unit; day_column, None where the table is not kept by day; partition_by, of a table whose units are not
     days but are replaced too, its PARTITION BY: a column, or a function of one, such as `toStartOfHour(at)`;
     last_insert_counts, of a table without both: readers see, of the rows of one key, the one that was
-    inserted last, whatever is in it; replaced_whole, of a table without days and PARTITION BY: each unit has
-    all of its rows, and the last one that was published counts; of these two, the units of a table are all of
-    one kind, days or others; appended, of a table without any of these: rows whose key is not there yet are
-    added, so that each is there once for readers without FINAL; the key ends with a number, such as an
-    offset, and a unit has ranges of it (TableParts.ranges); stamps, columns of such a table that are not
-    staged: the publication fills them with its time and its run; form of its parts:
+    inserted last, whatever is in it; version_column, of a table without both, in which the greatest version
+    of a key counts: all rows of a unit have one that no other unit has; replaced_whole, of a table without
+    days and PARTITION BY: each unit has all of its rows, and the last one that was published counts; of these
+    three, the units of a table are all of one kind, days or others; appended, of a table without any of
+    these: rows whose key is not there yet are added, so that each is there once for readers without FINAL;
+    the key ends with a number, such as an offset, and a unit has ranges of it (TableParts.ranges); stamps,
+    columns of such a table that are not staged: the publication fills them with its time and its run; form
+    of its parts:
     "text" is what COPY writes, for large tables and more kinds of columns (text_parts.py), and hashed
     otherwise, so a table keeps its form; escapes, of text: False where no value needed one, which is proved
     for less.
@@ -73,6 +75,7 @@ class StagedTable(BaseModel):
     day_column: str | None = "date"
     partition_by: str | None = Field(default=None, pattern=PARTITION_BY)
     last_insert_counts: bool = False
+    version_column: str | None = None
     replaced_whole: bool = False
     appended: bool = False
     stamps: tuple[Literal["published_at", "run_id"], ...] = ()
@@ -101,10 +104,18 @@ class StagedTable(BaseModel):
         return self
 
     @model_validator(mode="after")
+    def _has_versions_alone(self) -> Self:
+        if self.version_column is not None and self.columns.get(self.version_column) != "UInt64":
+            raise ValueError("the version_column is no column of kind UInt64")
+        if self.version_column and (self.is_replaced or self.last_insert_counts):
+            raise ValueError("the table has versions, or is replaced, or the last insert counts: one of them")
+        return self
+
+    @model_validator(mode="after")
     def _is_appended_to(self) -> Self:
         if self.stamps and not self.appended:
             raise ValueError("stamps are of tables that are appended to")
-        if self.appended and (self.is_replaced or self.last_insert_counts):
+        if self.appended and (self.is_replaced or self.last_insert_counts or self.version_column):
             raise ValueError("the table is appended to, or replaced, or upserted: one of them")
         if self.appended and not (self.key and "Int" in self.columns[self.key[-1]]):
             raise ValueError("the key of a table that is appended to ends with a number")
