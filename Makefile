@@ -42,8 +42,9 @@ down: ## stop what `make up` started
 	@if [ -e $(VENV)/embedded.stamp ]; then $(STACK) down; else echo 'Nothing is running'; fi
 
 # What a change breaks it breaks here most of the time. Nothing has to be installed beside the Python packages, which
-# bring an embedded ClickHouse and Postgres.
-QUICK := tests/unit tests/dags tests/integration/http tests/integration/github tests/integration/github_stand_in
+# bring an embedded ClickHouse and Postgres. Two files that take a minute each are left to `make test`.
+QUICK := tests/unit tests/dags tests/integration/http tests/integration/github tests/integration/github_stand_in \
+  --ignore tests/dags/test_adding_a_source.py --ignore tests/integration/github/test_long_ranking.py
 quick: style ## style, types and the tests that need no server of their own: minutes, for while you work
 	@$(BIN)/pytest --numprocesses 2 --dist loadfile $(QUICK)
 

@@ -10,7 +10,7 @@ started, or its rows have changed since.
 | `require_day`     | `clickhouse_default`: `loads`, a day | XCom: rows of each table | yes           |
 
 **When a DAG is due**: the variable `published_by_hour`, a JSON object of DAGs and hours (UTC). A DAG that is
-not in it is not watched. Not set: all by 6. It is told again every hour until the day is there.
+not in it is not watched. Not set: all by 6. The notice is repeated every hour until the day is there.
 """
 
 from __future__ import annotations

@@ -110,7 +110,7 @@ def github_top_repositories() -> None:
     async def postgres_health() -> dict[str, object]:
         job.run_request()
         job.require_github_connection()
-        require_storage("staging_root", "reports_root")  # what is wrong there is told before the fetch
+        require_storage("staging_root", "reports_root")  # a mistake there fails the run before the fetch
         return await postgres_facts()
 
     @task(max_active_tis_per_dag=job.tasks_at_once(), execution_timeout=timedelta(hours=3))

@@ -90,7 +90,7 @@ def phrase_views_report() -> None:
     @task
     async def postgres_health() -> dict[str, object]:
         job.run_request()
-        require_storage("reports_root")  # what is wrong there is told before anything is computed
+        require_storage("reports_root")  # a mistake there fails the run before any work
         return await postgres_facts()
 
     @task

@@ -57,7 +57,7 @@ def checked(model: type[Model], values: Mapping[str, object], allowed: Mapping[s
 def read_day(value: object, run_day: date, first: date, today: date) -> date:
     """Return the day that param `day` (None or text) means: `run_day` where it is empty.
 
-    Raises: BadParam for what is no YYYY-MM-DD from `first` to `today`.
+    Raises: BadParam unless it is a YYYY-MM-DD from `first` to `today`.
     """
     allowed = f"a date YYYY-MM-DD from {first} to today (UTC), or empty for the run's own day"
     if value is None or value == "":

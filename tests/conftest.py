@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.dag_runner import shorten_pauses
 from tests.examples import register_profiles
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -37,6 +38,7 @@ os.environ |= {
 }
 
 register_profiles()  # at import: the settings of a test are made from the profile when its module is imported
+shorten_pauses()
 
 
 def pytest_unconfigure() -> None:

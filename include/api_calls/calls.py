@@ -61,7 +61,7 @@ class Todo(NamedTuple):
 
 @dataclass(frozen=True)
 class Run:
-    """What the rows of one run are called with.
+    """The settings of one run's calls.
 
     Attributes: staged, the file; request; salt, of the keys: the run's id where all rows are sent again;
     outcomes; marks, None where every call is repeatable; now, our clock.

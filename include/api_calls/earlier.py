@@ -1,4 +1,4 @@
-"""What earlier runs have done already: rows that a run of the same file, or of the same rows, leaves out."""
+"""Calls of earlier runs: rows that a run of the same file, or of the same rows, leaves out."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ WHERE (excluded.outcome = 'ok', excluded.sent_at) > (done.outcome = 'ok', done.s
 
 
 class Done(NamedTuple):
-    """What an earlier run knows of a call.
+    """An earlier run's knowledge of a call.
 
     Attributes: run_id; outcome, ok, unknown or failed; status; reason; same_file, whether it had this file.
     """

@@ -1,4 +1,4 @@
-"""What can be wrong with a run of calls, in words for the person on call."""
+"""Errors of a run of calls, in words for the person on call."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ class Overtaken(PermanentError):
 
 @define(slots=False)
 class MarksAway(Exception):
-    """PostgreSQL, which is told of a row before it is sent, gives no answer. Attributes: run; reason."""
+    """PostgreSQL, which records each row before it is sent, gives no answer. Attributes: run; reason."""
 
     run: str
     reason: str

@@ -46,7 +46,7 @@ class Idempotency(BaseModel):
 
 
 class Recipe(BaseModel):
-    """How rows become requests, and what counts as done.
+    """A recipe: how rows become requests, and which answers count as ok.
 
     Attributes: connection, of type http_api; method; path, query and body, with placeholders; columns, of the
     file; keep, JMESPath over the answer by name; ok_statuses, any 2xx where empty; not_done, statuses that

@@ -1,4 +1,4 @@
-"""What a table holds, in four numbers that tell lost, doubled, changed and misplaced rows."""
+"""The fingerprint of a table: four numbers that show lost, doubled, changed and misplaced rows."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _NUMBERS = {"Date": "toUInt16", "DateTime('UTC')": "toUInt32", "UInt32": "toUInt
 
 
 class Fingerprint(BaseModel):
-    """What a table holds. Attributes: rows; keys, distinct ones; checksum; outside, rows of other units."""
+    """Four numbers. Attributes: rows; keys, distinct ones; checksum; outside, rows of other units."""
 
     model_config = ConfigDict(frozen=True)
     rows: int
@@ -104,6 +104,18 @@ def visible_fingerprint(
         f"SELECT count(), {_checksum(table)} FROM {quoted(table.name)} FINAL "
         f"WHERE ({names}) GLOBAL IN ({staged})"  # on a cluster, staging tables are on the asking server alone
     )
+    return Fingerprint(rows=rows, keys=rows, checksum=checksum)
+
+
+def version_fingerprint(
+    clickhouse: ClickHouse, table: StagedTable, version: int, *, distinct: bool
+) -> Fingerprint:
+    """Count and hash the rows of a version, whether readers see them or not; each once where `distinct`."""
+    columns = ", ".join(map(quoted, table.columns))
+    source = f"{quoted(table.name)} WHERE {quoted(str(table.version_column))} = {version}"
+    if distinct:
+        source = f"(SELECT DISTINCT {columns} FROM {source})"
+    ((rows, checksum),) = clickhouse.execute(f"SELECT count(), {_checksum(table)} FROM {source}")
     return Fingerprint(rows=rows, keys=rows, checksum=checksum)
 
 

@@ -1,4 +1,4 @@
-"""What each step of a publication needs: bound once, and passed on as one."""
+"""A publication: the arguments of all its steps, bound once."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Requests to rate-limited HTTP APIs. Knows no API: what one means by its answers is told by its caller.
+"""Requests to rate-limited HTTP APIs. Knows no API: the caller says what the answers mean.
 
 A client of an API makes a Transport of its ApiRules and asks by Request, through with_retries():
 

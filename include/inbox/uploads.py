@@ -27,7 +27,7 @@ _MAY_HOLD_NUL = (b"\x1f\x8b", codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)  # gzip,
 
 
 class Sender(BaseModel):
-    """Where an upload came from. Attributes: name, of the file at the user's; user; sent_at."""
+    """The origin of an upload. Attributes: name, of the file at the user's; user; sent_at."""
 
     model_config = ConfigDict(frozen=True)
     name: str

@@ -22,7 +22,7 @@ COLUMNS, CHARACTERS = 5, 100  # of the file, shown of a row
 
 
 class Meaning(NamedTuple):
-    """What an outcome says. Attributes: meaning; step, what to do about it, or ""."""
+    """The explanation of an outcome. Attributes: meaning; step, what to do about it, or ""."""
 
     meaning: str
     step: str

@@ -23,7 +23,7 @@ MANIFEST = "manifest.json"
 
 
 class StagedBy(NamedTuple):
-    """Whose staging it is. Attributes: dag_id, run_id, day; task, that stages: the one to clear."""
+    """The run that staged it. Attributes: dag_id, run_id, day; task, that stages: the one to clear."""
 
     dag_id: str
     run_id: str
@@ -32,7 +32,7 @@ class StagedBy(NamedTuple):
 
 
 class Manifest(BaseModel):
-    """What one run staged for one unit.
+    """The manifest: all that one run staged for one unit.
 
     Attributes: dag_id, run_id, day; task, that staged it; host that wrote it, for the case that another host
     cannot see the files; written_at; tables by name; facts, whatever else is worth keeping; unit_name and
@@ -62,7 +62,7 @@ class Manifest(BaseModel):
 
     @property
     def unit(self) -> Unit:
-        """What is published: the day, unless the manifest names another unit."""
+        """The unit that is published: the day, unless the manifest names another."""
         if self.unit_name is None:
             return Unit.of_day(self.day)
         return Unit(self.unit_name, self.day, self.partition)

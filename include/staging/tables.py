@@ -45,9 +45,10 @@ class StagedTable(BaseModel):
     unit; day_column, None where the table is not kept by day; partition_by, of a table whose units are not
     days but are replaced too, its PARTITION BY: a column, or a function of one, such as `toStartOfHour(at)`;
     last_insert_counts, of a table without both: readers see, of the rows of one key, the one that was
-    inserted last, whatever is in it; replaced_whole, of a table without days and PARTITION BY: each unit has
-    all of its rows, and the last one that was published counts; of these two, the units of a table are all of
-    one kind, days or others; form of its parts:
+    inserted last, whatever is in it; version_column, of a table without both, in which the greatest version
+    of a key counts: all rows of a unit have one that no other unit has; replaced_whole, of a table without
+    days and PARTITION BY: each unit has all of its rows, and the last one that was published counts; of these
+    three, the units of a table are all of one kind, days or others; form of its parts:
     "text" is what COPY writes, for large tables and more kinds of columns (text_parts.py), and hashed
     otherwise, so a table keeps its form; "none" where ClickHouse makes the rows, of any kinds that
     COMPUTED_KINDS has, and nothing is staged; escapes, of text: False where no value needed one, which is
@@ -61,6 +62,7 @@ class StagedTable(BaseModel):
     day_column: str | None = "date"
     partition_by: str | None = Field(default=None, pattern=PARTITION_BY)
     last_insert_counts: bool = False
+    version_column: str | None = None
     replaced_whole: bool = False
     form: Literal["ndjson", "text", "none"] = "ndjson"
     escapes: bool = True
@@ -86,9 +88,17 @@ class StagedTable(BaseModel):
             raise ValueError("the table is replaced whole, or by partition, or upserted: one of them")
         return self
 
+    @model_validator(mode="after")
+    def _has_versions_alone(self) -> Self:
+        if self.version_column is not None and self.columns.get(self.version_column) != "UInt64":
+            raise ValueError("the version_column is no column of kind UInt64")
+        if self.version_column and (self.is_replaced or self.last_insert_counts):
+            raise ValueError("the table has versions, or is replaced, or the last insert counts: one of them")
+        return self
+
     @property
     def partition(self) -> str | None:
-        """What its partitions are cut by, as SQL; None where it has none."""
+        """The SQL expression of its partitions; None where it has none."""
         by = self.day_column or self.partition_by
         return partition_sql(by) if by else None
 

@@ -40,7 +40,7 @@ class Reject(NamedTuple):
 
 
 class ParsedBlock(NamedTuple):
-    """What a block of lines held.
+    """The rows and mistakes of a block of lines.
 
     Attributes: block; rows, (campaign_id, phrase, views, seconds since 1970); numbers, of their lines;
         rejects; blank, a number of lines.

@@ -53,7 +53,7 @@ _sample = itemgetter(0, 1, 3)
 
 
 class Staged(BaseModel):
-    """What a file held.
+    """The counts of a file.
 
     Attributes: parts; lines by what became of them: rows, rejected, repeated, blank; last_line_ended, False
     where the last line has no line end.

@@ -118,7 +118,7 @@ def read_port(connection: Connection, default: int) -> int:
 
 
 def require_host(connection: Connection) -> None:
-    """Raise BadConnection for what is no name or address of a host, and may be a URL with a password."""
+    """Raise BadConnection unless it is a host's name or address; it may be a URL with a password."""
     if not is_host(connection.host or ""):
         raise BadConnection(connection.conn_id, "host", NO_HOST)
 
@@ -131,7 +131,7 @@ def require_names(connection: Connection) -> None:
 
 
 def _secrets_in_extra(connection: Connection) -> list[str]:
-    """Return the texts whose name, or that of what they are in, is a secret's; none of what is no JSON."""
+    """Return the texts whose name, or whose parent's name, is a secret's; none if the extra is not JSON."""
     try:
         found: list[tuple[str, object]] = [("", json.loads(connection.extra or "{}"))]
     except (ValueError, RecursionError):

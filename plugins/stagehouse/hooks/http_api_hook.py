@@ -83,7 +83,7 @@ class HttpApiHook(BaseHook):
 
     @property
     def options(self) -> HttpApiOptions:
-        """What the connection says beside host and password. Raises: BadConnection."""
+        """The connection's settings beside host and password. Raises: BadConnection."""
         return _options(self._connection())
 
     @property

@@ -1,4 +1,4 @@
-"""Where files live: the Airflow variables `staging_root`, `reports_root`, `inbox_root` and `recipes_root`."""
+"""Roots of files: the Airflow variables `staging_root`, `reports_root`, `inbox_root` and `recipes_root`."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def recipes_root() -> StagingPath:
 
 
 def require_storage(*variables: str) -> None:
-    """Look at the roots of these variables, so that what is wrong with one is told before any work is done.
+    """Look at the roots of these variables, so that a mistake in one is found before any work is done.
 
     A directory may still be missing: it is made by the first file.
     Raises: BadVariable, BadConnection; StorageAway, which may be over at the next try.

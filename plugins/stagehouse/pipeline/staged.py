@@ -33,7 +33,7 @@ def day_event(manifest: Manifest, rows: dict[str, int]) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class StagedSource:
-    """What the shared tasks have to know of a source.
+    """The facts of a source that the shared tasks need.
 
     Attributes:
         task: the id of the task that writes the manifest: later errors tell people to clear it.

@@ -55,7 +55,7 @@ class UnreadableIndex(ValueError):
 
 
 class RenderedDay(BaseModel):
-    """What every index.json says. Attributes: day; run_id, of the run that published it, and when."""
+    """The fields of every index.json. Attributes: day; run_id, of the run that published it, and when."""
 
     model_config = ConfigDict(frozen=True)
     day: date
@@ -106,7 +106,7 @@ class RenderedShop(RenderedDay):
 
 
 class RunNote(BaseModel):
-    """What a run has rendered (include/pages/run_note.py). Attributes: run_id; day."""
+    """The note of a rendered run (include/pages/run_note.py). Attributes: run_id; day."""
 
     run_id: str
     day: date
@@ -188,7 +188,7 @@ class Archive:
         except (FileNotFoundError, NotADirectoryError):
             return False
         except OSError:
-            return True  # who asks for that day is told what is wrong; the others are not bothered
+            return True  # the error is shown to readers of that day only
 
     def names(self, folder: str = "") -> list[str]:
         """Return what lies in a folder of the section, one of our names.

@@ -113,7 +113,7 @@ def uploads_are_on() -> bool:
 
 @contextmanager
 def open_inbox() -> Iterator[StagingPath]:
-    """Give the inbox; what is wrong with it, or with a name in it, is told in words for a page.
+    """Yield the inbox; turn its errors, and those of a name in it, into a page's text.
 
     Raises: NotPublished; BadUpload; BadVariable, BadConnection; StorageAway.
     """
