@@ -12,7 +12,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from include.local_stack import background
+from include.local_stack import background, shop
 from include.local_stack.api_calls import CALLS, deliver_samples
 from include.local_stack.dag_runs import run_dags
 from include.local_stack.errors import Interrupted, StackError
@@ -79,6 +79,8 @@ def _run(settings: Settings, jobs: Jobs, interruption: Interruption, console: Co
             console.print(f"The report of {day} as a page: {page}")
         if CALLS in run_ids:
             console.print(results.called(stack.state, WAREHOUSE, run_ids[CALLS]))
+        if shop.SYNC in run_ids:
+            console.print(results.sold(stack.state, WAREHOUSE))
 
 
 def _serve(settings: Settings, jobs: Jobs, interruption: Interruption, console: Console) -> None:
@@ -86,6 +88,7 @@ def _serve(settings: Settings, jobs: Jobs, interruption: Interruption, console: 
     with _stack(settings, interruption, console, scheduled=True) as stack, stack.start(dag_ids) as airflow:
         conf = partial(_conf, settings=settings, state=stack.state, day=_day(settings))
         deliver_samples(stack.state, ROOT)
+        shop.make(stack.state, _day(settings))
         for dag_id in dag_ids:
             if dag_id == IMPORT:  # first, so that the first report by schedule has counters to read
                 run_dags(stack, airflow, [[dag_id]], conf, say)
@@ -102,6 +105,10 @@ def _conf(dag_id: str, settings: Settings, state: StateDirectory, day: date) -> 
         return deliver_sample(state, day)
     if dag_id == CALLS:
         return deliver_samples(state, ROOT)
+    if dag_id == shop.MIGRATION:
+        return shop.make(state, day)
+    if dag_id == shop.SYNC:
+        return shop.change(state, day)
     return {"day": day.isoformat()} if dag_id == REPORT else {}
 
 

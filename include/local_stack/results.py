@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from datetime import date
+from decimal import Decimal
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -16,6 +17,7 @@ from include.local_stack.state import StateDirectory
 from include.staging.files import run_directory
 
 SHOWN = 10
+NUMERIC = {"#", "rows", "stars", "commits", "repositories", "sales", "pieces", "revenue", "rules", "checks"}
 
 LOADS = "SELECT table, date, rows, published_at FROM loads FINAL WHERE date = %(day)s ORDER BY table"
 DAY = "SELECT DISTINCT date FROM loads FINAL WHERE run_id = %(run_id)s"
@@ -30,6 +32,20 @@ AUTHORS = """
 OUTCOMES = """
     SELECT any(date), outcome, count() AS rows, status, argMin(reason, row) FROM api_calls FINAL
     WHERE run_id = %(run_id)s GROUP BY outcome, status ORDER BY rows DESC, outcome, status
+"""
+
+SALES = """
+    SELECT date, total_sales, total_quantity, total_revenue FROM daily_sales_aggregation
+    WHERE dimension = 'total' ORDER BY date DESC LIMIT %(shown)s
+"""
+CATEGORIES = """
+    SELECT name, sum(total_sales) AS sales, sum(total_quantity), sum(total_revenue) AS revenue
+    FROM daily_sales_aggregation WHERE dimension = 'category' GROUP BY name
+    ORDER BY revenue DESC, name LIMIT %(shown)s
+"""
+CHECKS = """
+    SELECT outcome, uniqExact(rule) AS rules, count() AS checks FROM quality_checks FINAL
+    WHERE run_id IN (SELECT argMax(run_id, checked_at) FROM quality_checks) GROUP BY outcome ORDER BY outcome
 """
 
 
@@ -52,6 +68,31 @@ def called(state: StateDirectory, database: str, run_id: str) -> Group:
         day, outcomes = outcomes_of(clickhouse, run_id)
     files = run_directory(state.reports, dag_id=CALLS, run_id=run_id, day=day)
     return Group(outcomes, f"Every row with its outcome: {files / RESULTS}")
+
+
+def sold(state: StateDirectory, database: str) -> Group:
+    """Return the tables to print of the shop: its newest days, its categories, what was checked; its page."""
+    with EmbeddedClient("clickhouse_default", state.clickhouse, database) as clickhouse:
+        _, tables = sales_of(clickhouse)
+    page = max((state.reports / "shop").glob("*/index.html"))
+    return Group(*tables, f"The nine reports of the shop as a page: {page}")
+
+
+def sales_of(clickhouse: Reader) -> tuple[date, list[Table]]:
+    """Return the shop's newest day, and the tables to print. Raises: StackError: there are no sales."""
+    days = clickhouse.execute(SALES, {"shown": SHOWN})
+    if not days:
+        raise StackError(
+            "shop_sync was green, but the table daily_sales_aggregation is empty. "
+            "Next: look in the log of its task aggregate"
+        )
+    day = days[0][0]
+    categories = clickhouse.execute(CATEGORIES, {"shown": SHOWN})
+    return day, [
+        _table("Sales by day", day, ("date", "sales", "pieces", "revenue"), days),
+        _table("Sales by category", day, ("category", "sales", "pieces", "revenue"), categories),
+        _table("Checks", day, ("outcome", "rules", "checks"), clickhouse.execute(CHECKS)),
+    ]
 
 
 def outcomes_of(clickhouse: Reader, run_id: str) -> tuple[date, Table]:
@@ -96,8 +137,8 @@ def read_back(clickhouse: Reader, run_id: str) -> Iterator[Table]:
 def _table(title: str, day: date, columns: Iterable[str], rows: Iterable[tuple[Any, ...]]) -> Table:
     table = Table(title=f"{title}, {day}", title_justify="left")
     for column in columns:
-        numeric = column in {"#", "rows", "stars", "commits", "repositories"}
+        numeric = column in NUMERIC
         table.add_column(column, justify="right" if numeric else "left", no_wrap=True)
     for row in rows:
-        table.add_row(*(f"{value:,}" if isinstance(value, int) else str(value) for value in row))
+        table.add_row(*(f"{value:,}" if isinstance(value, int | Decimal) else str(value) for value in row))
     return table

@@ -82,9 +82,9 @@ def text(value: object) -> str:
     """Return a value as a table shows it."""
     if value is None:
         return ""
-    if isinstance(value, float):
+    if isinstance(value, float | Decimal):
         return f"{value:,.2f}"
-    if isinstance(value, int | Decimal):
+    if isinstance(value, int):
         return f"{value:,}"
     return shown_text(str(value))
 

@@ -15,6 +15,7 @@ from include.shop.aggregates import has_sessions
 from include.text import text_of
 
 SHOWN_DAYS = 42
+_CENT = Decimal("0.01")
 _SQL = Path(__file__).parent / "report_sql"
 
 
@@ -174,6 +175,8 @@ def read_reports(clickhouse: ClickHouse, day: date, source_at: datetime | None, 
 
 
 def _value(value: object) -> object:
+    if isinstance(value, Decimal):
+        return value.quantize(_CENT)  # engines of today write 12.5
     return text_of(value) if isinstance(value, str | bytes) else value
 
 
