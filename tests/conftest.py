@@ -17,7 +17,12 @@ from tests.examples import register_profiles
 ROOT = Path(__file__).resolve().parents[1]
 AIRFLOW_HOME = Path(tempfile.mkdtemp(prefix="stagehouse-airflow-"))
 
-pytest_plugins = ["tests.servers.postgres", "tests.servers.clickhouse", "tests.servers.mailbox"]
+pytest_plugins = [
+    "tests.servers.postgres",
+    "tests.servers.clickhouse",
+    "tests.servers.kafka",
+    "tests.servers.mailbox",
+]
 
 # A developer's own connections, libpq defaults and token must neither help nor harm a test.
 for name in list(os.environ):

@@ -185,11 +185,7 @@ def _carts(reports: ShopReports) -> Section:
 
 
 def _weekdays(reports: ShopReports) -> Section:
-    rows = [
-        (_WEEKDAYS[row.weekday - 1], *row[1:])
-        for row in reports.weekdays
-        if any(r.sessions for r in reports.weekdays)
-    ]
+    rows = [(_WEEKDAYS[row.weekday - 1], *row[1:]) for row in reports.weekdays]
     return Section(
         "sessions_by_weekday",
         "Sessions by weekday",
@@ -204,7 +200,7 @@ def _weekdays(reports: ShopReports) -> Section:
         _chart(
             "sessions_by_weekday", "Sessions by weekday", [row[0] for row in rows], [row[1] for row in rows]
         ),
-        "There are no sessions: the table user_sessions is empty, or the DAG that fills it is not there.",
+        "There are no sessions: the table user_sessions is empty. The DAG of that name fills it.",
     )
 
 

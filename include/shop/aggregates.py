@@ -30,10 +30,6 @@ log = logging.getLogger(__name__)
 NEXT_STEP = "start a run of shop_sync with full_check, which makes the day anew"
 LARGEST = 10**18  # hundredths: what Decimal(18,2) does not hold any more
 SESSIONS = "user_sessions"
-_NO_SESSIONS = (
-    "(SELECT '' AS session_id, '' AS user_id, toDateTime(0, 'UTC') AS session_start, "
-    "toUInt32(0) AS click_count FROM system.one WHERE 0)"
-)
 DAILY_SALES = StagedTable(
     name="daily_sales_aggregation",
     columns={
@@ -156,7 +152,7 @@ def _rebuild(
         days |= _damaged(clickhouse, each.table)
 
     def rows_of(some: Sequence[date]) -> tuple[str, dict[str, object]]:
-        return _sql(clickhouse, each.sql), {"days": tuple(day.isoformat() for day in some)}
+        return _sql(each.sql), {"days": tuple(day.isoformat() for day in some)}
 
     rows = replace_days(
         clickhouse, each.table, days, rows_of,
@@ -187,37 +183,25 @@ def day_inputs(clickhouse: ClickHouse, each: Aggregate) -> dict[date, tuple[int,
     Raises: RevenueTooLarge.
     """
     found = {}
-    for day, rows, checksum, reach in clickhouse.execute(_sql(clickhouse, f"{each.sql}_input")):
+    for day, rows, checksum, reach in clickhouse.execute(_sql(f"{each.sql}_input")):
         if reach >= LARGEST:
             raise RevenueTooLarge(clickhouse.where, each.table.name, day, reach / 100)
         found[day] = (rows, checksum)
     return found
 
 
-def has_sessions(clickhouse: ClickHouse) -> bool:
-    """Tell whether the table of sessions, which another DAG fills, is there."""
-    return bool(clickhouse.execute(f"EXISTS TABLE {SESSIONS}")[0][0])
-
-
-def with_sessions(clickhouse: ClickHouse, sql: str) -> str:
-    """Return SQL that reads user_sessions as it works where that table is not there: it has no rows then."""
-    return sql if has_sessions(clickhouse) else sql.replace(f"FROM {SESSIONS}", f"FROM {_NO_SESSIONS}")
-
-
-def _sql(clickhouse: ClickHouse, name: str) -> str:
-    return with_sessions(clickhouse, (Path(__file__).parent / f"{name}.sql").read_text())
+def _sql(name: str) -> str:
+    return (Path(__file__).parent / f"{name}.sql").read_text()
 
 
 def _how_far(clickhouse: ClickHouse, each: Aggregate) -> str:
     """Return a text that is another one when any row of the inputs has changed: versions only grow."""
     texts = []
     for table in each.inputs:
-        if table == SESSIONS:
-            sessions = f"SELECT count(), toUnixTimestamp(max(published_at)) FROM {SESSIONS}"
-            facts = clickhouse.execute(sessions)[0] if has_sessions(clickhouse) else (0, 0)
-        else:
-            facts = clickhouse.execute(f"SELECT count(), max(_version) FROM {quoted(f'{table}_versions')}")[0]
-        texts.append(f"{table} {facts[0]} {facts[1]}")
+        newest = "toUnixTimestamp(max(published_at))" if table == SESSIONS else "max(_version)"
+        rows = table if table == SESSIONS else f"{table}_versions"
+        ((count, last),) = clickhouse.execute(f"SELECT count(), {newest} FROM {quoted(rows)}")
+        texts.append(f"{table} {count} {last}")
     return ", ".join(texts)
 
 

@@ -11,7 +11,6 @@ from typing import NamedTuple
 from include.clickhouse.client import ClickHouse
 from include.quality.checks import newest_findings
 from include.quality.rules import Finding
-from include.shop.aggregates import has_sessions
 from include.text import text_of
 
 SHOWN_DAYS = 42
@@ -153,7 +152,6 @@ def read_reports(clickhouse: ClickHouse, day: date, source_at: datetime | None, 
 
     by_day = _each_day([DaySales(*row) for row in rows("revenue_by_day")], first)
     checks = newest_findings(clickhouse)
-    sessions = has_sessions(clickhouse)
     return ShopReports(
         first,
         last,
@@ -161,14 +159,12 @@ def read_reports(clickhouse: ClickHouse, day: date, source_at: datetime | None, 
         _with_rest([CategorySales(*row) for row in rows("revenue_by_category")], by_day),
         [Seller(*row) for row in rows("sellers")],
         [Cart(*row) for row in rows("carts_by_status")],
-        _each_weekday(Weekday(*row) for row in rows("sessions_by_weekday")) if sessions else [],
+        _each_weekday([Weekday(*row) for row in rows("sessions_by_weekday")]),
         [CategoryRatings(*row) for row in rows("ratings_by_category")],
         [Users(*row) for row in rows("purchases_per_user")],
         [Users(*row) for row in rows("days_to_first_purchase")],
         Funnel(*rows("funnel")[0]),
-        Freshness(
-            source_at, version, _aggregated_at(clickhouse), _sessions_at(clickhouse) if sessions else None
-        ),
+        Freshness(source_at, version, _aggregated_at(clickhouse), _sessions_at(clickhouse)),
         checks[1] if checks else None,
         checks[2] if checks else [],
     )
@@ -205,7 +201,10 @@ def _with_rest(found: list[CategorySales], by_day: Iterable[DaySales]) -> list[C
     return [*found, rest] if rest.sales else found
 
 
-def _each_weekday(found: Iterable[Weekday]) -> list[Weekday]:
+def _each_weekday(found: Sequence[Weekday]) -> list[Weekday]:
+    """Return all seven days; none where there are no sessions."""
+    if not found:
+        return []
     known = {row.weekday: row for row in found}
     return [known.get(number, Weekday(number, 0, 0, 0)) for number in range(1, 8)]
 

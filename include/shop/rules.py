@@ -8,9 +8,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import NamedTuple
 
-from include.clickhouse.client import ClickHouse
-from include.quality.rules import Finding, Rule, find
-from include.shop.aggregates import NEXT_STEP, with_sessions
+from include.quality.rules import Rule
+from include.shop.aggregates import NEXT_STEP
 
 TABLES = (
     "shop_categories", "shop_sellers", "shop_products", "shop_users", "shop_sales", "shop_product_ratings",
@@ -83,9 +82,3 @@ RULES: tuple[Rule, ...] = (
     ),
     *map(reference_rule, REFERENCES),
 )
-
-
-def find_in_shop(clickhouse: ClickHouse, rules: tuple[Rule, ...] = RULES, *, strict: bool) -> list[Finding]:
-    """Ask the rules, also where no table of sessions is there."""
-    asked = [Rule(r.name, r.table, with_sessions(clickhouse, r.sql), r.next_step, r.severity) for r in rules]
-    return find(clickhouse, asked, strict=strict)

@@ -24,6 +24,7 @@ from tests.bench import (
     load,
     load_batches,
     load_memory,
+    lost_rows,
     parse,
     phrase_views_import,
     phrase_views_report,
@@ -39,7 +40,7 @@ BENCHMARKS: dict[str, Callable[[], list[Finding]]] = {
     for module in (
         *(fetch, load, load_batches, load_memory, parse, phrase_views_import, phrase_views_report),
         *(requests_spent, rank_memory, text_parts, workers, capacity, calls_rate, calls_file, calls_evening),
-        change_capture,
+        *(change_capture, lost_rows),
     )
 }
 

@@ -1,9 +1,8 @@
-"""What does it cost to copy a large table of Postgres, and to keep the copy? And who loses rows?
+"""What does it cost to copy a large table of Postgres, and to keep the copy?
 
 A migration goes against the bare pipe of text_parts.py, by one process and by two; Airflow's own time, about
 a second a task, is not in it. Runs that find nothing or little changed go against one `SELECT count(*)` of
-the source. Four writers do anything at random while runs go on: each run is compared with the rows of its
-own snapshot, and so is a copy by `updated_at > the greatest one seen`, as it is usually written.
+the source.
 
 `python -m tests.bench.change_capture FACTS NUMBER OF` copies every OFth range of a planned migration.
 """
@@ -12,7 +11,6 @@ import json
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 from collections.abc import Callable
 from functools import partial
@@ -28,26 +26,15 @@ from include.change_capture.synchronization import publish, stage
 from include.clickhouse.client import ClickHouse
 from include.clickhouse.load import StagedPart, load_part
 from include.staging.manifest import StagedBy
-from tests.bench.findings import Finding, at_least, at_most, never_above, require_equal
+from tests.bench.findings import Finding, at_least, at_most, require_equal
 from tests.bench.rounds import typical
 from tests.bench.staged_day import DAY, connect, migrated_server
 from tests.bench.text_parts import SHAPES, Place, _make_source, _pipe
 from tests.clock import now
-from tests.integration.change_capture.place import TABLES
-from tests.integration.change_capture.place import Place as ShopPlace
-from tests.integration.change_capture.writers import Watched, Writer, truth
 from tests.servers.postgres import running_postgres
 
 ROWS, CHANGES, ROUNDS = 5_000_000, 10_000, 3
 NAME = "sales"
-RANDOM_RUNS = 200
-KEYS = {"parents": ("id", "name"), "pairs": ("left_id", "right_id", "amount"), "words": ("word",)}
-WATERMARK = """
-ALTER TABLE parents ADD COLUMN updated_at timestamptz NOT NULL DEFAULT now();
-CREATE FUNCTION touch() RETURNS trigger LANGUAGE plpgsql AS
-    $$ BEGIN NEW.updated_at = now(); RETURN NEW; END $$;
-CREATE TRIGGER touched BEFORE UPDATE ON parents FOR EACH ROW EXECUTE FUNCTION touch();
-"""
 
 
 def run() -> list[Finding]:
@@ -62,7 +49,7 @@ def run() -> list[Finding]:
         _make_source(place, SHAPES[NAME], ROWS)
         postgres.execute(f"ALTER TABLE {NAME} ADD PRIMARY KEY (id)")
         postgres.execute(f"VACUUM ANALYZE {NAME}")
-        return [*_migration(place), *_runs(place), *_wrong_rows(place)]
+        return [*_migration(place), *_runs(place)]
 
 
 def _source(dsn: str) -> Source:
@@ -155,50 +142,6 @@ def _count(place: Place) -> None:
         cursor.execute(f"SELECT count(*) FROM {NAME}")
         require_equal("rows of the source", cursor.fetchone(), (ROWS,))
     connection.close()
-
-
-def _wrong_rows(place: Place) -> list[Finding]:
-    """Copy by both ways while writers go on, and count rows that are not as the snapshot had them."""
-    postgres, clickhouse = place.postgres, place.clickhouse
-    connect = partial(psycopg2.connect, **postgres.parameters)
-    shop = ShopPlace(connect, clickhouse, place.directory / "random")
-    shop.sql(TABLES + WATERMARK)
-    shop.source = Watched(shop.source.connection, connect, shop.source.tables, "random")
-    done, ours, marked, mark, copied = threading.Event(), list[float](), list[float](), None, {}
-    writers = [Writer(connect, number, done) for number in range(4)]
-    for writer in writers:
-        writer.start()
-    try:
-        for _ in range(RANDOM_RUNS):
-            directory, manifest = shop.stage(accept_shrink=list(shop.source.tables))
-            shop.publish(directory, manifest)
-            wrong = 0
-            for table, rows in truth.items():
-                seen = clickhouse.execute(f"SELECT {', '.join(KEYS[table])} FROM random_{table}")
-                wanted = {row[: len(KEYS[table])] for row in rows}
-                wrong += len(set(seen) ^ wanted) + len(seen) - len(set(seen))
-            compared = compare(clickhouse, directory, manifest)
-            ours.append(wrong + sum(each.unlike for each in compared))
-            mark = _copy_by_watermark(shop, copied, mark)
-            now_there = {row[0]: row[1:] for row in shop.sql("SELECT id, name, price FROM parents")}
-            marked.append(sum(copied.get(key) != now_there.get(key) for key in copied | now_there))
-    finally:
-        done.set()
-        for writer in writers:
-            writer.join()
-    what = f"rows wrong after each of {RANDOM_RUNS} runs beside four writers"
-    return [
-        never_above(what, ours, 0),
-        Finding(f"{what}, by updated_at > the greatest seen", marked, "", None, digits=0),
-    ]
-
-
-def _copy_by_watermark(shop: ShopPlace, copied: dict, mark: object) -> object:
-    rows = shop.sql(
-        "SELECT id, name, price, updated_at FROM parents" + (f" WHERE updated_at > '{mark}'" if mark else "")
-    )
-    copied.update({row[0]: row[1:3] for row in rows})
-    return max([row[3] for row in rows] + ([mark] if mark else []), default=None)
 
 
 def _seconds(work: Callable[[], object]) -> float:

@@ -83,8 +83,8 @@ def render_run() -> str:
 def _findings(clickhouse: ClickHouse, compared: list[Comparison], facts: SyncFacts) -> list[Finding]:
     """Return what all checks have found; nothing where nothing has moved since all was well."""
     from include.quality.checks import newest_findings, shrunken
-    from include.quality.rules import judged
-    from include.shop.rules import find_in_shop
+    from include.quality.rules import find, judged
+    from include.shop.rules import RULES
 
     params = get_current_context()["params"]
     before = newest_findings(clickhouse)
@@ -111,7 +111,7 @@ def _findings(clickhouse: ClickHouse, compared: list[Comparison], facts: SyncFac
     accepted = [f"{PREFIX}_{name}" for name in params["accept_shrink"] or ()]
     strict = bool(params["strict"])
     findings += shrunken(clickhouse, tables, accepted, run_id=run_context()["run_id"], strict=strict)
-    return findings + (find_in_shop(clickhouse, strict=strict) if _is_a_shop(facts) else [])
+    return findings + (find(clickhouse, RULES, strict=strict) if _is_a_shop(facts) else [])
 
 
 def _render(clickhouse: ClickHouse, lease: Lease) -> str:

@@ -14,7 +14,8 @@ from include.clickhouse.errors import NotAllowed, WrongConnection
 from include.clickhouse.schema import migrate
 from include.clickhouse.settings import RELIED_ON
 from include.errors import PermanentError
-from include.shop.rules import find_in_shop
+from include.quality.rules import find
+from include.shop.rules import RULES
 from stagehouse.hooks.clickhouse_hook import ClickHouseHook
 from tests.integration.clickhouse.days import COMMITS, REPOSITORIES, commits, repositories, stored
 from tests.integration.clickhouse.days import run as run_day
@@ -69,12 +70,22 @@ def native(server: ClickHouseServer, **options: object) -> NativeClient:
     return NativeClient("c", server.host, server.port, "stagehouse", **login, **options)
 
 
+def names_of_engine(path: Path) -> set[str]:
+    """Which of them the embedded engine has: all of them, but where an older one is tried."""
+    with EmbeddedClient("c", path, "stagehouse", relied_on={}) as engine:
+        ((version,),) = engine.execute("SELECT version()")
+        found = {name for (name,) in engine.execute("SELECT name FROM system.settings")}
+    assert found >= OTHERWISE.keys() or not version.startswith("26.9")
+    return found & OTHERWISE.keys()
+
+
 @pytest.fixture(params=["18.16 native", "26.9 embedded"])
 def connect(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Callable[..., ClickHouse]]:
     """What opens an engine that has every setting otherwise than our SQL relies on."""
     if request.param == "26.9 embedded":
         path = tmp_path / "chdb"
-        yield lambda **how: EmbeddedClient("c", path, "stagehouse", settings=OTHERWISE, **how)
+        known = {name: OTHERWISE[name] for name in names_of_engine(path)}
+        yield lambda **how: EmbeddedClient("c", path, "stagehouse", settings=known, **how)
         return
     (tmp_path / "server").mkdir()
     profile = {name: OTHERWISE[name] for name in sorted(OF_2018)}
@@ -130,7 +141,7 @@ def test_the_aggregates_of_a_shop_are_what_they_are(connect: Callable[..., Click
         tables = small(shop)
         aggregate_shop(shop)
         assert sorted(clickhouse.execute("SELECT * FROM daily_sales_aggregation")) == daily_sales(tables)
-        assert {each.outcome for each in find_in_shop(clickhouse, strict=True)} == {"ok"}
+        assert {each.outcome for each in find(clickhouse, RULES, strict=True)} == {"ok"}
 
 
 @pytest.mark.parametrize("name", ["force_data_skipping_indices", "force_optimize_projection_name"])

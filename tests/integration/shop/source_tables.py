@@ -77,19 +77,13 @@ class ShopTables:
         return tables
 
 
-def make_sessions(clickhouse: ClickHouse) -> None:
-    """Make the table of sessions with the columns that reports read."""
-    clickhouse.execute(
-        "CREATE TABLE IF NOT EXISTS user_sessions (session_id String, user_id String, "
-        "session_start DateTime('UTC'), session_end DateTime('UTC'), path String, click_count UInt32, "
-        "published_at DateTime('UTC')) ENGINE = MergeTree ORDER BY session_id"
-    )
-
-
 def add_session(clickhouse: ClickHouse, session: str, user: str, start: datetime, clicks: int) -> None:
     """Add a session of a quarter of an hour."""
-    row = (session, user, start, start + timedelta(minutes=15), "/", clicks, start)
-    columns = ("session_id", "user_id", "session_start", "session_end", "path", "click_count", "published_at")
+    row = (session, user, start, start + timedelta(minutes=15), "/", clicks, session, start)
+    columns = (
+        "session_id", "user_id", "session_start", "session_end", "path", "click_count", "topic",
+        "published_at",
+    )  # fmt: skip
     insert_rows(clickhouse, "user_sessions", columns, [[row]])
 
 

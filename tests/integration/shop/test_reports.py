@@ -8,7 +8,7 @@ import pytest
 
 from include.shop.reports import SHOWN_DAYS, ShopReports, read_reports
 from tests.integration.shop.small_shop import DAY, NOON, run, small
-from tests.integration.shop.source_tables import ShopTables, add_session, make_sessions
+from tests.integration.shop.source_tables import ShopTables, add_session
 
 AT = datetime(2026, 11, 21, 0, 5, tzinfo=UTC)
 
@@ -71,7 +71,6 @@ def test_the_sample(shop: ShopTables):
 def test_days_to_the_first_purchase_and_the_funnel(shop: ShopTables):
     """From the first that is known of a user; conversion is buyers among viewers."""
     small(shop)
-    make_sessions(shop.clickhouse)
     for session, user, days in (("a", "1", 3), ("b", "1", 2), ("c", "2", 0), ("d", "3", 1), ("e", "4", 1)):
         add_session(shop.clickhouse, session, user, NOON - timedelta(days=days), 5)
     shop.put("cart_items", [(2, 2, 1, 1, NOON, "active"), (3, 9, 1, 1, NOON, "active")])
@@ -98,7 +97,7 @@ def test_an_empty_shop(shop: ShopTables):
     assert (found.weekdays, found.by_category, found.checks) == ([], [], [])
 
 
-def test_no_table_of_sessions(shop: ShopTables):
+def test_no_sessions(shop: ShopTables):
     """Leaves the other reports as they are, with no viewers."""
     small(shop)
     found = read(shop)

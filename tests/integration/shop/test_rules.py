@@ -13,26 +13,25 @@ from include.quality.checks import (
     shrunken,
 )
 from include.quality.rules import Finding, Rule, find, judged
-from include.shop.rules import REFERENCES, RULES, TABLES, find_in_shop
+from include.shop.rules import REFERENCES, RULES, TABLES
 from include.shop_stand_in.rows import COLUMNS
 from tests.integration.shop.small_shop import ACTIVITY, DAY, NOON, SALES, run, small
-from tests.integration.shop.source_tables import ShopTables, add_session, make_sessions
+from tests.integration.shop.source_tables import ShopTables, add_session
 
 AT = datetime(2026, 11, 21, 0, 6, tzinfo=UTC)
 
 
 def broken(shop: ShopTables, *, strict: bool = False) -> dict[str, Finding]:
     """Ask all rules; return what is not well, by rule."""
-    found = find_in_shop(shop.clickhouse, strict=strict)
+    found = find(shop.clickhouse, RULES, strict=strict)
     assert len(found) == len(RULES)
     return {finding.rule: finding for finding in found if finding.outcome != "ok"}
 
 
 @pytest.mark.parametrize("sessions", [False, True])
 def test_a_shop_that_is_well(shop: ShopTables, sessions: bool):
-    """Every rule is asked and finds nothing, with a table of sessions or without."""
+    """Every rule is asked and finds nothing, with sessions or without."""
     if sessions:
-        make_sessions(shop.clickhouse)
         add_session(shop.clickhouse, "s1", "1", NOON, 4)
     shop.fill(DAY)
     run(shop)
