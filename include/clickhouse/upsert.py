@@ -15,7 +15,7 @@ from include.clickhouse.partitions import require_fingerprint
 from include.clickhouse.publication import ANSWER_WAIT_S, Publication
 from include.clickhouse.staging_tables import MARK
 from include.staging.errors import Superseded
-from include.staging.tables import TableParts
+from include.staging.tables import Part, TableParts
 
 log = logging.getLogger(__name__)
 
@@ -36,8 +36,7 @@ def upsert(publication: Publication, parts: TableParts, loaded: Sequence[StagedP
         condition = f" WHERE {unchanged}"
     staged = {part.file: part for part in parts.parts}
     for each in loaded:
-        expected, source = expected_fingerprint(staged[each.file]), each.staging_table
-        require_fingerprint(publication, table, expected, source, keys_are_unique=parts.keys_are_unique)
+        _require_loaded(publication, parts, staged[each.file], each.staging_table)
         select = f"SELECT {columns} FROM {quoted(each.staging_table)}{condition}"
         publication.execute_until_confirmed(f"INSERT INTO {quoted(table.name)} ({columns}) {select}")
     publication.check_lease()  # else it was another's publication that kept the rows away
@@ -95,6 +94,22 @@ def await_other_inserts(publication: Publication, table: str) -> None:
             next_step = "wait until it is over (system.processes) or KILL QUERY, then clear task publish"
             raise publication.mismatch(table, reason, next_step)
         time.sleep(0.1)
+
+
+def _require_loaded(publication: Publication, parts: TableParts, part: Part, source: str) -> None:
+    """Prove that a staging table is what was staged, before its rows are in sight.
+
+    What a text says, `load` has proved; what is left to find is that the server has lost rows since. All
+    values are proved once more where readers see them: to do so twice took a tenth of a migration.
+    """
+    if parts.table.form != "text":
+        expected = expected_fingerprint(part)
+        require_fingerprint(publication, parts.table, expected, source, keys_are_unique=parts.keys_are_unique)
+        return
+    ((rows,),) = publication.clickhouse.execute(f"SELECT count() FROM {quoted(source)}")
+    if rows != part.rows:
+        reason = f"{source} holds {rows} of {part.rows} rows of {part.file}"
+        raise publication.mismatch(parts.table.name, reason)
 
 
 def _require_rows(publication: Publication, parts: TableParts, sources: Sequence[str]) -> None:
