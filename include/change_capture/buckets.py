@@ -66,7 +66,10 @@ class KeyBuckets(BaseModel):
 
     @property
     def in_destination(self) -> str:
-        """The same in SQL of ClickHouse: a number, which is grouped by several times faster, or a text."""
+        """The same in SQL of ClickHouse: a number, which is grouped by several times faster, or a text.
+
+        It is given no name there: a column of that name would be read as it.
+        """
         if self.shift is not None:
             name = quoted(self.table.kept_key[0].name)
             return f"bitShiftRight(toInt64({name}), {self.shift})"
@@ -98,8 +101,8 @@ class KeyBuckets(BaseModel):
         bits = f"bitShiftRight(reinterpretAsUInt64(reverse(substring(toString(MD5({text})), 1, 8))), 4)"
         total = f"sum({bits})" if values else "toUInt64(0)"
         found = clickhouse.execute(
-            f"SELECT {self.in_destination} AS bucket, count(), {total} "
-            f"FROM {quoted(self.table.versions)} FINAL WHERE {DELETED} = 0 GROUP BY bucket"
+            f"SELECT {self.in_destination}, count(), {total} "
+            f"FROM {quoted(self.table.versions)} FINAL WHERE {DELETED} = 0 GROUP BY {self.in_destination}"
         )
         return {str(name): Bucket(rows=rows, checksum=checksum) for name, rows, checksum in found}
 

@@ -109,7 +109,7 @@ def _require_newest(clickhouse: ClickHouse, facts: SyncFacts) -> None:
     if found is None or found.version != facts.state.version:
         newest = found.version if found else 0
         reason = f"version {newest} is in sight, this run has published {facts.state.version}"
-        raise Overtaken(clickhouse.where, facts.state.source, reason)
+        raise Overtaken(clickhouse.where, facts.state.source, reason, facts.task)
 
 
 def _read_buckets(directory: StagingPath, manifest: Manifest, facts: SyncFacts) -> dict[str, Buckets]:

@@ -55,8 +55,8 @@ def unlike_buckets(
     """Return what readers see, and the buckets in which it is not what the source has beside what is sent."""
     not_sent = _not_in(buckets, _SENT) if sent.blocks else "1"
     found = clickhouse.execute(
-        f"SELECT {buckets.in_destination} AS bucket, count(), countIf({not_sent}) "
-        f"FROM {quoted(buckets.table.versions)} FINAL WHERE {DELETED} = 0 GROUP BY bucket",
+        f"SELECT {buckets.in_destination}, count(), countIf({not_sent}) "
+        f"FROM {quoted(buckets.table.versions)} FINAL WHERE {DELETED} = 0 GROUP BY {buckets.in_destination}",
         external_tables=_lines({_SENT: sent.blocks}),
     )
     seen = {str(name): Bucket(rows=rows, changed=rows - rest) for name, rows, rest in found}

@@ -123,8 +123,8 @@ class ColumnsGone(CaptureError, PermanentError):
     def __str__(self) -> str:
         return (
             f"connection {self.connection!r}: the source has no longer {', '.join(self.columns)}; nothing "
-            "is published. Next: bring them back, or start a run with param accept_dropped naming them: they "
-            "are NULL from then on"
+            "is published. Next: bring them back, or start a sync with param accept_dropped naming them: "
+            "they are NULL from then on"
         )
 
 
@@ -144,7 +144,7 @@ class TableShrank(CaptureError, PermanentError):
         return (
             f"connection {self.connection!r}, table {self.table}: it has {self.rows} rows, and "
             f"{self.published} are published: more than half of them would go, so nothing is published. "
-            "Next: see why, then start a run with param accept_shrink naming the table"
+            "Next: see why, then start a sync with param accept_shrink naming the table"
         )
 
 
@@ -168,17 +168,18 @@ class DestinationUnlike(CaptureError, PermanentError):
 class Overtaken(CaptureError, PermanentError):
     """Another run has published since this one read the source: what it read is not what comes next.
 
-    Attributes: where, the connection; source; reason.
+    Attributes: where, the connection; source; reason; task, that reads anew.
     """
 
     where: str
     source: str
     reason: str
+    task: str = "stage"
 
     def __str__(self) -> str:
         return (
             f"{self.where}, source {self.source}: {self.reason}; this run has published nothing. Next: clear "
-            "task stage with all after it, or leave it: the next run goes on from what is published"
+            f"task {self.task} with all after it, or leave it: the next run goes on from what is published"
         )
 
 

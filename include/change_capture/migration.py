@@ -7,8 +7,10 @@ counting what is gone. Each finished range has a file that says so: a try after 
 
 from __future__ import annotations
 
+import hashlib
 import logging
 from collections.abc import Callable, Iterator, Sequence
+from functools import cached_property
 from time import monotonic, sleep
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -17,10 +19,10 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError
 from include.change_capture.catalog import SourceTable
 from include.change_capture.destination import live_rows, make_tables, newest_version
 from include.change_capture.errors import SourceChanged
-from include.change_capture.reading import TableReading, copy_rows, select_rows
+from include.change_capture.reading import TableReading, copy_rows, require_not_shrunk, select_rows
 from include.change_capture.session import Snapshot, Source
-from include.change_capture.state import SourceState, TableState, read_state
-from include.change_capture.synchronization import save
+from include.change_capture.state import SourceState, TableState, read_state, require_not_behind
+from include.change_capture.synchronization import dropped_columns, require_same_key, save
 from include.clickhouse.load import load_part
 from include.staging.files import write_atomically
 from include.staging.manifest import Manifest, StagedBy, parts_are_whole
@@ -62,7 +64,8 @@ class Plan(BaseModel):
     """What a migration does.
 
     Attributes: base, the version that is published; version, that rows get; snapshot, before the first
-    range; tables; rows of each, about; newest, the greatest version that each had; ranges; planned_at.
+    range; tables; rows of each, about; newest, the greatest version that each had; dropped, our columns of
+    each that the source has lost, which was accepted; ranges; planned_at.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -72,12 +75,18 @@ class Plan(BaseModel):
     tables: tuple[SourceTable, ...]
     rows: dict[str, int]
     newest: dict[str, int]
+    dropped: dict[str, list[str]]
     ranges: tuple[KeyRange, ...]
     planned_at: AwareDatetime
 
     def table(self, name: str) -> SourceTable:
         """Return a table by its name."""
         return next(table for table in self.tables if table.name == name)
+
+    @cached_property
+    def name(self) -> str:
+        """What its files are called by: a later plan of the run has other ranges, another version."""
+        return hashlib.sha256(self.model_dump_json().encode()).hexdigest()[:12]
 
 
 class Progress(NamedTuple):
@@ -107,7 +116,9 @@ def plan(
     rows_per_range: int = ROWS_PER_RANGE,
     now: Callable[[], datetime],
 ) -> Plan:
-    """Cut the tables into ranges; what an earlier try of the run has planned stays.
+    """Cut the tables into ranges; what an earlier try has planned stays, until another run has published.
+
+    What a run of changes would refuse is refused here: nothing that readers see is replaced by less.
 
     Raises: as include.change_capture.errors; what `connect` raises; ClickHouseError; OSError.
     """
@@ -118,7 +129,12 @@ def plan(
     if earlier and earlier.base == base:
         return earlier
     with source.snapshot() as (using, snapshot, tables):
+        require_not_behind(source.connection, snapshot, state)
+        dropped = dropped_columns(clickhouse, source, (), state, tables)
         rows = {table.name: _count(using, table) for table in tables}
+        for table in tables:
+            require_same_key(clickhouse, table, state)
+            require_not_shrunk(source.connection, table, rows[table.name], live_rows(clickhouse, table))
         step = max(rows_per_range, -(-sum(rows.values()) // MOST_RANGES))
         ranges = [each for table in tables for each in _cut(using, table, step)]
     newest = {table.name: newest_version(clickhouse, table) for table in tables}
@@ -129,6 +145,7 @@ def plan(
         tables=tuple(tables),
         rows=rows,
         newest=newest,
+        dropped=dropped,
         ranges=tuple(ranges),
         planned_at=now(),
     )
@@ -167,10 +184,10 @@ def copy_range(
         tables={},
         unit_name=f"{source.prefix} {planned.version}",
     )
-    parts = _finished(directory, wanted)
+    parts = _finished(directory, planned, wanted)
     if parts is None or not parts_are_whole(directory, _with(manifest, parts)):
         parts = _read(source, planned, wanted, table, directory, rows_per_second)
-        write_atomically(directory / _marker(wanted), parts.model_dump_json().encode())
+        write_atomically(directory / _marker(planned, wanted), parts.model_dump_json().encode())
     manifest = _with(manifest, parts)
     loaded = [
         load_part(clickhouse, directory, manifest, table=parts.table.name, file=part.file, attempt=attempt)
@@ -182,7 +199,7 @@ def copy_range(
 
 def progress(directory: StagingPath, planned: Plan, at: datetime) -> Progress:
     """Return how far a migration is, by the files of its ranges."""
-    finished = [parts for each in planned.ranges if (parts := _finished(directory, each))]
+    finished = [parts for each in planned.ranges if (parts := _finished(directory, planned, each))]
     done, rows = sum(parts.rows for parts in finished), sum(planned.rows.values())
     seconds = (at - planned.planned_at).total_seconds()
     left = seconds * max(rows - done, 0) / done if done else 0.0
@@ -205,7 +222,7 @@ def gather(
     """
     readings = []
     for table in planned.tables:
-        found = [_finished(directory, each) for each in planned.ranges if each.table == table.name]
+        found = [_finished(directory, planned, each) for each in planned.ranges if each.table == table.name]
         if None in found:
             raise FileNotFoundError(f"a range of {table.name} is not finished in {directory}")
         several = [parts for parts in found if parts]
@@ -232,11 +249,11 @@ def gather(
         source=source.prefix,
         version=planned.version,
         snapshot=planned.snapshot,
-        tables={table.name: TableState.of(table) for table in planned.tables},
+        tables={table.name: TableState.of(table, planned.dropped[table.name]) for table in planned.tables},
         run_id=staged_by.run_id,
         taken_at=planned.planned_at,
     )
-    return save(directory, staged_by, readings, planned.base, state, host=host, now=now)
+    return save(directory, staged_by, readings, planned.base, state, host=host, now=now, task="plan")
 
 
 def _read(
@@ -304,12 +321,12 @@ def _cut(using: cursor, table: SourceTable, step: int) -> Iterator[KeyRange]:
         yield KeyRange(table=table.name, number=number, after=after, until=until)
 
 
-def _marker(wanted: KeyRange) -> str:
-    return f"range-{wanted.name}.json"
+def _marker(planned: Plan, wanted: KeyRange) -> str:
+    return f"range-{planned.name}-{wanted.name}.json"
 
 
-def _finished(directory: StagingPath, wanted: KeyRange) -> TableParts | None:
-    path = directory / _marker(wanted)
+def _finished(directory: StagingPath, planned: Plan, wanted: KeyRange) -> TableParts | None:
+    path = directory / _marker(planned, wanted)
     try:
         return TableParts.model_validate_json(path.read_bytes()) if path.exists() else None
     except ValidationError:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import psycopg2
@@ -87,7 +88,8 @@ class TableReader:
         window = ""
         if not whole and self.state:
             window = changed_since(self.snapshot, self.state, self.using.connection.server_version)
-        found = buckets.count_source(self.using, window, values=self.values)
+        with naming_misfit(self.using, self.connection, table):
+            found = buckets.count_source(self.using, window, values=self.values)
         changed = sum(bucket.changed for bucket in found.values())
         newest = newest_version(self.clickhouse, table)
         if not whole and not newest:
@@ -101,8 +103,7 @@ class TableReader:
                 self._copy(table, "", writer.write)
             else:
                 gone, published = self._copy_changes(table, buckets, found, window, writer)
-        if rows * 2 < published and table.name not in self.may_shrink:
-            raise TableShrank(self.connection, table.full_name, rows, published)
+        require_not_shrunk(self.connection, table, rows, published, self.may_shrink)
         log.info(
             "table %s: %d of %d rows to send, %d gone%s",
             table.full_name, changed, rows, gone, f"; read whole, as {whole}" if whole else "",
@@ -145,8 +146,26 @@ def copy_rows(
 
     Raises: ValueRefused, after which the transaction is over; psycopg2.Error; what `write` raises.
     """
-    try:
+    with naming_misfit(using, connection, table):
         copy_out(using, query, write)
+
+
+def require_not_shrunk(
+    connection: str, table: SourceTable, rows: int, published: int, may_shrink: Sequence[str] = ()
+) -> None:
+    """Raises: TableShrank for a table that has less than half of the rows that readers see."""
+    if rows * 2 < published and table.name not in may_shrink:
+        raise TableShrank(connection, table.full_name, rows, published)
+
+
+@contextmanager
+def naming_misfit(using: cursor, connection: str, table: SourceTable) -> Iterator[None]:
+    """Say which value it was where the server could not turn one into what its column holds.
+
+    Raises: ValueRefused, after which the transaction is over; psycopg2.Error.
+    """
+    try:
+        yield
     except (psycopg2.DataError, psycopg2.NotSupportedError) as error:
         using.connection.rollback()
         if refused := find_misfit(using, connection, table):

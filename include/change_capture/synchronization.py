@@ -79,7 +79,7 @@ class SyncFacts(BaseModel):
     """What later steps need to know of a run.
 
     Attributes: base, the version that was published when the source was read, 0 without one; state, that is
-    written last; tables; buckets_file, in the run's directory, and its sha256.
+    written last; tables; buckets_file, in the run's directory, and its sha256; task, that reads anew.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -88,6 +88,7 @@ class SyncFacts(BaseModel):
     tables: tuple[TableFacts, ...]
     buckets_file: str
     sha256: str
+    task: str = "stage"
 
 
 BUCKETS = TypeAdapter(dict[str, Buckets])
@@ -115,7 +116,7 @@ def stage(
     values = request.full_check or not checked_in_full(clickhouse, source.prefix, taken_at)
     with source.snapshot() as (using, taken, tables):
         require_not_behind(source.connection, taken, state)
-        dropped = _dropped(clickhouse, source, request, state, tables)
+        dropped = dropped_columns(clickhouse, source, request.accept_dropped, state, tables)
         _warn_of_old_transaction(taken, state)
         newest = max((newest_version(clickhouse, table) for table in tables), default=0)
         version = max((state.version if state else 0) + 1, newest + 1, taken.high)
@@ -147,6 +148,7 @@ def save(
     *,
     host: str,
     now: Callable[[], datetime],
+    task: str = "",
 ) -> Manifest:
     """Write what the source has by buckets, and the manifest, last."""
     data = BUCKETS.dump_json({reading.table.name: reading.buckets for reading in readings})
@@ -162,6 +164,7 @@ def save(
         ),
         buckets_file=file,
         sha256=sha256,
+        task=task or staged_by.task,
     )
     manifest = Manifest(
         **staged_by._asdict(),
@@ -222,7 +225,7 @@ def _published_by_this_run(clickhouse: ClickHouse, facts: SyncFacts) -> bool:
     if current[0] != facts.base:
         published = f"run {current[1]!r} has published version {current[0]}"
         reason = f"{published}, this one goes on from version {facts.base}"
-        raise Overtaken(clickhouse.where, facts.state.source, reason)
+        raise Overtaken(clickhouse.where, facts.state.source, reason, facts.task)
     return False
 
 
@@ -231,7 +234,7 @@ def _require_untouched(clickhouse: ClickHouse, each: TableFacts, facts: SyncFact
     newest = newest_version(clickhouse, each.table)
     if newest not in (each.newest, facts.state.version):
         reason = f"table {each.table.versions} has rows of version {newest}, not {each.newest} as its newest"
-        raise Overtaken(clickhouse.where, facts.state.source, reason)
+        raise Overtaken(clickhouse.where, facts.state.source, reason, facts.task)
 
 
 def _why_whole(
@@ -241,6 +244,12 @@ def _why_whole(
     state: SourceState | None,
     request: SyncRequest,
 ) -> str:
+    require_same_key(clickhouse, table, state)
+    return "a param says so" if table.name in request.reread else read_whole_because(table, taken, state)
+
+
+def require_same_key(clickhouse: ClickHouse, table: SourceTable, state: SourceState | None) -> None:
+    """Raises: DestinationUnlike where rows are there by another key than the source has now."""
     before = state.tables.get(table.name) if state else None
     key = tuple(column.name for column in table.kept_key)
     if before and before.key != key and newest_version(clickhouse, table):
@@ -249,7 +258,6 @@ def _why_whole(
         )
         next_step = "rename it, for it to be made anew, then run the task again"
         raise DestinationUnlike(clickhouse.where, table.versions, reason, next_step)
-    return "a param says so" if table.name in request.reread else read_whole_because(table, taken, state)
 
 
 def _await_killed_runs(clickhouse: ClickHouse, tables: Sequence[SourceTable], staged_by: StagedBy) -> None:
@@ -260,10 +268,10 @@ def _await_killed_runs(clickhouse: ClickHouse, tables: Sequence[SourceTable], st
         await_other_inserts(publication, table.versions)
 
 
-def _dropped(
+def dropped_columns(
     clickhouse: ClickHouse,
     source: Source,
-    request: SyncRequest,
+    accepted: Sequence[str],
     state: SourceState | None,
     tables: Sequence[SourceTable],
 ) -> dict[str, list[str]]:
@@ -277,7 +285,7 @@ def _dropped(
         before = state.tables.get(table.name) if state else None
         for column in gone:
             name = f"{table.name}.{source_name(column, gone)}"
-            if name not in request.accept_dropped and column not in (before.dropped if before else ()):
+            if name not in accepted and column not in (before.dropped if before else ()):
                 missing.append(name)
     if missing:
         raise ColumnsGone(source.connection, tuple(dict.fromkeys(missing)))

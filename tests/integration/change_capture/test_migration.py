@@ -3,7 +3,7 @@
 import pytest
 
 from include.change_capture.comparison import compare, require_same
-from include.change_capture.errors import Overtaken, SourceChanged
+from include.change_capture.errors import ColumnsGone, Overtaken, SourceChanged, TableShrank
 from include.change_capture.migration import copy_range, gather, plan, progress
 from include.change_capture.synchronization import publish
 from include.staging.files import run_directory
@@ -33,6 +33,11 @@ class Migration:
             place.clickhouse, place.source, self.plan, wanted, BY, self.directory,
             attempt=attempt, host="here", now=now, **how,
         )  # fmt: skip
+
+    def copy_all(self, attempt: str = "1") -> None:
+        """Copy all ranges."""
+        for wanted in self.plan.ranges:
+            self.copy(wanted, attempt)
 
     def publish(self) -> None:
         """Bring all into sight."""
@@ -117,9 +122,62 @@ def test_a_run_beside_it(place):
     for wanted in migration.plan.ranges:
         migration.copy(wanted)
     place.run()
-    with pytest.raises(Overtaken):
+    with pytest.raises(Overtaken, match="Next: clear task plan with all after it"):
         migration.publish()
     place.require_same()
+
+
+def test_a_plan_of_the_same_run_made_anew(place):
+    """Ranges of the plan before, which a run has overtaken, are read again: they are of another instant."""
+    before = Migration(place)
+    for wanted in before.plan.ranges[:4]:
+        before.copy(wanted)
+    place.sql("UPDATE parents SET name = 'new' WHERE id < 60")
+    place.run()
+    place.sql("DELETE FROM parents WHERE id < 20")
+    migration = Migration(place)
+    migration.copy_all("2")
+    migration.publish()
+    place.require_same()
+
+
+def test_a_migration_that_is_cleared(place):
+    """After its end and other runs: it copies the source as it is now."""
+    migration = Migration(place)
+    migration.copy_all()
+    migration.publish()
+    place.run()
+    place.sql("UPDATE parents SET name = 'new' WHERE id < 30; DELETE FROM words WHERE word = 'word3'")
+    place.run()
+    place.sql("DELETE FROM parents WHERE id = 100")
+    again = Migration(place)
+    again.copy_all("2")
+    again.publish()
+    place.require_same()
+    assert place.run(full_check=True) == {"parents": 0, "pairs": 0, "words": 0}
+
+
+@pytest.mark.parametrize(
+    ("change", "error"),
+    [("DELETE FROM parents WHERE id > 90", TableShrank), ("ALTER TABLE words DROP COLUMN day", ColumnsGone)],
+)  # fmt: skip
+def test_what_a_run_would_refuse(place, change, error):
+    """A migration of what is there already refuses too, before it copies: what readers see stays."""
+    place.run()
+    place.sql(change)
+    with pytest.raises(error):
+        Migration(place)
+
+
+def test_a_column_whose_loss_was_accepted(place):
+    """Is accepted for a migration, and for the run that follows it."""
+    place.run()
+    place.sql("ALTER TABLE words DROP COLUMN day")
+    place.run(accept_dropped=["words.day"])
+    migration = Migration(place)
+    migration.copy_all()
+    migration.publish()
+    assert place.run(full_check=True) == {"parents": 0, "pairs": 0, "words": 0}
 
 
 def test_a_migration_of_what_is_there_already(place):

@@ -110,3 +110,25 @@ def test_a_table_that_somebody_holds(place):
     other.close()
     place.run()
     place.require_same()
+
+
+def test_columns_named_as_ours(place):
+    """Any name of a column is taken for the column, also in the key: those that our SQL has, and keywords."""
+    place.sql("""
+        CREATE TABLE odd_numbers (
+            bucket bigint PRIMARY KEY, apart text, total int, rows int, text text, f text, "count" int,
+            changed int, "values" int, _sent text, _there text, "select" text, "UPPER" text, version int
+        );
+        INSERT INTO odd_numbers
+        SELECT n, 'a', n, n, 't' || n, 'f', n, n, 1, 's', 't', 's', 'U', 3 FROM generate_series(1, 999) n;
+        CREATE TABLE odd_texts (bucket text, total int, rows text, PRIMARY KEY (bucket, rows));
+        INSERT INTO odd_texts SELECT 'b' || n, n, 'r' || n FROM generate_series(1, 1000) n;
+        CREATE TABLE odd_values (id int PRIMARY KEY, bucket text);
+        INSERT INTO odd_values SELECT n, 'b' || n FROM generate_series(1, 1000) n;
+    """)
+    place.source = place.source_of("odd_numbers", "odd_texts", "odd_values")
+    place.run(full_check=True)
+    place.sql("DELETE FROM odd_numbers WHERE bucket = 7; UPDATE odd_numbers SET text = 'x' WHERE bucket = 8")
+    place.sql("DELETE FROM odd_texts WHERE bucket = 'b9'; UPDATE odd_values SET bucket = 'n' WHERE id = 3")
+    assert place.run(full_check=True) == {"odd_numbers": 2, "odd_texts": 1, "odd_values": 1}
+    place.require_same()
