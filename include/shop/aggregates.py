@@ -8,7 +8,7 @@ and compared with what is written in `aggregated_days`. While none of the tables
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import NamedTuple
@@ -29,6 +29,7 @@ log = logging.getLogger(__name__)
 
 NEXT_STEP = "start a run of shop_sync with full_check, which makes the day anew"
 LARGEST = 10**18  # hundredths: what Decimal(18,2) does not hold any more
+BEGUN = (0, 1)  # rows and hash of a day that is being made: no input has them
 SESSIONS = "user_sessions"
 DAILY_SALES = StagedTable(
     name="daily_sales_aggregation",
@@ -154,27 +155,22 @@ def _rebuild(
     def rows_of(some: Sequence[date]) -> tuple[str, dict[str, object]]:
         return _sql(each.sql), {"days": tuple(day.isoformat() for day in some)}
 
+    check_lease()
+    # Else a day that a killed run has made, whose input then became again what it was, would stay so.
+    _record(clickhouse, each.table.name, dict.fromkeys(days, BEGUN), dict.fromkeys(days, 0), run_id, now())
     rows = replace_days(
         clickhouse, each.table, days, rows_of,
         run_id=run_id, attempt=attempt, now=now, check_lease=check_lease, next_step=NEXT_STEP,
     )  # fmt: skip
     check_lease()
-    made_at = now()
-    records = [
-        {
-            "table": each.table.name,
-            "date": day,
-            "input_rows": inputs.get(day, (0, 0))[0],
-            "input_checksum": inputs.get(day, (0, 0))[1],
-            "rows": count,
-            "run_id": run_id,
-            "aggregated_at": made_at,
-        }
-        for day, count in rows.items()
-    ]
-    _insert(clickhouse, "aggregated_days", records)
+    _record(clickhouse, each.table.name, inputs, rows, run_id, now())
     log.info("table %s: %d of %d days made anew", each.table.name, len(days), len(inputs))
     return Rebuilt(sorted(days), len(inputs), sum(rows.values()))
+
+
+def is_behind(clickhouse: ClickHouse) -> bool:
+    """Tell whether something has moved since the aggregates were made: sessions come at any time."""
+    return any(_how_far(clickhouse, each) != _made_from(clickhouse, each.table.name) for each in AGGREGATES)
 
 
 def day_inputs(clickhouse: ClickHouse, each: Aggregate) -> dict[date, tuple[int, int]]:
@@ -214,10 +210,34 @@ def _made_from(clickhouse: ClickHouse, table: str) -> str:
 def _recorded(clickhouse: ClickHouse, table: str) -> dict[date, tuple[int, int]]:
     rows = clickhouse.execute(
         "SELECT date, input_rows, input_checksum FROM aggregated_days FINAL "
-        "WHERE `table` = %(table)s AND input_rows > 0",
+        "WHERE `table` = %(table)s AND (input_rows > 0 OR input_checksum > 0)",
         {"table": table},
     )
     return {day: (count, checksum) for day, count, checksum in rows}
+
+
+def _record(
+    clickhouse: ClickHouse,
+    table: str,
+    inputs: Mapping[date, tuple[int, int]],
+    rows: Mapping[date, int],
+    run_id: str,
+    at: datetime,
+) -> None:
+    """Write from what the days of `rows` are made; 0 rows: from nothing."""
+    records = [
+        {
+            "table": table,
+            "date": day,
+            "input_rows": inputs.get(day, (0, 0))[0],
+            "input_checksum": inputs.get(day, (0, 0))[1],
+            "rows": count,
+            "run_id": run_id,
+            "aggregated_at": at,
+        }
+        for day, count in rows.items()
+    ]
+    _insert(clickhouse, "aggregated_days", records)
 
 
 def _damaged(clickhouse: ClickHouse, table: StagedTable) -> set[date]:

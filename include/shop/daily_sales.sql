@@ -34,14 +34,14 @@ FROM
                 toInt64(ifNull(quantity, 0)) AS quantity,
                 ifNull(price_at_sale, 0) AS price,
                 seller_id,
-                ifNull(product_id, 0) AS product,
+                toInt64(ifNull(product_id, 0)) AS product,
                 isNotNull(product_id) AS has_product
             FROM shop_sales
             WHERE isNotNull(sale_date) AND toDate(assumeNotNull(sale_date)) IN %(days)s
         ) AS found
         ALL LEFT JOIN
         (
-            SELECT id AS product, toUInt8(1) AS has_product, category_id FROM shop_products
+            SELECT toInt64(id) AS product, toUInt8(1) AS has_product, category_id FROM shop_products
         ) AS products
         USING (product, has_product)
     )

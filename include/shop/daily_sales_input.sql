@@ -26,7 +26,7 @@ FROM
                 ifNull(price_at_sale, 0) AS price,
                 isNotNull(seller_id) AS has_seller,
                 toInt64(ifNull(seller_id, 0)) AS seller,
-                ifNull(product_id, 0) AS product,
+                toInt64(ifNull(product_id, 0)) AS product,
                 isNotNull(product_id) AS has_product
             FROM shop_sales
             WHERE isNotNull(sale_date)
@@ -43,7 +43,7 @@ FROM
         FROM
         (
             SELECT
-                id AS product,
+                toInt64(id) AS product,
                 toUInt8(1) AS has_product,
                 category_id,
                 toInt64(ifNull(category_id, 0)) AS category

@@ -5,16 +5,22 @@ The aggregates are counted anew from the rows, another way than they were made: 
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
-from include.quality.rules import Rule
-from include.shop.aggregates import NEXT_STEP
+from include.clickhouse.client import ClickHouse
+from include.quality.rules import Finding, Rule, find
+from include.shop.aggregates import NEXT_STEP, is_behind
+
+log = logging.getLogger(__name__)
 
 TABLES = (
     "shop_categories", "shop_sellers", "shop_products", "shop_users", "shop_sales", "shop_product_ratings",
     "shop_seller_ratings", "shop_cart_items",
 )  # fmt: skip
+_TRIES = 5  # of rules while sessions come
 _SQL = Path(__file__).parent / "rule_sql"
 
 
@@ -82,3 +88,22 @@ RULES: tuple[Rule, ...] = (
     ),
     *map(reference_rule, REFERENCES),
 )
+
+
+def ask_rules(
+    clickhouse: ClickHouse, bring_up_to_date: Callable[[], object], *, strict: bool = False
+) -> list[Finding]:
+    """Ask all rules of aggregates that are up to date; return what was found.
+
+    Sessions are published by another DAG, at any time: where a rule is broken and something has moved since
+    the aggregates were made, these are made again first.
+
+    Args: bring_up_to_date: makes the aggregates. Raises: as find(); what `bring_up_to_date` raises.
+    """
+    for _ in range(_TRIES):
+        findings = find(clickhouse, RULES, strict=strict)
+        if not any(each.outcome == "failed" for each in findings) or not is_behind(clickhouse):
+            break
+        log.info("something has moved since the aggregates were made: they are made again")
+        bring_up_to_date()
+    return findings

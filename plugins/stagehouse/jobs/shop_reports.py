@@ -32,14 +32,8 @@ def aggregate_run() -> dict[str, Any]:
     if not _is_a_shop(facts):
         return {}
     with publication_lock(PREFIX) as (clickhouse, lease):
-        done = aggregate(
-            clickhouse,
-            run_context()["run_id"],
-            this_attempt(),
-            now=now,
-            check_lease=lease.check,
-            full=facts.state.full_check,
-        )
+        run_id, full = run_context()["run_id"], facts.state.full_check
+        done = aggregate(clickhouse, run_id, this_attempt(), now=now, check_lease=lease.check, full=full)
     return {table: {"days": len(each.days), "rows": each.rows} for table, each in done.items()}
 
 
@@ -62,7 +56,7 @@ def quality_run() -> list[dict[str, Any]]:
     with publication_lock(PREFIX) as (clickhouse, lease):
         compared = compare(clickhouse, directory, manifest)
         check_day(clickhouse, directory, manifest, this_attempt())
-        findings = _findings(clickhouse, compared, facts)
+        findings = _findings(clickhouse, lease, compared, facts)
         if findings:
             keep(clickhouse, findings, run_id=manifest.run_id, day=manifest.day, checked_at=now())
         if any(finding.outcome == "failed" for finding in findings):
@@ -80,20 +74,21 @@ def render_run() -> str:
         return _render(clickhouse, lease)
 
 
-def _findings(clickhouse: ClickHouse, compared: list[Comparison], facts: SyncFacts) -> list[Finding]:
+def _findings(
+    clickhouse: ClickHouse, lease: Lease, compared: list[Comparison], facts: SyncFacts
+) -> list[Finding]:
     """Return what all checks have found; nothing where nothing has moved since all was well."""
-    from include.quality.checks import newest_findings, shrunken
-    from include.quality.rules import find, judged
-    from include.shop.rules import RULES
+    from include.quality.checks import shrunken
+    from include.quality.rules import judged
+    from include.shop.checked import is_checked
 
-    params = get_current_context()["params"]
-    before = newest_findings(clickhouse)
-    was_well = before and all(finding.outcome == "ok" for finding in before[2])
+    params, run_id = get_current_context()["params"], run_context()["run_id"]
+    newest = max((each.newest for each in facts.tables), default=0)  # before this run
     # A table without rows is read whole each time.
     changed = any(each.changed or each.gone or (each.whole and each.newest) for each in facts.tables)
     moved = changed or any(each.unlike for each in compared)
-    if was_well and not (moved or facts.state.full_check):
-        log.info("nothing has changed since run %s found all well: no rule is asked", before and before[0])
+    if not (moved or facts.state.full_check) and is_checked(clickhouse, PREFIX, run_id, newest):
+        log.info("nothing has changed since all was found well: no rule is asked")
         return []
     findings = [
         judged(
@@ -110,8 +105,20 @@ def _findings(clickhouse: ClickHouse, compared: list[Comparison], facts: SyncFac
     tables = [f"{PREFIX}_{each.table.name}" for each in facts.tables]
     accepted = [f"{PREFIX}_{name}" for name in params["accept_shrink"] or ()]
     strict = bool(params["strict"])
-    findings += shrunken(clickhouse, tables, accepted, run_id=run_context()["run_id"], strict=strict)
-    return findings + (find(clickhouse, RULES, strict=strict) if _is_a_shop(facts) else [])
+    findings += shrunken(clickhouse, tables, accepted, run_id=run_id, strict=strict)
+    return findings + (_ask_rules(clickhouse, lease, strict=strict) if _is_a_shop(facts) else [])
+
+
+def _ask_rules(clickhouse: ClickHouse, lease: Lease, *, strict: bool) -> list[Finding]:
+    from include.shop.aggregates import aggregate
+    from include.shop.rules import ask_rules
+
+    run_id, attempt = run_context()["run_id"], f"{this_attempt()} quality"
+
+    def bring_up_to_date() -> None:
+        aggregate(clickhouse, run_id, attempt, now=now, check_lease=lease.check)
+
+    return ask_rules(clickhouse, bring_up_to_date, strict=strict)
 
 
 def _render(clickhouse: ClickHouse, lease: Lease) -> str:

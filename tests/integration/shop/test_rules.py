@@ -1,10 +1,11 @@
 """The rules on both engines: what is well, what each of them finds, and what is told of it."""
 
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
 import pytest
 
+from include.clickhouse.client import insert_rows
 from include.quality.checks import (
     QualityFailed,
     keep,
@@ -13,7 +14,9 @@ from include.quality.checks import (
     shrunken,
 )
 from include.quality.rules import Finding, Rule, find, judged
-from include.shop.rules import REFERENCES, RULES, TABLES
+from include.shop.aggregates import aggregate
+from include.shop.checked import is_checked
+from include.shop.rules import REFERENCES, RULES, TABLES, ask_rules
 from include.shop_stand_in.rows import COLUMNS
 from tests.integration.shop.small_shop import ACTIVITY, DAY, NOON, SALES, run, small
 from tests.integration.shop.source_tables import ShopTables, add_session
@@ -36,6 +39,56 @@ def test_a_shop_that_is_well(shop: ShopTables, sessions: bool):
     shop.fill(DAY)
     run(shop)
     assert broken(shop, strict=True) == {}
+
+
+def test_sessions_that_come_before_the_rules_are_asked(shop: ShopTables):
+    """The aggregates are made again, and all is well: the sessions are another DAG's, at any time."""
+    small(shop)
+    run(shop)
+    add_session(shop.clickhouse, "s1", "1", NOON, 4)
+    made = []
+    found = ask_rules(shop.clickhouse, lambda: made.append(run(shop, "run 1")))
+    assert [finding.rule for finding in found if finding.outcome == "failed"] == []
+    assert len(made) == 1
+    shop.clickhouse.execute(f"INSERT INTO {ACTIVITY} SELECT * FROM {ACTIVITY} WHERE date = '2026-11-18'")
+    found = ask_rules(shop.clickhouse, lambda: made.append(run(shop, "run 1")))
+    assert [finding.rule for finding in found if finding.outcome == "failed"] == ["activity equals the rows"]
+    assert len(made) == 1
+
+
+def test_what_was_published_since_the_last_check(shop: ShopTables):
+    """Is not checked, though the next run has nothing to send; nor are aggregates that were made since."""
+    shop.clickhouse.execute("TRUNCATE TABLE source_snapshots")
+    small(shop)
+    run(shop)
+    published("run 1", shop, AT - timedelta(minutes=1))
+
+    def checked(run_id: str) -> bool:
+        return is_checked(shop.clickhouse, "shop", run_id, shop.version)
+
+    assert not checked("run 2")
+    keep(shop.clickhouse, [Finding("a", "b", "error", "ok")], run_id="run 1", day=DAY, checked_at=AT)
+    assert (checked("run 1"), checked("run 2")) == (False, True)
+    shop.delete("sales", 3)  # by a run that is killed before its check
+    published("run 2", shop, AT + timedelta(minutes=59))
+    assert not checked("run 3")
+    keep(
+        shop.clickhouse, [Finding("a", "b", "error", "ok")], run_id="run 2", day=DAY,
+        checked_at=AT + timedelta(hours=1),
+    )  # fmt: skip
+    assert checked("run 3")
+    add_session(shop.clickhouse, "s1", "1", NOON, 4)
+    aggregate(shop.clickhouse, "run 3", "1", now=lambda: AT + timedelta(hours=2), old_parts_wait_s=0)
+    assert not checked("run 3")
+    assert not checked("run 4")
+
+
+def published(run_id: str, shop: ShopTables, at: datetime) -> None:
+    """Write that a run has published all that is there."""
+    insert_rows(
+        shop.clickhouse, "source_snapshots", ["source", "version", "run_id", "taken_at"],
+        [[("shop", shop.version, run_id, at)]],
+    )  # fmt: skip
 
 
 DAMAGE = {
