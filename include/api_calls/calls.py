@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Set as AbstractSet
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -20,7 +21,7 @@ from include.api_calls.calling import Call
 from include.api_calls.earlier import Earlier, left_out
 from include.api_calls.errors import AccessRefused, ApiAway
 from include.api_calls.marks import Marks, Taken
-from include.api_calls.outcomes import Outcome, Outcomes
+from include.api_calls.outcomes import MERGED, Outcome, Outcomes
 from include.api_calls.progress import Progress
 from include.api_calls.request import CallsRequest
 from include.api_calls.sender import Sender
@@ -32,6 +33,7 @@ from include.http.errors import (
     RetryBudgetSpent,
     Untrusted,
 )
+from include.staging.tables import batches
 
 TICK_S = 5.0
 READ_AHEAD = 200  # rows whose calls are in memory
@@ -87,28 +89,39 @@ def settle(run: Run, earlier: Earlier, taken: Taken, high: int) -> tuple[int, li
         may have sent.
     Returns: how many rows are to be sent; outcomes that are to be saved: rows that may have been carried out.
     """
-    maker, outcomes, unsent = run.staged.maker(run.salt), run.outcomes, frozenset(taken.unsent)
-    again = _may_send_again(run, taken)
-    lost, to_do = list[Outcome](), 0
-    for row in run.staged:
-        if outcomes.of(row.row):
-            continue
-        if row.problem:
-            outcomes.take([Outcome(row.row, "rejected", reason=row.problem)])
-            continue
-        known = None
-        if run.marks and row.row <= high and row.row not in unsent:
-            if not again:
-                lost.append(_lost(row.row, taken.oldest_at))
-                continue
-        elif not earlier.empty:
-            values = maker.values(row.cells)
-            known = left_out(row.row, earlier.of(maker.key(row.row, values, maker.call(values))), run.request)
-        if known:
-            outcomes.take([known])
-        else:
-            to_do += row.row <= run.limit
-    return to_do, lost
+    staged, outcomes = run.staged, run.outcomes
+    for batch in batches(staged.rejects(), MERGED):
+        rejected = [Outcome(each.row, "rejected", reason=each.reason) for each in batch]
+        outcomes.take([each for each in rejected if not outcomes.of(each.row)])
+    marked = outcomes.open_rows(1, min(high, staged.rows)) if run.marks else []
+    sent = frozenset(marked).difference(taken.unsent)
+    if not earlier.empty:
+        _leave_out(run, earlier, sent)
+    if _may_send_again(run, taken):
+        return outcomes.count_open(run.limit), []
+    lost = [_lost(row, taken.oldest_at) for row in sorted(sent)]
+    return outcomes.count_open(run.limit) - sum(row <= run.limit for row in sent), lost
+
+
+def _leave_out(run: Run, earlier: Earlier, sent: AbstractSet[int]) -> None:
+    """Give their outcomes to rows that earlier runs have done. Args: sent, rows that this run perhaps has."""
+    maker = run.staged.maker(run.salt)
+    for block in run.staged.blocks(run.outcomes.any_open):
+        rows = [row for row in run.outcomes.open_rows(block.first, block.last) if row not in sent]
+        keys = maker.keys(rows, [block.cells[row - block.first] for row in rows])
+        known = earlier.of(keys)
+        outcomes = (left_out(row, known.get(key), run.request) for row, key in zip(rows, keys, strict=True))
+        run.outcomes.take([outcome for outcome in outcomes if outcome])
+
+
+def rows_left(run: Run) -> Iterator[Todo]:
+    """Yield the rows that are to be sent, in their order; others are not looked at where that can be."""
+    outcomes, maker = run.outcomes, run.staged.maker(run.salt)
+    for block in run.staged.blocks(lambda first, last: outcomes.any_open(first, min(last, run.limit))):
+        rows = outcomes.open_rows(block.first, min(block.last, run.limit))
+        for some in batches(rows, READ_AHEAD):
+            calls = maker.calls(some, [block.cells[row - block.first] for row in some])
+            yield from (Todo(row, *each) for row, each in zip(some, calls, strict=True))
 
 
 def _may_send_again(run: Run, taken: Taken) -> bool:
@@ -154,7 +167,7 @@ class Calls:
     ) -> None:
         self._run, self._sender, self._progress, self._requests = run, sender, progress, requests
         self._to_do, self._oldest_at = to_do, oldest_at
-        self._left = self._rows_left()
+        self._left = rows_left(run)
         self._queue: list[Todo] = []
         self._queueing, self._finished = asyncio.Lock(), asyncio.Event()
         self._marked: dict[int, datetime] = {}
@@ -232,8 +245,7 @@ class Calls:
         for outcome in batch:
             self._marked.pop(outcome.row, None)
         if single:
-            records = [record for row in single if (record := self._run.outcomes.get(row))]
-            await asyncio.to_thread(self._run.outcomes.merge, records)
+            await asyncio.to_thread(self._run.outcomes.merge, single)
 
     def _judge(self) -> None:
         failed, most = self._run.outcomes.failed_here, self._run.request.max_failed
@@ -254,15 +266,6 @@ class Calls:
             if not self._queue:
                 self._queue = await asyncio.to_thread(lambda: list(islice(self._left, READ_AHEAD)))
             return self._queue.pop(0) if self._queue else None
-
-    def _rows_left(self) -> Iterator[Todo]:
-        run = self._run
-        maker = run.staged.maker(run.salt)
-        for row in islice(run.staged, run.limit):
-            if not run.outcomes.of(row.row):
-                values = maker.values(row.cells)
-                call = maker.call(values)
-                yield Todo(row.row, call, maker.key(row.row, values, call))
 
     async def _watch(self, check_lease: Callable[[], None], tick_s: float) -> None:
         while not self._finished.is_set():

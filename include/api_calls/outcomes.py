@@ -5,15 +5,17 @@ from __future__ import annotations
 import tempfile
 from array import array
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from os import SEEK_END
+from typing import Literal, get_args
 
 import msgspec
 
 from include.staging.checkpoint import Checkpoint
 from include.staging.files import StagingPath
 
-OUTCOMES = ("ok", "rejected", "failed", "unknown", "skipped", "not_sent")
+Name = Literal["ok", "rejected", "failed", "unknown", "skipped", "not_sent"]
+OUTCOMES: tuple[Name, ...] = get_args(Name)
 ANSWERED = "answered"  # the folder, in the run's directory
 MERGED = 1_000  # records in a file of many
 _CODES = {outcome: code for code, outcome in enumerate(OUTCOMES, start=1)}
@@ -24,15 +26,15 @@ _WORTH = {
 }  # of two records of a row, by tries that did not know each other
 
 
-class Outcome(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What became of a row.
+class Outcome(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """What became of a row; kept as a JSON array, less than half of what an object takes.
 
     Attributes: row; outcome; status, of the last answer, 0 without one; reason; requests of this run; answer,
     a JSON object of what is kept, or ""; sent_at, seconds since 1970, 0 where nothing was sent.
     """
 
     row: int
-    outcome: str
+    outcome: Name
     status: int = 0
     reason: str = ""
     requests: int = 0
@@ -40,14 +42,18 @@ class Outcome(msgspec.Struct, frozen=True, omit_defaults=True):
     sent_at: int = 0
 
 
+class _Named(Outcome, frozen=True, array_like=False, gc=False):
+    """An outcome as older versions kept it."""
+
+
 _ENCODER, _DECODER = msgspec.json.Encoder(), msgspec.json.Decoder(Outcome)
-_LIST_DECODER = msgspec.json.Decoder(list[Outcome])
+_NAMED_DECODER = msgspec.json.Decoder(_Named)
 
 
 class Outcomes:
     """The outcomes of a run's rows: those that earlier tries kept are read at once, others are taken.
 
-    In memory are nine bytes for each row; the records are in a temporary file.
+    In memory are nine bytes for each row; the records are in a temporary file, as batches.
 
     Attributes: counts, rows by outcome; failed_here, of the failed the ones that this run has sent; requests,
     of all of them; last, the last row that has one.
@@ -58,14 +64,17 @@ class Outcomes:
         otherwise = "its rows count as not answered"
         self._checkpoint = Checkpoint(directory / ANSWERED, "[0-9]+(-[0-9]+)?", otherwise)
         self._spool = tempfile.TemporaryFile()  # noqa: SIM115 - gone with this object
-        self._places = array("Q", bytes(8 * (rows + 1)))  # by row: place in the spool, from 1
+        self._places = array("Q", bytes(8 * (rows + 1)))  # by row: place of its batch in the spool, from 1
         self._codes = bytearray(rows + 1)
+        self._at_end = True
+        self._opened, self._batch = 0, dict[int, Outcome]()  # the batch at one place
         self._single: list[int] = []
         self.counts: Counter[str] = Counter()
         self.requests = self.last = self.failed_here = 0
-        for name, (records, lines) in self._checkpoint.read(list(self._checkpoint.names()), _read_batch):
+        names = sorted(self._checkpoint.names(), key=_first_row)
+        for name, (records, lines) in self._checkpoint.read_whole(names, _read_batch):
             self._take(records, lines)
-            if "-" not in name:
+            if "-" not in name and 0 < int(name) <= rows:
                 self._single.append(int(name))
 
     def of(self, row: int) -> str:
@@ -73,12 +82,30 @@ class Outcomes:
         code = self._codes[row]
         return OUTCOMES[code - 1] if code else ""
 
+    def any_open(self, first: int, last: int) -> bool:
+        """Tell whether one of the rows from `first` to `last` has no outcome."""
+        return self._codes.find(0, first, last + 1) >= 0
+
+    def open_rows(self, first: int, last: int) -> list[int]:
+        """Return those of the rows from `first` to `last` that have no outcome."""
+        codes = self._codes[first : last + 1]
+        return [row for row, code in enumerate(codes, first) if not code] if 0 in codes else []
+
+    def count_open(self, last: int) -> int:
+        """Return how many of the rows up to `last` have no outcome."""
+        return self._codes.count(0, 1, last + 1)
+
     def get(self, row: int) -> Outcome | None:
-        """Return what became of a row; None while nothing did."""
-        if not self._places[row]:
+        """Return what became of a row; None while nothing did. Row by row in their order it is fast."""
+        place = self._places[row]
+        if not place:
             return None
-        self._spool.seek(self._places[row] - 1)
-        return _DECODER.decode(self._spool.readline())
+        if place != self._opened:
+            self._spool.seek(place - 1)
+            self._at_end = False
+            records = _DECODER.decode_lines(self._spool.read(int(self._spool.readline())))
+            self._opened, self._batch = place, {record.row: record for record in records}
+        return self._batch[row]
 
     def save(self, batch: Sequence[Outcome]) -> None:
         """Write records to the run's directory, all or none; safe in several threads.
@@ -91,56 +118,75 @@ class Outcomes:
 
     def take(self, batch: Sequence[Outcome]) -> None:
         """Count records, saved or not, as the outcomes of their rows."""
-        self._take(batch, [_ENCODER.encode(record) for record in batch])
+        self._take(batch, _ENCODER.encode_lines(batch))
 
-    def _take(self, batch: Sequence[Outcome], lines: Sequence[bytes]) -> None:
-        place, codes, places = self._spool.seek(0, SEEK_END) + 1, self._codes, self._places
-        for record, line in zip(batch, lines, strict=True):
-            row, outcome = record.row, record.outcome
-            if 0 < row < len(codes) and self._counts_more(row, outcome):
-                self.counts[outcome] += 1
-                codes[row], places[row] = _CODES[outcome], place
-                self.failed_here += outcome == "failed" and record.requests > 0
-                self.requests += record.requests
-                self.last = max(self.last, row)
-            place += len(line) + 1
-        self._spool.write(b"".join(line + b"\n" for line in lines))
+    def _take(self, batch: Sequence[Outcome], lines: bytes) -> None:
+        rows = [record.row for record in batch]
+        first, end = (rows[0], rows[0] + len(rows)) if rows else (0, 0)
+        if first > 0 and rows == list(range(first, end)) and self._codes.count(0, first, end) == len(rows):
+            self._codes[first:end] = codes = bytes([_CODES[record.outcome] for record in batch])
+            self._places[first:end] = array("Q", [self._spooled(lines)]) * len(rows)
+            self._count(batch, codes, end - 1)
+        elif counting := [record for record in batch if self._counts_more(record)]:
+            place = self._spooled(_ENCODER.encode_lines(counting))
+            for record in counting:
+                self._places[record.row] = place
+            codes = bytes([_CODES[record.outcome] for record in counting])
+            self._count(counting, codes, max(record.row for record in counting))
 
-    def _counts_more(self, row: int, outcome: str) -> bool:
-        """Tell whether an outcome is more than what is known of a row; forget that then."""
-        if not self._codes[row]:
-            return True
-        known = self.of(row)
-        if _WORTH.get(known, 0) >= _WORTH.get(outcome, 0):
+    def _counts_more(self, record: Outcome) -> bool:
+        """Tell whether an outcome is more than what is known of its row, and know it then."""
+        if not 0 < record.row < len(self._codes):
             return False
-        self.counts[known] -= 1
+        if known := self.of(record.row):
+            if _WORTH.get(known, 0) >= _WORTH.get(record.outcome, 0):
+                return False
+            self.counts[known] -= 1
+        self._codes[record.row] = _CODES[record.outcome]
         return True
 
-    def saved(self, batch: Sequence[Outcome]) -> list[int] | None:
-        """Count saved records; return the rows of single files where there are enough to merge them."""
+    def _count(self, batch: Sequence[Outcome], codes: bytes, last: int) -> None:
+        self.counts.update({outcome: codes.count(code) for outcome, code in _CODES.items()})
+        self.requests += sum([record.requests for record in batch])
+        if _CODES["failed"] in codes:
+            self.failed_here += sum(record.outcome == "failed" and record.requests > 0 for record in batch)
+        self.last = max(self.last, last)
+
+    def _spooled(self, lines: bytes) -> int:
+        if not self._at_end:
+            self._spool.seek(0, SEEK_END)
+            self._at_end = True
+        place = self._spool.tell() + 1
+        self._spool.writelines((b"%d\n" % len(lines), lines))
+        return place
+
+    def saved(self, batch: Sequence[Outcome]) -> list[Outcome]:
+        """Count saved records; return those of single files where there are enough to merge them, by row."""
         self.take(batch)
         if len(batch) == 1:
             self._single.append(batch[0].row)
         if len(self._single) < MERGED:
-            return None
-        single, self._single = self._single, []
-        return single
+            return []
+        single, self._single = sorted(set(self._single)), []
+        merged = [record for row in single if (record := self.get(row))]
+        place = self._spooled(_ENCODER.encode_lines(merged))
+        for record in merged:
+            self._places[record.row] = place
+        return merged
 
     def merge(self, records: Sequence[Outcome]) -> None:
         """Write the records of single files as one file, then remove those; safe to repeat."""
-        self.save(sorted(records, key=lambda record: record.row))
+        self.save(records)
         for record in records:
             self._checkpoint.remove(str(record.row))
 
-    def __iter__(self) -> Iterator[Outcome]:
-        """Yield the outcomes that there are, by row."""
-        for row, place in enumerate(self._places):
-            if place and (found := self.get(row)):
-                yield found
+
+def _first_row(name: str) -> int:
+    return int(name.partition("-")[0])
 
 
-def _read_batch(lines: list[bytes]) -> tuple[list[Outcome], list[bytes]]:
-    records = _LIST_DECODER.decode(b"[" + b",".join(lines) + b"]")
-    if len(records) != len(lines) or not {record.outcome for record in records} <= _CODES.keys():
-        raise ValueError("it holds something else than outcomes")
-    return records, lines
+def _read_batch(lines: bytes) -> tuple[list[Outcome], bytes]:
+    if not lines.startswith(b"{"):
+        return _DECODER.decode_lines(lines), lines
+    records = [Outcome(*msgspec.structs.astuple(named)) for named in _NAMED_DECODER.decode_lines(lines)]
+    return records, _ENCODER.encode_lines(records)

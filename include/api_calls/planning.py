@@ -93,9 +93,8 @@ def first_requests(
     """
     maker, token = staged.maker(salt_of(request, run_id)), Token(_HIDDEN if secret else "")
     for row in islice((row for row in staged if not row.problem), SHOWN):
-        values = maker.values(row.cells)
-        call = maker.call(values)
-        sent = request_of(staged.recipe, base_url, call, maker.key(row.row, values, call))
+        ((call, key),) = maker.calls([row.row], [row.cells])
+        sent = request_of(staged.recipe, base_url, call, key)
         url = str(rules.addressed(sent.url, token)).replace("%2A%2A%2A", _HIDDEN)
         headers = {**rules.headers, **sent.headers, **rules.credentials(token)}
         lines = [f"row {row.row}, line {row.line}: {call.method} {url}"]

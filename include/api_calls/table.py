@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator
 from datetime import UTC, date, datetime
+from functools import lru_cache
 
 from include.api_calls.outcomes import Outcome, Outcomes
 from include.api_calls.staging import StagedFile
@@ -50,25 +51,31 @@ def table_rows(
     Args: salt, of the keys; otherwise, why rows without an outcome were not sent.
     """
     maker = staged.maker(salt)
-    for row in staged:
-        key = ""
-        if row.problem:
-            outcome = Outcome(row.row, "rejected", reason=row.problem)
-        else:
-            values = maker.values(row.cells)
-            key = maker.key(row.row, values, maker.call(values))
-            outcome = outcomes.get(row.row) or Outcome(row.row, "not_sent", reason=otherwise)
-        yield (
-            day,
-            run_id,
-            staged.name,
-            row.row,
-            row.line,
-            key,
-            outcome.outcome,
-            outcome.status,
-            outcome.reason,
-            outcome.requests,
-            outcome.answer,
-            datetime.fromtimestamp(outcome.sent_at, UTC),
-        )
+    for block in staged.blocks():
+        called = [row for row in range(block.first, block.last + 1) if row not in block.problems]
+        keys = maker.keys(called, [block.cells[row - block.first] for row in called])
+        key_of = dict(zip(called, keys, strict=True))
+        for row, line in enumerate(block.lines, block.first):
+            if row in block.problems:
+                outcome = Outcome(row, "rejected", reason=block.problems[row])
+            else:
+                outcome = outcomes.get(row) or Outcome(row, "not_sent", reason=otherwise)
+            yield (
+                day,
+                run_id,
+                staged.name,
+                row,
+                line,
+                key_of.get(row, ""),
+                outcome.outcome,
+                outcome.status,
+                outcome.reason,
+                outcome.requests,
+                outcome.answer,
+                _moment(outcome.sent_at),
+            )
+
+
+@lru_cache(1000)
+def _moment(seconds: int) -> datetime:
+    return datetime.fromtimestamp(seconds, UTC)
