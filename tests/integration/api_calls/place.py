@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -23,9 +23,10 @@ from include.clickhouse.embedded import EmbeddedClient
 from include.clickhouse.schema import migrate
 from include.http.bounds import Bounds
 from include.http.cooldown_store import CooldownStore
-from include.http.pacing import Pacer
+from include.http.pacing import GUARD, Pace, Pacer
 from include.http.tokens import Token
 from include.http.transport import Transport
+from include.postgres.pace import SharedPacer
 from include.staging.manifest import Manifest
 from include.staging.tables import read_batches
 from tests.clock import DAY, now
@@ -49,6 +50,7 @@ class Place:
     def __init__(self, directory: Path, postgres: dict[str, Any], url: str) -> None:
         self.directory, self.postgres, self.url = directory, postgres, url
         self.staging, self.progress = directory / "staging", directory / "progress.json"
+        self._connect = partial(psycopg.AsyncConnection.connect, **postgres, autocommit=True)
         (directory / "inbox").mkdir(exist_ok=True)
         (directory / "recipes").mkdir(exist_ok=True)
 
@@ -60,9 +62,7 @@ class Place:
 
     def marks(self, run_id: str = "run") -> Marks:
         """Return the marks of a run."""
-        return Marks(
-            partial(psycopg.AsyncConnection.connect, **self.postgres, autocommit=True), run_id, "posts"
-        )
+        return Marks(self._connect, run_id, "posts")
 
     def stage(self, run_id: str = "run", **request: Any) -> StagedFile:
         """Stage the file."""
@@ -85,6 +85,7 @@ class Place:
         run_id: str = "run",
         *,
         rate: float = 500,
+        processes: int = 1,
         workers: int = 5,
         bounds: Bounds = FAST,
         url: str = "",
@@ -92,7 +93,7 @@ class Place:
         check_lease: Any = lambda: None,
         **request: Any,
     ) -> Manifest:
-        """Call what is left of the file; return the manifest."""
+        """Call what is left of the file; return the manifest. Args: processes, that share the rate."""
         staged = await asyncio.to_thread(partial(self.stage, run_id, **request))
         base_url = url or self.url
         token = Token("")
@@ -104,7 +105,7 @@ class Place:
             now=now,
             bounds=bounds,
             reserve=0.0,
-            pace=partial(Pacer, rate),
+            pace=self._pace(rate, processes),
             max_concurrent_requests=workers,
             timeout_s=5,
         )
@@ -124,6 +125,11 @@ class Place:
                     last_try=last_try,
                     tick_s=0.05,
                 )
+
+    def _pace(self, rate: float, processes: int) -> Callable[[], Pace]:
+        if processes == 1:
+            return partial(Pacer, rate)
+        return partial(SharedPacer, self._connect, self.url, GUARD / rate, processes)
 
     def rows(self, manifest: Manifest) -> list[dict[str, Any]]:
         """Return the rows that are staged for the table."""
