@@ -26,12 +26,12 @@ class Reject(NamedTuple):
 class Checked:
     """The rows of a file, checked many at once, then against each other.
 
-    Attributes: rows, of the file; last_line, where the last one begins.
+    Attributes: rows, of the file; end, the line where the last one ends.
     """
 
     def __init__(self, path: str, open_file: OpenFile, layout: Layout, maker: CallMaker) -> None:
         self._path, self._open_file, self._layout, self._maker = path, open_file, layout, maker
-        self.rows = self.last_line = 0
+        self.rows = self.end = 0
 
     def rejects(self, most: int, *, unique: bool) -> list[Reject]:
         """Return the rows that are not to be called, in order, and not many more than `most`.
@@ -40,7 +40,7 @@ class Checked:
         """
         found, texts = list[Reject](), Hashes()
         for block in self._blocks():
-            self.rows, self.last_line = block.last, block.lines[-1]
+            self.rows, self.end = block.last, block.end
             rejected = list(self._misfits(block))
             found += rejected
             if len(found) > most:

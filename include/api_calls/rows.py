@@ -32,12 +32,13 @@ class Row(NamedTuple):
 class Block(NamedTuple):
     """Rows one after the other.
 
-    Attributes: first, the number of the first row; lines, where each begins; cells, of each; problems, of
-    those that have one, by row.
+    Attributes: first, the number of the first row; lines, where each begins; end, the line where the last one
+    ends; cells, of each; problems, of those that have one, by row.
     """
 
     first: int
     lines: Sequence[int]
+    end: int
     cells: Sequence[Sequence[str]]
     problems: dict[int, str]
 
@@ -55,7 +56,7 @@ class Block(NamedTuple):
 def read_blocks(
     path: str, open_file: OpenFile, layout: Layout, wanted: Wanted | None = None
 ) -> Iterator[Block]:
-    """Yield the rows of a file, some thousand of them in memory, and not more than their lines take.
+    """Yield the rows of a file; in memory are those of one piece of its text, or one that is longer.
 
     Args: wanted, of a file with one row on each line: tells whether the rows from a first to a last are.
         Others may be left out.
@@ -90,7 +91,8 @@ def _csv_blocks(path: str, texts: Texts, pieces: Iterator[Iterable[str]], layout
             lines = [line for line, row in zip(lines, cells, strict=True) if row]
             cells = [row for row in cells if row]
         if cells:
-            yield Block(rows + 1, lines, cells, _other_widths(rows + 1, cells, len(layout.header)))
+            end = lines[-1] + _height(cells[-1]) - 1
+            yield Block(rows + 1, lines, end, cells, _other_widths(rows + 1, cells, len(layout.header)))
         rows += len(cells)
 
 
@@ -145,5 +147,6 @@ def _json_blocks(
                 cells.append([line[:300].strip()])
                 problems[rows + len(cells)] = str(error)[:200]
         if cells:
-            yield Block(rows + 1, [number for number, _ in numbered], cells, problems)
+            lines = [number for number, _ in numbered]
+            yield Block(rows + 1, lines, lines[-1], cells, problems)
         rows += len(cells)

@@ -153,7 +153,7 @@ def stage_file(
             "layout": layout.model_dump(),
             "rows": checked.rows,
             "rejected": len(rejects),
-            "row_on_each_line": checked.last_line == checked.rows + lines_before(layout),
+            "row_on_each_line": checked.end > 0,
         },
     )
     save_manifest(directory / INPUT, manifest)

@@ -41,6 +41,7 @@ title = "{title}"
 [keep]
 id = "id"
 """
+ENDS_WITHIN_S = 300  # on a machine that is busy with other things
 FAST = Bounds(max_sleep_s=2, retry_first_s=0.01, retry_most_s=0.05, retry_jitter_s=0.01)
 
 
@@ -111,7 +112,7 @@ class Place:
         )
         with EmbeddedClient("test", self.directory / "chdb", "stagehouse", wait_s=5) as clickhouse:
             migrate(clickhouse)
-            async with self.marks(run_id) as marks:
+            async with asyncio.timeout(ENDS_WITHIN_S), self.marks(run_id) as marks:
                 return await call_file(
                     staged,
                     CallsRequest(path="file.csv", recipe="posts", **request),

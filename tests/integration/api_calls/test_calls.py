@@ -42,10 +42,11 @@ async def test_the_embedded_engine_is_free_while_rows_are_called(place: Place, a
     """Another run publishes meanwhile: calls take hours, and the engine takes one process at a time."""
     place.deliver(40)
     calling = asyncio.create_task(place.call(rate=20))
-    while not api.log:  # noqa: ASYNC110
+    while not (api.log or calling.done()):  # noqa: ASYNC110
         await asyncio.sleep(0.01)
+    assert not calling.done(), calling
     with FileLock(f"{place.directory / 'chdb'}.lock", timeout=0.2):
-        assert not calling.done()
+        assert not calling.done(), calling
     assert set(place.outcomes(await calling)) == {"ok"}
 
 

@@ -121,7 +121,8 @@ def test_the_same_rows_are_rejected(table, a: Column, b: Column, unique: list[st
         checked = Checked("f", opened(text), LAYOUT, maker)
         found = checked.rejects(1000, unique=bool(unique))
     assert [each[:3] for each in found] == list(rejected_one_by_one(maker, rows, unique))
-    assert (checked.rows, checked.last_line) == (rows[-1][:2] if rows else (0, 0))
+    lines_of_last = rows[-1].line + sum(cell.count("\n") for cell in rows[-1].cells) if rows else 0
+    assert (checked.rows, checked.end) == (len(rows), lines_of_last)
 
 
 @given(st.lists(st.tuples(CELLS, CELLS, CELLS), max_size=6), REQUIRED, COLUMNS, UNIQUE)
