@@ -153,7 +153,7 @@ def stage_file(
             "layout": layout.model_dump(),
             "rows": checked.rows,
             "rejected": len(rejects),
-            "row_on_each_line": checked.end > 0,
+            "row_on_each_line": checked.end == checked.rows + lines_before(layout),
         },
     )
     save_manifest(directory / INPUT, manifest)
