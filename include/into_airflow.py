@@ -15,7 +15,7 @@ from shutil import copyfile
 PROJECT = Path(__file__).resolve().parents[1]
 FOLDERS = ("dags", "include", "plugins")
 NOT_COPIED = (
-    *("include/api_stand_in", "include/github_stand_in", "include/local_stack"),
+    *("include/api_stand_in", "include/github_stand_in", "include/kafka_stand_in", "include/local_stack"),
     *("include/into_airflow.py", "__pycache__"),
 )
 IGNORED = Path("plugins/.airflowignore")  # its lines are appended to theirs

@@ -17,6 +17,7 @@ from pydantic import JsonValue
 from include.api_calls.columns import Text, as_text
 from include.api_calls.recipe import Recipe, column_of
 
+NAMED_BY = 48  # hex digits of a key that name the call; the other 16 may be of a run that sends it anew
 Rows = Sequence[Sequence[str]]  # the cells of each
 _LEADING_UP = frozenset((".", ".."))  # a server reads them so, encoded too
 _UNRESERVED = re.compile("[A-Za-z0-9_.~-]*")  # what quote() leaves as it is
@@ -56,8 +57,9 @@ class CallMaker:
     ) -> None:
         self._recipe = recipe
         self._places = {column: header.index(column) for column in recipe.columns}
-        self._prefix = f"{name}\0{salt}\0"
+        self._prefix = f"{name}\0\0"
         self._file = file_sha256
+        self._salt = hashlib.sha256(salt.encode()).hexdigest() if salt else ""
         self._path = _path_template(recipe.segments)
         self._query = [
             (f"{quote(key, safe='')}=", column_of(value), quote(as_text(value), safe=""))
@@ -98,7 +100,10 @@ class CallMaker:
         return list(zip(calls, keys, strict=True))
 
     def keys(self, numbers: Sequence[int], rows: Rows) -> list[str]:
-        """Return the sha256 that names each call: of the recipe, what makes the row, and what is sent."""
+        """Return the sha256 that names each call: of the recipe, what makes the row, and what is sent.
+
+        A salt is in its last digits: so the API takes it for another call, and later runs know which one.
+        """
         return self._keys(numbers, rows, *self._requests(rows))
 
     def _check(self, column: str, cell: str) -> None:
@@ -116,7 +121,8 @@ class CallMaker:
             f"{self._prefix}{row}\0{method} {target}\0{body}"
             for row, target, body in zip(which, targets, bodies, strict=True)
         )
-        return [hashlib.sha256(text.encode()).hexdigest() for text in texts]
+        keys = [hashlib.sha256(text.encode()).hexdigest() for text in texts]
+        return [key[:NAMED_BY] + self._salt[NAMED_BY:] for key in keys] if self._salt else keys
 
     def _requests(self, rows: Rows) -> tuple[list[str], list[str]]:
         """Return target and body of each row, "" without one."""

@@ -12,7 +12,7 @@ import logging
 from collections.abc import Callable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import islice
 from typing import NamedTuple
@@ -26,6 +26,7 @@ from include.api_calls.progress import Progress
 from include.api_calls.request import CallsRequest
 from include.api_calls.sender import Sender
 from include.api_calls.staging import StagedFile
+from include.errors import facts_of
 from include.http.errors import (
     LimitNeverLifts,
     ProxyRefused,
@@ -50,6 +51,10 @@ NOT_CARRIED_OUT = (
     Untrusted,
 )
 
+NO_TIME = (
+    "this run has no more time for calls. Next: clear task call with all after it, which goes on from here"
+)
+
 log = logging.getLogger(__name__)
 
 
@@ -66,7 +71,8 @@ class Run:
     """The settings of one run's calls.
 
     Attributes: staged, the file; request; salt, of the keys: the run's id where all rows are sent again;
-    outcomes; marks, None where every call is repeatable; now, our clock.
+    outcomes; marks, None where every call is repeatable; now, our clock; keys, by row, of those that have
+    another one than by the rows' own.
     """
 
     staged: StagedFile
@@ -75,6 +81,7 @@ class Run:
     outcomes: Outcomes
     marks: Marks | None
     now: Callable[[], datetime]
+    keys: dict[int, str] = field(default_factory=dict)
 
     @property
     def limit(self) -> int:
@@ -82,18 +89,17 @@ class Run:
         return min(self.request.limit or self.staged.rows, self.staged.rows)
 
 
-def settle(run: Run, earlier: Earlier, taken: Taken, high: int) -> tuple[int, list[Outcome]]:
+def settle(run: Run, earlier: Earlier, taken: Taken) -> tuple[int, list[Outcome]]:
     """Give their outcomes to the rows that are not sent.
 
-    Args: earlier, of other runs; taken, what earlier tries of this one marked; high, row up to which they
-        may have sent.
+    Args: earlier, of other runs; taken, what earlier tries of this one may have sent.
     Returns: how many rows are to be sent; outcomes that are to be saved: rows that may have been carried out.
     """
     staged, outcomes = run.staged, run.outcomes
     for batch in batches(staged.rejects(), MERGED):
         rejected = [Outcome(each.row, "rejected", reason=each.reason) for each in batch]
         outcomes.take([each for each in rejected if not outcomes.of(each.row)])
-    marked = outcomes.open_rows(1, min(high, staged.rows)) if run.marks else []
+    marked = outcomes.open_rows(1, min(taken.high, staged.rows)) if run.marks else []
     sent = frozenset(marked).difference(taken.unsent)
     if not earlier.empty:
         _leave_out(run, earlier, sent)
@@ -108,7 +114,7 @@ def _leave_out(run: Run, earlier: Earlier, sent: AbstractSet[int]) -> None:
     maker = run.staged.maker(run.salt)
     for block in run.staged.blocks(run.outcomes.any_open):
         rows = [row for row in run.outcomes.open_rows(block.first, block.last) if row not in sent]
-        keys = maker.keys(rows, [block.cells[row - block.first] for row in rows])
+        keys = maker.keys(rows, block.cells_of(rows))
         known = earlier.of(keys)
         outcomes = (left_out(row, known.get(key), run.request) for row, key in zip(rows, keys, strict=True))
         run.outcomes.take([outcome for outcome in outcomes if outcome])
@@ -120,8 +126,23 @@ def rows_left(run: Run) -> Iterator[Todo]:
     for block in run.staged.blocks(lambda first, last: outcomes.any_open(first, min(last, run.limit))):
         rows = outcomes.open_rows(block.first, min(block.last, run.limit))
         for some in batches(rows, READ_AHEAD):
-            calls = maker.calls(some, [block.cells[row - block.first] for row in some])
-            yield from (Todo(row, *each) for row, each in zip(some, calls, strict=True))
+            calls = maker.calls(some, block.cells_of(some))
+            for row, (call, key) in zip(some, calls, strict=True):
+                yield Todo(row, call, run.keys.get(row, key))
+
+
+def keep_keys(run: Run, earlier: Earlier) -> None:
+    """Give rows that an earlier run left unknown the key by which that one sent them: the API may know it."""
+    if not (run.staged.recipe.idempotency and run.request.retry_unknown) or earlier.empty:
+        return
+    maker = run.staged.maker(run.salt)
+    for block in run.staged.blocks():
+        rows = block.to_call()
+        keys = maker.keys(rows, block.cells_of(rows))
+        known = earlier.of(keys)
+        for row, key in zip(rows, keys, strict=True):
+            if (done := known.get(key)) and done.outcome == "unknown" and done.key != key:
+                run.keys[row] = done.key
 
 
 def _may_send_again(run: Run, taken: Taken) -> bool:
@@ -135,23 +156,24 @@ def _lost(row: int, marked_at: datetime | None) -> Outcome:
     return Outcome(row, "unknown", 0, reason, 1, "", int(marked_at.timestamp()) if marked_at else 0)
 
 
-def presumed_high(taken: Taken, outcomes: Outcomes) -> int:
-    """Return the row up to which rows may have been sent.
+def presumed(taken: Taken, outcomes: Outcomes) -> Taken:
+    """Return what earlier tries may have sent.
 
     Where answers are beyond what is marked, PostgreSQL has been set back: rows go in order, so that no more
-    than those at the same time can have been sent beyond the last answer.
+    than those at the same time can have been sent beyond the last answer. What was not sent then may have
+    been since.
     """
     if outcomes.last <= taken.high:
-        return taken.high
+        return taken
     log.warning("row %d is answered, and not marked: was PostgreSQL restored?", outcomes.last)
-    return outcomes.last + MOST_AT_ONCE
+    return taken._replace(high=outcomes.last + MOST_AT_ONCE, unsent=())
 
 
 class Calls:
     """One try: the outcomes of the tries before it, the rows that are left, and workers.
 
-    Args: requests, tells how many were sent so far; to_do, rows to be sent; oldest_at, when the first of the
-        rows was marked that earlier tries may have sent and that are sent again.
+    Args: requests, tells how many were sent so far; to_do, rows to be sent; taken, what earlier tries marked;
+        ends_at, when the run has no more time for calls.
     Attributes: stopped, why no more rows are sent, "" where all are.
     """
 
@@ -163,10 +185,11 @@ class Calls:
         requests: Callable[[], int],
         *,
         to_do: int,
-        oldest_at: datetime | None,
+        taken: Taken,
+        ends_at: datetime | None = None,
     ) -> None:
         self._run, self._sender, self._progress, self._requests = run, sender, progress, requests
-        self._to_do, self._oldest_at = to_do, oldest_at
+        self._to_do, self._taken, self._ends_at = to_do, taken, ends_at
         self._left = rows_left(run)
         self._queue: list[Todo] = []
         self._queueing, self._finished = asyncio.Lock(), asyncio.Event()
@@ -194,7 +217,7 @@ class Calls:
             await self._keep([], flush=True)
             await self._give_back()
             state = "waiting" if isinstance(self._ended, RateLimitedUntil) else "called"
-            self._progress.tell(self._run.outcomes, state, self._requests(), self._to_do)
+            await self._tell(state)
         if self._ended:
             raise self._ended
 
@@ -207,6 +230,8 @@ class Calls:
                 self._given_back.append(todo.row)
                 if isinstance(error, AccessRefused):
                     self.stopped = self.stopped or str(error)
+                elif isinstance(error, RateLimitedUntil) and self._is_late(error.until):
+                    self.stopped = self.stopped or f"{facts_of(error)}: {NO_TIME}"
                 else:
                     self._end(error)
             except Exception as error:  # noqa: BLE001 - the others end first, and what they know is kept
@@ -220,16 +245,28 @@ class Calls:
         if self._run.marks:
             now = self._run.now()
             self._marked[row] = now
-            await self._run.marks.mark(row, min([*self._marked.values(), self._oldest_at or now]))
+            await self._run.marks.mark(row, min([*self._marked.values(), self._taken.oldest_at or now]))
 
     async def _give_back(self) -> None:
         """Say of marked rows that they were not carried out; those with a key may have been, and go again."""
-        if not self._run.marks or self._run.staged.recipe.idempotency or not self._given_back:
+        rows = [row for row in self._given_back if not self._is_unsure(row)]
+        if not self._run.marks or not rows:
             return
         try:
-            await self._run.marks.unmark(self._given_back)
+            await self._run.marks.unmark(rows)
         except Exception as error:  # noqa: BLE001 - then they count as unknown
-            log.warning("rows %s count as perhaps sent: %s", self._given_back, error)
+            log.warning("rows %s count as perhaps sent: %s", rows, error)
+
+    def unsure(self) -> set[int]:
+        """Return rows without an outcome that may have been carried out: they have a key, to go again by."""
+        outcomes, last = self._run.outcomes, min(self._taken.high, self._run.staged.rows)
+        before = set(outcomes.open_rows(1, last)).difference(self._taken.unsent)
+        return before.union(row for row in self._sender.unsure if not outcomes.of(row))
+
+    def _is_unsure(self, row: int) -> bool:
+        """Whether this try, or an earlier one, may have had a row carried out that is given back."""
+        high, unsent, *_ = self._taken
+        return row in self._sender.unsure or (row <= high and row not in unsent)
 
     async def _keep(self, outcomes: Sequence[Outcome], *, flush: bool = False) -> None:
         """Save outcomes: of rows that must not be sent twice at once, others together."""
@@ -261,10 +298,21 @@ class Calls:
         ):
             self._ended = error
 
+    def _is_late(self, moment: datetime) -> bool:
+        return self._ends_at is not None and moment >= self._ends_at
+
+    async def _tell(self, state: str) -> None:
+        """Tell how far it is; the requests go on meanwhile, however slow that place is."""
+        requests, to_do = self._requests(), self._to_do
+        await asyncio.to_thread(self._progress.tell, self._run.outcomes, state, requests, to_do)
+
     async def _next(self) -> Todo | None:
         async with self._queueing:
             if not self._queue:
-                self._queue = await asyncio.to_thread(lambda: list(islice(self._left, READ_AHEAD)))
+                try:
+                    self._queue = await asyncio.to_thread(lambda: list(islice(self._left, READ_AHEAD)))
+                except Exception as error:  # noqa: BLE001 - as above
+                    self._end(error)
             return self._queue.pop(0) if self._queue else None
 
     async def _watch(self, check_lease: Callable[[], None], tick_s: float) -> None:
@@ -275,7 +323,9 @@ class Calls:
             try:
                 await asyncio.to_thread(check_lease)
                 await self._keep([], flush=True)
-                self._progress.tell(self._run.outcomes, "calling", self._requests(), self._to_do)
+                if self._is_late(self._run.now()):
+                    self.stopped = self.stopped or NO_TIME
+                await self._tell("calling")
             except Exception as error:  # noqa: BLE001 - as above
                 self._end(error)
                 return

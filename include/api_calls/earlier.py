@@ -7,6 +7,7 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple, Self
 
+from include.api_calls.calling import NAMED_BY
 from include.api_calls.outcomes import Outcome
 from include.api_calls.request import CallsRequest
 from include.api_calls.staging import StagedFile
@@ -26,12 +27,12 @@ WHERE recipe = %(recipe)s AND run_id = %(run_id)s AND row > %(row)s
 ORDER BY row LIMIT {PAGE}
 """
 _KEEP = """
-INSERT INTO done VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (key) DO UPDATE SET
-    run_id = excluded.run_id, outcome = excluded.outcome, status = excluded.status, reason = excluded.reason,
-    sent_at = excluded.sent_at, same_file = excluded.same_file
+INSERT INTO done VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (named_by) DO UPDATE SET
+    key = excluded.key, run_id = excluded.run_id, outcome = excluded.outcome, status = excluded.status,
+    reason = excluded.reason, sent_at = excluded.sent_at, same_file = excluded.same_file
 WHERE (excluded.outcome = 'ok', excluded.sent_at) > (done.outcome = 'ok', done.sent_at)
 """
-_FIND = "SELECT key, run_id, outcome, status, reason, same_file FROM done WHERE key IN ({})"
+_FIND = "SELECT named_by, key, run_id, outcome, status, reason, same_file FROM done WHERE named_by IN ({})"
 _SOUGHT_AT_ONCE = 500  # of the 32,766 that SQLite takes
 
 Known = tuple[int, str, str, int, str, int]  # row, key, outcome, status, reason, sent_at
@@ -40,9 +41,11 @@ Known = tuple[int, str, str, int, str, int]  # row, key, outcome, status, reason
 class Done(NamedTuple):
     """An earlier run's knowledge of a call.
 
-    Attributes: run_id; outcome, ok, unknown or failed; status; reason; same_file, whether it had this file.
+    Attributes: key, by which it was sent; run_id; outcome, ok, unknown or failed; status; reason; same_file,
+    whether it had this file.
     """
 
+    key: str
     run_id: str
     outcome: str
     status: int
@@ -64,8 +67,8 @@ class Earlier:
         self._known = sqlite3.connect(self._file.name, check_same_thread=False)
         self._known.execute("PRAGMA journal_mode = OFF")
         self._known.execute(
-            "CREATE TABLE done (key BLOB PRIMARY KEY, run_id TEXT, outcome TEXT, status INT, reason TEXT, "
-            "sent_at INT, same_file INT) WITHOUT ROWID"
+            "CREATE TABLE done (named_by BLOB PRIMARY KEY, key BLOB, run_id TEXT, outcome TEXT, status INT, "
+            "reason TEXT, sent_at INT, same_file INT) WITHOUT ROWID"
         )
         self.empty = True
         if nothing:
@@ -83,7 +86,7 @@ class Earlier:
         self._known.executemany(
             _KEEP,
             [
-                (bytes.fromhex(key), run_id, outcome, status, reason, sent_at, same_file)
+                (*_named(key), run_id, outcome, status, reason, sent_at, same_file)
                 for _, key, outcome, status, reason, sent_at in page
             ],
         )
@@ -96,11 +99,12 @@ class Earlier:
         self._file.close()
 
     def of(self, keys: Sequence[str]) -> dict[str, Done]:
-        """Return what is known of calls, by key."""
+        """Return what is known of calls by key, whichever run sent them anew."""
         found: dict[str, Done] = {}
-        for some in batches(map(bytes.fromhex, keys), _SOUGHT_AT_ONCE):
-            asked = self._known.execute(_FIND.format(", ".join("?" * len(some))), some)
-            found |= {key.hex(): Done(*facts) for key, *facts in asked}
+        for some in batches(keys, _SOUGHT_AT_ONCE):
+            named_by = {_named(key)[0]: key for key in some}
+            asked = self._known.execute(_FIND.format(", ".join("?" * len(named_by))), list(named_by))
+            found |= {named_by[named]: Done(key.hex(), *facts) for named, key, *facts in asked}
         return found
 
 
@@ -117,6 +121,11 @@ def left_out(row: int, done: Done | None, request: CallsRequest) -> Outcome | No
         reason = f"failed in run {done.run_id}, param resend = failed sends it again: {done.reason}"
         return Outcome(row, "failed", done.status, _cut(reason))
     return None
+
+
+def _named(key: str) -> tuple[bytes, bytes]:
+    whole = bytes.fromhex(key)
+    return whole[: NAMED_BY // 2], whole
 
 
 def _cut(reason: str) -> str:

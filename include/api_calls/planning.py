@@ -59,7 +59,7 @@ def plan_calls(
     outcomes = Outcomes(directory, staged.rows)
     run = Run(staged, request, salt_of(request, run_id), outcomes, None, lambda: now)
     with Earlier(clickhouse, staged, run_id, nothing=request.resend == "all") as earlier:
-        calls, _ = settle(run, earlier, Taken(0, (), 0, None), 0)
+        calls, _ = settle(run, earlier, Taken(0, (), 0, None))
     plan = Plan(
         rows=staged.rows,
         outcomes={name: count for name, count in outcomes.counts.items() if count},

@@ -47,6 +47,14 @@ class Block(NamedTuple):
         """The number of the last row."""
         return self.first + len(self.cells) - 1
 
+    def to_call(self) -> list[int]:
+        """Return the numbers of the rows that have no problem."""
+        return [row for row in range(self.first, self.last + 1) if row not in self.problems]
+
+    def cells_of(self, rows: Iterable[int]) -> list[Sequence[str]]:
+        """Return the cells of rows. Args: rows, their numbers."""
+        return [self.cells[row - self.first] for row in rows]
+
     def rows(self) -> Iterator[Row]:
         """Yield them one by one."""
         for row, line, cells in zip(range(self.first, self.last + 1), self.lines, self.cells, strict=True):

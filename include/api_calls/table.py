@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import UTC, date, datetime
 from functools import lru_cache
 
@@ -44,29 +44,39 @@ def file_prefix(recipe: str, file_sha256: str) -> str:
 
 
 def table_rows(
-    staged: StagedFile, outcomes: Outcomes, *, day: date, run_id: str, salt: str, otherwise: str
+    staged: StagedFile,
+    outcomes: Outcomes,
+    *,
+    day: date,
+    run_id: str,
+    salt: str,
+    keys: Mapping[int, str],
+    unsure: Mapping[int, Outcome],
+    otherwise: str,
 ) -> Iterator[Row]:
     """Yield a row for each row of the file, in its order.
 
-    Args: salt, of the keys; otherwise, why rows without an outcome were not sent.
+    Args: salt, of the keys; keys, by row, of those that have another one; unsure, outcomes that are not kept;
+        otherwise, why rows without an outcome were not sent.
     """
     maker = staged.maker(salt)
     for block in staged.blocks():
-        called = [row for row in range(block.first, block.last + 1) if row not in block.problems]
-        keys = maker.keys(called, [block.cells[row - block.first] for row in called])
-        key_of = dict(zip(called, keys, strict=True))
+        called = block.to_call()
+        own_keys = maker.keys(called, block.cells_of(called))
+        key_of = dict(zip(called, own_keys, strict=True))
         for row, line in enumerate(block.lines, block.first):
             if row in block.problems:
                 outcome = Outcome(row, "rejected", reason=block.problems[row])
             else:
-                outcome = outcomes.get(row) or Outcome(row, "not_sent", reason=otherwise)
+                known = outcomes.get(row) or unsure.get(row)
+                outcome = known or Outcome(row, "not_sent", reason=otherwise)
             yield (
                 day,
                 run_id,
                 staged.name,
                 row,
                 line,
-                key_of.get(row, ""),
+                keys.get(row) or key_of.get(row, ""),
                 outcome.outcome,
                 outcome.status,
                 outcome.reason,

@@ -21,11 +21,12 @@ def airflow_environment(
     postgres_host: str,
     github_url: str,
     api_url: str,
+    kafka: str,
     scheduled: bool,
 ) -> dict[str, str]:
     """Return all variables of an Airflow component, and nothing of the developer's own Airflow.
 
-    scheduled: False: DAGs run when they are triggered, never by their timetable.
+    kafka: address of a broker. scheduled: False: DAGs run when they are triggered, never by their timetable.
     """
     return {
         **settings.inherited,
@@ -38,6 +39,9 @@ def airflow_environment(
         **_scheduling(scheduled=scheduled),
         **_connections(settings, state, postgres_host, github_url),
         **_calls(state, api_url),
+        "AIRFLOW_CONN_KAFKA_DEFAULT": json.dumps(
+            {"conn_type": "kafka", "extra": {"bootstrap.servers": kafka, "group.id": "stagehouse"}}
+        ),
     }
 
 

@@ -12,7 +12,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, JsonValue, Val
 from include.errors import facts_of
 from include.staging.column_kinds import StorableDay
 from include.staging.errors import StagingFileDamaged, StagingFileForeign, StagingFileMissing, clear
-from include.staging.files import StagingPath, write_atomically
+from include.staging.files import StagingPath, open_buffered, write_atomically
 from include.staging.tables import Part, TableParts
 from include.staging.units import UNIT_NAME, StorablePartition, Unit
 from include.text import first_problem, safe_repr
@@ -58,6 +58,8 @@ class Manifest(BaseModel):
                 raise ValueError(f"table {parts.table.name} is kept by day, the unit is none")
             if parts.table.partition_by and (self.unit_name is None or self.partition is None):
                 raise ValueError(f"table {parts.table.name} wants unit_name and partition")
+            if parts.table.appended and (self.unit_name is None or (parts.parts and not parts.ranges)):
+                raise ValueError(f"table {parts.table.name} wants unit_name and ranges of its key")
         return self
 
     @property
@@ -122,10 +124,15 @@ def parts_are_whole(directory: StagingPath, manifest: Manifest) -> bool:
     for parts in manifest.tables.values():
         for part in parts.parts:
             path = directory / part.file
-            if not path.exists() or hashlib.sha256(path.read_bytes()).hexdigest() != part.sha256:
+            if not path.exists() or _sha256(path) != part.sha256:
                 log.warning("%s is missing or damaged: it is staged again now", path)
                 return False
     return True
+
+
+def _sha256(path: StagingPath) -> str:
+    with open_buffered(path) as file:  # it may be larger than the memory
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _named(dag_id: str, run_id: str, day: date) -> str:

@@ -203,6 +203,23 @@ def read_blocks(path: StagingPath, part: Part, task: str = "") -> Iterator[bytes
         raise StagingFileDamaged(str(path), reason, task)
 
 
+def read_rows(path: StagingPath, parts: TableParts, part: Part, task: str = "") -> Iterator[Row]:
+    """Yield the rows of a part, each value checked; they are counted over all parts.
+
+    Raises: as read_blocks(), also where a line is no row because the file is not what was written; BadRow,
+    where it is.
+    """
+    blocks = read_blocks(path, part, task)
+    rows_before = sum(each.rows for each in parts.parts[: parts.parts.index(part)])
+    lines = (line for block in blocks for line in block.split(b"\n"))
+    try:
+        yield from rows_of(parts.table, lines, rows_before)
+    except BadRow:
+        for _ in blocks:
+            pass  # its hash is known at the end
+        raise
+
+
 def is_copy_text(block: bytes) -> bool:
     """Tell whether bytes are UTF-8 without what COPY escapes, but for tab and line end; quickly."""
     if any(byte in block for byte in _ESCAPED_ALWAYS):

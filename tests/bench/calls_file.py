@@ -149,7 +149,7 @@ def _resume(directory: Path, staged: StagedFile) -> None:
     run = Run(staged, REQUEST, "", Outcomes(directory / "resumed", staged.rows), None, _never)
     nobody: Any = None  # of no earlier run anything is asked
     with Earlier(nobody, staged, "resumed", nothing=True) as earlier:
-        to_do, _ = settle(run, earlier, Taken(0, (), 0, None), 0)
+        to_do, _ = settle(run, earlier, Taken(0, (), 0, None))
     require_equal("rows to do", (to_do, sum(1 for _ in rows_left(run))), (MERGED, MERGED))
 
 

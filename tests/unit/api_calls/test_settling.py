@@ -1,6 +1,5 @@
 """Which rows a try sends: decided for blocks of rows as it is for each by itself."""
 
-from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -10,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from include.api_calls import texts
-from include.api_calls.calls import Run, rows_left, settle
+from include.api_calls.calls import Run, keep_keys, rows_left, settle
 from include.api_calls.earlier import Done, Earlier, left_out
 from include.api_calls.marks import Taken
 from include.api_calls.outcomes import Outcome, Outcomes
@@ -28,10 +27,14 @@ NOBODY: Any = None  # of no earlier run anything is asked
 
 
 class State(NamedTuple):
-    """What is known before a try. Attributes: earlier, what other runs know of rows; marked_ago, hours."""
+    """What is known before a try.
+
+    Attributes: earlier, what another run knows of rows; salt, of its keys; marked_ago, hours.
+    """
 
     known: dict[int, str]
     earlier: dict[int, Done]
+    salt: str
     high: int
     unsent: set[int]
     marked_ago: float
@@ -46,6 +49,7 @@ STATES = st.builds(
         ROW,
         st.builds(
             Done,
+            st.just(""),
             st.just("before"),
             st.sampled_from(["ok", "failed", "unknown"]),
             st.just(500),
@@ -53,6 +57,7 @@ STATES = st.builds(
             st.booleans(),
         ),
     ),
+    salt=st.sampled_from(["", "before"]),
     high=st.integers(0, ROWS + 9),
     unsent=st.sets(ROW),
     marked_ago=st.sampled_from([0.5, 2.0]),
@@ -110,13 +115,23 @@ def expected_of(row: int, state: State, run: Run) -> str:
     return "sent" if row <= run.limit else ""
 
 
-def filled(earlier: Earlier, staged: StagedFile, known: Mapping[int, Done]) -> Earlier:
-    """Give it what other runs know of rows."""
-    maker = staged.maker()
-    for row, done in known.items():
+def key_of(row: int, staged: StagedFile, salt: str = "") -> str:
+    """Return the key of a row."""
+    return staged.maker(salt).keys([row], [[str(row)]])[0]
+
+
+def expected_key(row: int, state: State, run: Run) -> str:
+    """Return the key by which a row is sent: where a run left it unknown, the one that the API may know."""
+    done = state.earlier.get(row)
+    again = run.staged.recipe.idempotency and run.request.retry_unknown and done and done.outcome == "unknown"
+    return key_of(row, run.staged, state.salt if again else "")
+
+
+def filled(earlier: Earlier, staged: StagedFile, state: State) -> Earlier:
+    """Give it what another run knows of rows."""
+    for row, done in state.earlier.items():
         if row not in BAD:
-            (key,) = maker.keys([row], [[str(row)]])
-            page = (row, key, done.outcome, done.status, done.reason, 1)
+            page = (row, key_of(row, staged, state.salt), done.outcome, done.status, done.reason, 1)
             earlier.take([page], done.run_id, same_file=done.same_file)
     return earlier
 
@@ -138,16 +153,15 @@ def test_rows_are_settled_in_blocks_as_one_by_one(
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(texts, "_PIECE_BYTES", piece)
         with Earlier(NOBODY, file, "r", nothing=True) as earlier:
-            to_do, lost = settle(run, filled(earlier, file, state.earlier), taken, state.high)
+            to_do, lost = settle(run, filled(earlier, file, state), taken)
+            keep_keys(run, earlier)
         assert [outcome.row for outcome in lost] == [row for row, told in expected.items() if told == "lost"]
         outcomes.take(lost)
         left = list(rows_left(run))
     assert to_do == len(left)
     assert [todo.row for todo in left] == [row for row, told in expected.items() if told == "sent"]
     assert [todo.call.body for todo in left] == [f'{{"n":{todo.row}}}'.encode() for todo in left]
-    assert [todo.key for todo in left] == [
-        key for todo in left for key in file.maker().keys([todo.row], [[str(todo.row)]])
-    ]
+    assert [todo.key for todo in left] == [expected_key(todo.row, state, run) for todo in left]
     told = {row: "unknown" if said == "lost" else said for row, said in expected.items()}
     assert {row: outcomes.of(row) for row in told} == {
         row: "" if said == "sent" else said for row, said in told.items()

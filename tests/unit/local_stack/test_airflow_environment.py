@@ -31,6 +31,7 @@ def environment(settings) -> dict[str, str]:
         postgres_host="/sockets",
         github_url="http://127.0.0.1:7",
         api_url="http://127.0.0.1:6",
+        kafka="127.0.0.1:7",
         scheduled=False,
     )
 

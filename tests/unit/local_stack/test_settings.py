@@ -49,7 +49,9 @@ def test_only_names_one_job(tmp_path):
     assert read(tmp_path, ONLY="api").jobs == (("api_calls",),)
     assert read(tmp_path, ONLY="phrases").jobs == (("phrases_views_import", "phrase_views_report"),)
     everything = read(tmp_path, ONLY="").jobs
-    assert everything == tuple(read(tmp_path, ONLY=name).jobs[0] for name in ("github", "phrases", "api"))
+    assert everything == tuple(
+        read(tmp_path, ONLY=name).jobs[0] for name in ("github", "phrases", "api", "events")
+    )
 
 
 @pytest.mark.parametrize(
