@@ -154,7 +154,8 @@ def _resume(directory: Path, staged: StagedFile) -> None:
 
 
 def _write(directory: Path, staged: StagedFile, outcomes: Outcomes) -> None:
-    rows = table_rows(staged, outcomes, day=DAY, run_id=RUN, salt="", otherwise="stopped")
+    same = {"day": DAY, "run_id": RUN, "salt": "", "keys": {}, "unsure": {}, "otherwise": "stopped"}
+    rows = table_rows(staged, outcomes, **same)
     with tempfile.TemporaryDirectory(dir=directory) as parts:
         written = write_table(Path(parts), API_CALLS, rows, ROWS_PER_PART)
     require_equal("rows written", written.rows, staged.rows)

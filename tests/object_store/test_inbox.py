@@ -153,7 +153,7 @@ def test_a_run_is_told_that_its_store_is_away(
 ):
     """A later try may find the file: it is not said to be missing."""
     state(object_store, connect, set_variable)
-    said = rf"^inbox s3://{bucket}/inbox: no usable answer \(.+\)\. Next: see whether the store is up"
+    said = rf"^inbox s3://aws_default@{bucket}/inbox: no usable answer \(.+\)\. Next: see whether"
     with pytest.raises(InboxAway, match=said) as caught:
         locate(inbox_root(), "users.csv")
     assert not isinstance(caught.value, PermanentError)
@@ -162,8 +162,9 @@ def test_a_run_is_told_that_its_store_is_away(
 
 def test_a_run_is_told_that_its_file_is_missing(bucket: str):
     """Where the store says so, also of a folder."""
+    said = f"no regular file of that name is in the inbox s3://aws_default@{bucket}/inbox"
     for name in ("no.csv", "august", "empty"):
-        with pytest.raises(OutsideInbox, match=f"no regular file of that name is in the inbox s3://{bucket}"):
+        with pytest.raises(OutsideInbox, match=said):
             locate(inbox_root(), name)
 
 
