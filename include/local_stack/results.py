@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from datetime import date
+from decimal import Decimal
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -16,7 +17,10 @@ from include.local_stack.state import StateDirectory
 from include.staging.files import run_directory
 
 SHOWN = 10
-_NUMBERS = {"#", "rows", "stars", "commits", "repositories", "from", "to", "dead letters", "lag", "users"}
+_NUMBERS = {
+    *("#", "rows", "stars", "commits", "repositories", "from", "to", "dead letters", "lag", "users"),
+    *("sales", "pieces", "revenue", "rules", "checks"),
+}
 
 LOADS = "SELECT table, date, rows, published_at FROM loads FINAL WHERE date = %(day)s ORDER BY table"
 DAY = "SELECT DISTINCT date FROM loads FINAL WHERE run_id = %(run_id)s"
@@ -100,5 +104,5 @@ def table(title: str, of: date | str, columns: Iterable[str], rows: Iterable[tup
     for column in columns:
         made.add_column(column, justify="right" if column in _NUMBERS else "left", no_wrap=True)
     for row in rows:
-        made.add_row(*(f"{value:,}" if isinstance(value, int) else str(value) for value in row))
+        made.add_row(*(f"{value:,}" if isinstance(value, int | Decimal) else str(value) for value in row))
     return made

@@ -68,6 +68,12 @@ def test_connections_carry_address_token_and_pace(environment, tmp_path):
         "schema": "stagehouse",
         "extra": {"path": str(tmp_path / "state" / "clickhouse")},
     }
+    assert json.loads(environment["AIRFLOW_CONN_SHOP_DEFAULT"]) == {
+        "conn_type": "postgres",
+        "host": "/sockets",
+        "login": "shop_reader",
+        "schema": "shop",
+    }
     assert json.loads(environment["AIRFLOW_CONN_POSTGRES_DEFAULT"]) == {
         "conn_type": "postgres",
         "host": "/sockets",
