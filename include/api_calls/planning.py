@@ -9,7 +9,6 @@ from itertools import islice
 
 from pydantic import BaseModel, ConfigDict
 
-from include.api_calls.calls import Run, settle
 from include.api_calls.earlier import Earlier
 from include.api_calls.errors import TooLong
 from include.api_calls.marks import Taken
@@ -17,6 +16,7 @@ from include.api_calls.outcomes import Outcomes
 from include.api_calls.request import CallsRequest
 from include.api_calls.rules import CallRules
 from include.api_calls.sender import request_of
+from include.api_calls.settling import Run, settle
 from include.api_calls.staging import StagedFile
 from include.clickhouse.client import ClickHouse
 from include.http.pacing import GUARD

@@ -22,11 +22,11 @@ from statistics import median
 from typing import Any
 
 from include.api_calls.attempt import ROWS_PER_PART
-from include.api_calls.calls import Run, rows_left, settle
 from include.api_calls.earlier import Earlier
 from include.api_calls.marks import Taken
 from include.api_calls.outcomes import MERGED, Outcome, Outcomes
 from include.api_calls.request import CallsRequest
+from include.api_calls.settling import Run, rows_left, settle
 from include.api_calls.staging import StagedFile, stage_file
 from include.api_calls.table import API_CALLS, table_rows
 from include.staging.tables import write_table

@@ -9,11 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from include.api_calls import texts
-from include.api_calls.calls import Run, keep_keys, rows_left, settle
 from include.api_calls.earlier import Done, Earlier, left_out
 from include.api_calls.marks import Taken
 from include.api_calls.outcomes import Outcome, Outcomes
 from include.api_calls.request import CallsRequest
+from include.api_calls.settling import Run, keep_keys, rows_left, settle
 from include.api_calls.staging import StagedFile, stage_file
 from tests.clock import DAY, now
 from tests.examples import examples
