@@ -32,6 +32,10 @@ from include.http.errors import (
 TICK_S = 5.0
 KEPT_BACK = 100  # outcomes of repeatable rows that are saved together, at each tick at the latest
 
+# Rows in a row. A connection that is cut loses those in flight, 5 unless it is told otherwise: so many are an
+# outage, and somebody has to look in the API for each of them.
+MOST_UNKNOWN = 20
+
 NOT_CARRIED_OUT = (
     AccessRefused,
     ApiAway,
@@ -77,6 +81,7 @@ class Calls:
         self._kept_back: list[Outcome] = []
         self._given_back: list[int] = []
         self._ended: Exception | None = None
+        self._unknown_in_a_row = 0
         self.stopped = ""
 
     async def run(self, workers: int, check_lease: Callable[[], None], tick_s: float) -> None:
@@ -105,7 +110,8 @@ class Calls:
         while not (self._ended or self.stopped) and (todo := await self._next()):
             try:
                 await self._mark(todo.row)
-                await self._keep([await self._sender.send(*todo)])
+                outcome = await self._sender.send(*todo)
+                await self._keep([outcome])
             except NOT_CARRIED_OUT as error:
                 self._given_back.append(todo.row)
                 if isinstance(error, AccessRefused):
@@ -119,6 +125,7 @@ class Calls:
             else:
                 self._to_do -= 1
                 self._judge()
+                self._brake(outcome)
 
     async def _mark(self, row: int) -> None:
         """Say that a row may be sent from now on."""
@@ -168,6 +175,17 @@ class Calls:
         failed, most = self._run.outcomes.failed_here, self._run.request.max_failed
         if failed > most and not self.stopped:
             self.stopped = f"{failed} rows failed, param max_failed allows {most}"
+
+    def _brake(self, outcome: Outcome) -> None:
+        """Send no more where one answer after the other is lost; rows with a key go again, by a budget."""
+        is_lost = outcome.outcome == "unknown" and not self._run.staged.recipe.idempotency
+        self._unknown_in_a_row = self._unknown_in_a_row + 1 if is_lost else 0
+        if self._unknown_in_a_row == MOST_UNKNOWN and not self.stopped:
+            self.stopped = (
+                f"{MOST_UNKNOWN} rows in a row became unknown, the last one by: {outcome.reason[:200]}. "
+                "Next: see whether the API is well again, then clear task call with all after it, which goes "
+                "on from here"
+            )
 
     def _end(self, error: Exception) -> None:
         """Take no more rows. What is wrong counts more than a limit, and of limits the one that ends last."""
