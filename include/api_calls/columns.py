@@ -17,7 +17,7 @@ Kind = Literal["text", "integer", "number", "boolean", "date", "choice"]
 Text = str | None  # of a cell; None where it is empty
 
 _INTEGER = re.compile(r"0|-?[1-9][0-9]{0,18}")
-_SHORT_INTEGER = re.compile(r"0|-?[1-9][0-9]{0,17}")  # each has less than 64 bits
+_SHORT_INTEGER = re.compile(r"0|-?[1-9][0-9]{0,17}+")  # each has less than 64 bits
 _NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?")
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _LONGEST_NUMBER = 40
@@ -182,7 +182,8 @@ def _all_match(lines: re.Pattern[str], cells: Sequence[str]) -> bool:
 
 
 def _lines_of(pattern: re.Pattern[str]) -> re.Pattern[str]:
-    return re.compile(rf"(?:(?:{pattern.pattern})(?:\n|\Z))*")
+    """Return what matches lines that the pattern matches; what it has found it does not look at again."""
+    return re.compile(rf"(?:(?:{pattern.pattern})(?:\n|\Z))*+")
 
 
 _SHORT_INTEGERS, _INTEGERS = _lines_of(_SHORT_INTEGER), _lines_of(_INTEGER)

@@ -66,7 +66,7 @@ class Outcomes:
         self._spool = tempfile.TemporaryFile()  # noqa: SIM115 - gone with this object
         self._places = array("Q", bytes(8 * (rows + 1)))  # by row: place of its batch in the spool, from 1
         self._codes = bytearray(rows + 1)
-        self._at_end = True
+        self._at_end, self._end = True, 0  # of the spool: whether writing goes on there, and where it is
         self._opened, self._batch = 0, dict[int, Outcome]()  # the batch at one place
         self._single: list[int] = []
         self.counts: Counter[str] = Counter()
@@ -156,8 +156,9 @@ class Outcomes:
         if not self._at_end:
             self._spool.seek(0, SEEK_END)
             self._at_end = True
-        place = self._spool.tell() + 1
-        self._spool.writelines((b"%d\n" % len(lines), lines))
+        place, size = self._end + 1, b"%d\n" % len(lines)
+        self._spool.writelines((size, lines))
+        self._end += len(size) + len(lines)  # to ask the file takes longer than to write
         return place
 
     def saved(self, batch: Sequence[Outcome]) -> list[Outcome]:
