@@ -6,14 +6,17 @@ import tempfile
 from array import array
 from collections import Counter
 from collections.abc import Sequence
+from itertools import islice, pairwise
+from operator import sub
 from os import SEEK_END
-from typing import Literal, get_args
+from typing import Literal, NamedTuple, get_args
 
 import msgspec
 
 from include.staging.checkpoint import Checkpoint
 from include.staging.files import StagingPath
 
+# Files of runs that go on know them by their order.
 Name = Literal["ok", "rejected", "failed", "unknown", "skipped", "not_sent"]
 OUTCOMES: tuple[Name, ...] = get_args(Name)
 ANSWERED = "answered"  # the folder, in the run's directory
@@ -46,8 +49,27 @@ class _Named(Outcome, frozen=True, array_like=False, gc=False):
     """An outcome as older versions kept it."""
 
 
+class _Summary(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """The first line of a file of several records: a try that goes on needs no more of most of them.
+
+    Attributes: rows; codes, of their outcomes; requests, of all; failed_here, how many of them failed.
+    """
+
+    rows: list[int]
+    codes: bytes
+    requests: int
+    failed_here: int
+
+
+class _Batch(NamedTuple):
+    """Records. Attributes: summary; lines, one for each."""
+
+    summary: _Summary
+    lines: bytes
+
+
 _ENCODER, _DECODER = msgspec.json.Encoder(), msgspec.json.Decoder(Outcome)
-_NAMED_DECODER = msgspec.json.Decoder(_Named)
+_NAMED_DECODER, _SUMMARY_DECODER = msgspec.json.Decoder(_Named), msgspec.json.Decoder(_Summary)
 
 
 class Outcomes:
@@ -72,8 +94,8 @@ class Outcomes:
         self.counts: Counter[str] = Counter()
         self.requests = self.last = self.failed_here = 0
         names = sorted(self._checkpoint.names(), key=_first_row)
-        for name, (records, lines) in self._checkpoint.read_whole(names, _read_batch):
-            self._take(records, lines)
+        for name, batch in self._checkpoint.read_whole(names, _read_batch):
+            self._take(batch)
             if "-" not in name and 0 < int(name) <= rows:
                 self._single.append(int(name))
 
@@ -113,26 +135,43 @@ class Outcomes:
         A batch of several has a name of its own, as long as it begins with another row.
         """
         first, last = batch[0].row, batch[-1].row
-        name = str(first) if len(batch) == 1 else f"{first}-{last}"
-        self._checkpoint.save(name, map(_ENCODER.encode, batch))
+        if len(batch) == 1:
+            self._checkpoint.save(str(first), map(_ENCODER.encode, batch))
+        else:
+            self._checkpoint.save(f"{first}-{last}", map(_ENCODER.encode, (_summary(batch), *batch)))
 
     def take(self, batch: Sequence[Outcome]) -> None:
         """Count records, saved or not, as the outcomes of their rows."""
-        self._take(batch, _ENCODER.encode_lines(batch))
+        self._take(_Batch(_summary(batch), _ENCODER.encode_lines(batch)))
 
-    def _take(self, batch: Sequence[Outcome], lines: bytes) -> None:
-        rows = [record.row for record in batch]
-        first, end = (rows[0], rows[0] + len(rows)) if rows else (0, 0)
-        if first > 0 and rows == list(range(first, end)) and self._codes.count(0, first, end) == len(rows):
-            self._codes[first:end] = codes = bytes([_CODES[record.outcome] for record in batch])
-            self._places[first:end] = array("Q", [self._spooled(lines)]) * len(rows)
-            self._count(batch, codes, end - 1)
-        elif counting := [record for record in batch if self._counts_more(record)]:
+    def _take(self, batch: _Batch) -> None:
+        rows, codes = batch.summary.rows, batch.summary.codes
+        if runs := self._new_runs(rows):
+            spooled = array("Q", [self._spooled(batch.lines)])
+            for begin, end in runs:
+                first, beyond = rows[begin], rows[end - 1] + 1
+                self._codes[first:beyond] = codes[begin:end]
+                self._places[first:beyond] = spooled * (end - begin)
+            self._count(batch.summary, rows[-1])
+            return
+        records = _DECODER.decode_lines(batch.lines)
+        if counting := [record for record in records if self._counts_more(record)]:
             place = self._spooled(_ENCODER.encode_lines(counting))
             for record in counting:
                 self._places[record.row] = place
-            codes = bytes([_CODES[record.outcome] for record in counting])
-            self._count(counting, codes, max(record.row for record in counting))
+            self._count(_summary(counting), max(record.row for record in counting))
+
+    def _new_runs(self, rows: Sequence[int]) -> list[tuple[int, int]]:
+        """Return where rows without a gap begin and end; nothing unless all are new, and in their order."""
+        if not rows or rows[0] < 1 or rows[-1] >= len(self._codes):
+            return []
+        steps = list(map(sub, islice(rows, 1, None), rows))
+        gaps = [at for at, step in enumerate(steps, 1) if step != 1] if steps.count(1) < len(steps) else []
+        if steps and min(steps) < 1:
+            return []
+        runs = list(pairwise([0, *gaps, len(rows)]))
+        known = (self._codes.count(0, rows[begin], rows[end - 1] + 1) < end - begin for begin, end in runs)
+        return [] if any(known) else runs
 
     def _counts_more(self, record: Outcome) -> bool:
         """Tell whether an outcome is more than what is known of its row, and know it then."""
@@ -145,11 +184,11 @@ class Outcomes:
         self._codes[record.row] = _CODES[record.outcome]
         return True
 
-    def _count(self, batch: Sequence[Outcome], codes: bytes, last: int) -> None:
+    def _count(self, summary: _Summary, last: int) -> None:
+        codes = summary.codes
         self.counts.update({outcome: codes.count(code) for outcome, code in _CODES.items()})
-        self.requests += sum([record.requests for record in batch])
-        if _CODES["failed"] in codes:
-            self.failed_here += sum(record.outcome == "failed" and record.requests > 0 for record in batch)
+        self.requests += summary.requests
+        self.failed_here += summary.failed_here
         self.last = max(self.last, last)
 
     def _spooled(self, lines: bytes) -> int:
@@ -186,8 +225,27 @@ def _first_row(name: str) -> int:
     return int(name.partition("-")[0])
 
 
-def _read_batch(lines: bytes) -> tuple[list[Outcome], bytes]:
-    if not lines.startswith(b"{"):
-        return _DECODER.decode_lines(lines), lines
-    records = [Outcome(*msgspec.structs.astuple(named)) for named in _NAMED_DECODER.decode_lines(lines)]
-    return records, _ENCODER.encode_lines(records)
+def _summary(batch: Sequence[Outcome]) -> _Summary:
+    codes = bytes([_CODES[record.outcome] for record in batch])
+    failed = _CODES["failed"] in codes
+    return _Summary(
+        [record.row for record in batch],
+        codes,
+        sum([record.requests for record in batch]),
+        sum(record.outcome == "failed" and record.requests > 0 for record in batch) if failed else 0,
+    )
+
+
+def _read_batch(lines: bytes) -> _Batch:
+    if lines.startswith(b"[["):
+        first, _, rest = lines.partition(b"\n")
+        summary = _SUMMARY_DECODER.decode(first)
+        if not len(summary.rows) == len(summary.codes) == rest.count(b"\n"):
+            raise ValueError("its first line is not of the others")
+        if summary.codes.translate(None, bytes(_CODES.values())):
+            raise ValueError("its first line has codes of no outcome")
+        return _Batch(summary, rest)
+    if lines.startswith(b"{"):
+        named = _NAMED_DECODER.decode_lines(lines)
+        lines = _ENCODER.encode_lines([Outcome(*msgspec.structs.astuple(record)) for record in named])
+    return _Batch(_summary(_DECODER.decode_lines(lines)), lines)

@@ -1,5 +1,6 @@
 """What became of rows: counted once, found again by the next try, also where an older version kept it."""
 
+import tempfile
 from collections import Counter
 from pathlib import Path
 
@@ -23,6 +24,7 @@ RECORDS = st.builds(
     requests=st.integers(0, 3),
     answer=st.sampled_from(["", '{"a": "\n"}']),
 )
+SAVED = RECORDS.filter(lambda record: record.row > 0)
 FOLLOWING = st.integers(1, ROWS).flatmap(
     lambda first: st.integers(1, 8).map(
         lambda count: [Outcome(row, "ok", 200, requests=1) for row in range(first, first + count)]
@@ -76,6 +78,21 @@ def test_batches_count_as_their_records_do_one_by_one(tmp_path: Path, batches: l
         require_same(found, expected)
 
 
+@given(st.lists(st.lists(SAVED, min_size=1, max_size=8, unique_by=lambda record: record.row), max_size=6))
+@examples(200, shared_fixtures=True)
+def test_files_count_as_their_records_do_one_by_one(tmp_path: Path, batches: list[list[Outcome]]):
+    """Whether their rows have gaps, are of other files too, or of no row of the file."""
+    directory = Path(tempfile.mkdtemp(dir=tmp_path))
+    writer, expected = Outcomes(directory, ROWS), OneByOne()
+    of_first = {min(record.row for record in batch): batch for batch in batches}
+    for _, batch in sorted(of_first.items()):
+        in_order = sorted(batch, key=lambda record: record.row)
+        writer.save(in_order)
+        for record in in_order:
+            expected.take(record)
+    require_same(Outcomes(directory, ROWS), expected)
+
+
 def test_the_next_try_knows_what_was_saved(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """One by one, merged, or several together."""
     monkeypatch.setattr(outcomes_module, "MERGED", 4)
@@ -109,7 +126,13 @@ def test_what_an_older_version_kept_is_known(tmp_path: Path):
     assert found.get(2) == Outcome(2, "unknown", 0, "lost", 1)
 
 
-@pytest.mark.parametrize("damaged", [b"", b"[1", b'[1,"fine"]\n', b'["1","ok"]\n', b'{"row":1}\n', b"\xff\n"])
+DAMAGED = [
+    *(b"", b"[1", b'[1,"fine"]\n', b'["1","ok"]\n', b'{"row":1}\n', b"\xff\n"),
+    *(b'[[1],"AQ==",1,0]\n', b'[[1],"AQ==",1]\n[1,"ok"]\n', b'[[1],"CQ==",1,0]\n[1,"ok"]\n'),
+]
+
+
+@pytest.mark.parametrize("damaged", DAMAGED)
 def test_a_file_that_is_damaged_counts_for_nothing(tmp_path: Path, damaged: bytes, caplog):
     """The rows of others do, and one that says what is not known is told."""
     Outcomes(tmp_path, ROWS).save([Outcome(5, "ok")])
