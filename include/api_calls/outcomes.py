@@ -21,6 +21,7 @@ Name = Literal["ok", "rejected", "failed", "unknown", "skipped", "not_sent"]
 OUTCOMES: tuple[Name, ...] = get_args(Name)
 ANSWERED = "answered"  # the folder, in the run's directory
 MERGED = 1_000  # records in a file of many
+_PLACE_BYTES = 64  # so that four bytes name a place among 256 GiB
 _CODES = {outcome: code for code, outcome in enumerate(OUTCOMES, start=1)}
 _WORTH = {
     "ok": 3,
@@ -65,7 +66,7 @@ class _Batch(NamedTuple):
     """Records. Attributes: summary; lines, one for each."""
 
     summary: _Summary
-    lines: bytes
+    lines: bytes | memoryview
 
 
 _ENCODER, _DECODER = msgspec.json.Encoder(), msgspec.json.Decoder(Outcome)
@@ -75,7 +76,7 @@ _NAMED_DECODER, _SUMMARY_DECODER = msgspec.json.Decoder(_Named), msgspec.json.De
 class Outcomes:
     """The outcomes of a run's rows: those that earlier tries kept are read at once, others are taken.
 
-    In memory are nine bytes for each row; the records are in a temporary file, as batches.
+    In memory are five bytes for each row; the records are in a temporary file, as batches.
 
     Attributes: counts, rows by outcome; failed_here, of the failed the ones that this run has sent; requests,
     of all of them; last, the last row that has one.
@@ -86,7 +87,7 @@ class Outcomes:
         otherwise = "its rows count as not answered"
         self._checkpoint = Checkpoint(directory / ANSWERED, "[0-9]+(-[0-9]+)?", otherwise)
         self._spool = tempfile.TemporaryFile()  # noqa: SIM115 - gone with this object
-        self._places = array("Q", bytes(8 * (rows + 1)))  # by row: place of its batch in the spool, from 1
+        self._places = array("I", [0]) * (rows + 1)  # by row: place of its batch in the spool, from 1
         self._codes = bytearray(rows + 1)
         self._at_end, self._end = True, 0  # of the spool: whether writing goes on there, and where it is
         self._opened, self._batch = 0, dict[int, Outcome]()  # the batch at one place
@@ -123,7 +124,7 @@ class Outcomes:
         if not place:
             return None
         if place != self._opened:
-            self._spool.seek(place - 1)
+            self._spool.seek((place - 1) * _PLACE_BYTES)
             self._at_end = False
             records = _DECODER.decode_lines(self._spool.read(int(self._spool.readline())))
             self._opened, self._batch = place, {record.row: record for record in records}
@@ -147,7 +148,7 @@ class Outcomes:
     def _take(self, batch: _Batch) -> None:
         rows, codes = batch.summary.rows, batch.summary.codes
         if runs := self._new_runs(rows):
-            spooled = array("Q", [self._spooled(batch.lines)])
+            spooled = array("I", [self._spooled(batch.lines)])
             for begin, end in runs:
                 first, beyond = rows[begin], rows[end - 1] + 1
                 self._codes[first:beyond] = codes[begin:end]
@@ -191,13 +192,14 @@ class Outcomes:
         self.failed_here += summary.failed_here
         self.last = max(self.last, last)
 
-    def _spooled(self, lines: bytes) -> int:
+    def _spooled(self, lines: bytes | memoryview) -> int:
         if not self._at_end:
             self._spool.seek(0, SEEK_END)
             self._at_end = True
-        place, size = self._end + 1, b"%d\n" % len(lines)
-        self._spool.writelines((size, lines))
-        self._end += len(size) + len(lines)  # to ask the file takes longer than to write
+        place, size = self._end // _PLACE_BYTES + 1, b"%d\n" % len(lines)
+        filling = bytes(-(len(size) + len(lines)) % _PLACE_BYTES)
+        self._spool.writelines((size, lines, filling))
+        self._end += len(size) + len(lines) + len(filling)  # to ask the file takes longer than to write
         return place
 
     def saved(self, batch: Sequence[Outcome]) -> list[Outcome]:
@@ -238,13 +240,13 @@ def _summary(batch: Sequence[Outcome]) -> _Summary:
 
 def _read_batch(lines: bytes) -> _Batch:
     if lines.startswith(b"[["):
-        first, _, rest = lines.partition(b"\n")
-        summary = _SUMMARY_DECODER.decode(first)
-        if not len(summary.rows) == len(summary.codes) == rest.count(b"\n"):
+        end = lines.find(b"\n") + 1
+        summary = _SUMMARY_DECODER.decode(lines[:end])
+        if not len(summary.rows) == len(summary.codes) == lines.count(b"\n", end):
             raise ValueError("its first line is not of the others")
         if summary.codes.translate(None, bytes(_CODES.values())):
             raise ValueError("its first line has codes of no outcome")
-        return _Batch(summary, rest)
+        return _Batch(summary, memoryview(lines)[end:])
     if lines.startswith(b"{"):
         named = _NAMED_DECODER.decode_lines(lines)
         lines = _ENCODER.encode_lines([Outcome(*msgspec.structs.astuple(record)) for record in named])

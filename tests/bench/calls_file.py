@@ -138,12 +138,11 @@ def _answered(directory: Path) -> StagedFile:
     place, last = directory / "resumed", staged.rows - MERGED
     if not (place / "answered").exists():
         outcomes = Outcomes(place, staged.rows)
-        rows = list(range(1, last + 1))
-        for at in range(MERGED, last, MERGED):  # an answer is late: its row is in the next file
-            rows[at - 1], rows[at] = rows[at], rows[at - 1]
-        for at in range(0, last, MERGED):
-            here = sorted(rows[at : at + MERGED])
-            outcomes.save([Outcome(row, "ok", 201, "", 1, '{"id": 1}', 1) for row in here])
+        for first in range(1, last + 1, MERGED):
+            # The answer to the last row is late: it is in the next file, whose first row is here.
+            end = first + MERGED - 1
+            rows = [first - (first > 1), *range(first + 1, end), end + (end < last)]
+            outcomes.save([Outcome(row, "ok", 201, "", 1, '{"id": 1}', 1) for row in rows])
     return staged
 
 
