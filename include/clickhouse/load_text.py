@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from itertools import chain
 
 from include.clickhouse.client import ClickHouse
 from include.clickhouse.errors import DayMismatch, Refused
@@ -14,7 +13,7 @@ from include.staging.errors import BadRow
 from include.staging.files import StagingPath
 from include.staging.manifest import Manifest
 from include.staging.tables import Part
-from include.staging.text_parts import first_bad_row, read_blocks
+from include.staging.text_parts import first_bad_row, read_blocks, read_lines
 
 # Statements of 48 MB were slower, and the server holds one of them with what it makes of it.
 STATEMENT_BYTES = 16 * 2**20
@@ -60,8 +59,7 @@ def _first_bad_row(path: StagingPath, manifest: Manifest, table: str, part: Part
     parts = manifest.tables[table].parts
     rows_before = sum(each.rows for each in parts[: parts.index(part)])
     staged = manifest.tables[table].table
-    lines = (block.split(b"\n") for block in read_blocks(path, part, manifest.task))
-    return first_bad_row(staged, chain.from_iterable(lines), rows_before)
+    return first_bad_row(staged, read_lines(path, part, manifest.task), rows_before)
 
 
 def _statements(blocks: Iterable[bytes]) -> Iterator[list[bytes]]:

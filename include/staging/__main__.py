@@ -18,7 +18,7 @@ from rich.table import Table
 from include.staging.errors import StagingError, StagingFileDamaged, StagingFileMissing
 from include.staging.manifest import MANIFEST, Manifest
 from include.staging.tables import Part, Row, TableParts, read_batches
-from include.staging.text_parts import read_blocks, rows_of
+from include.staging.text_parts import read_lines, rows_of
 from include.text import first_problem
 
 ROWS_SHOWN = 10
@@ -77,8 +77,7 @@ def _rows(path: Path, parts: TableParts, part: Part) -> Iterator[Row]:
     if parts.table.form == "ndjson":
         return chain.from_iterable(read_batches(path, parts.table, part, _READ_AT_ONCE))
     before = sum(each.rows for each in parts.parts[: parts.parts.index(part)])
-    blocks = read_blocks(path, part)
-    return rows_of(parts.table, chain.from_iterable(block.split(b"\n") for block in blocks), before)
+    return rows_of(parts.table, read_lines(path, part), before)
 
 
 if __name__ == "__main__":

@@ -262,7 +262,7 @@ def test_where_the_last_of_two_counts_one_publication_excludes_all(engine: Path)
     run, source = Run(), a_source(guarded="a_table")
     tables.function()
     with run.task("read"):
-        parts = stage([(1, "a phrase", 10, int(NOON.timestamp()))], PHRASES_VIEWS)
+        parts = stage([(1, "a phrase", 10, NOON)], PHRASES_VIEWS)
     with run.task("publish"):
         staged = [load_staged_part(source, part) for part in parts]
         with (

@@ -112,6 +112,12 @@ def test_staged_columns_are_the_first_of_their_table(clickhouse):
         assert names[: len(table.columns)] == list(table.columns)
 
 
+def test_text_is_staged_by_the_types_of_the_table(clickhouse):
+    """So a version that knows text, and nothing of this table in it, loads such a run too."""
+    types = {name: kind for name, kind, *_ in clickhouse.execute(f"DESCRIBE TABLE {PHRASES_VIEWS.name}")}
+    assert types == PHRASES_VIEWS.columns
+
+
 def test_two_workers_may_add_columns_at_once(connect, following):
     """Each takes the columns of the other for its own."""
 
