@@ -25,7 +25,11 @@ SCHEMA := $(VENV)/github.graphql
 SCHEMA_VERSION := 15.26.1
 SCHEMA_SHA256 := 3c62d0526d133cee53221c89de9b455ade24db78b9e7ad56d642c4c15bce2654
 
-.PHONY: help run up down quick test test-faults test-engines fuzz try-airflow lint style audit bench lock env clean test-packages test-schema
+# Apache Kafka, as the tests' broker; Java runs it.
+KAFKA := $(VENV)/kafka
+KAFKA_POM := tests/servers/kafka.pom.xml
+
+.PHONY: help run up down quick test test-faults test-engines fuzz try-airflow lint style audit bench lock env clean test-packages test-schema test-wheels test-kafka
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -41,18 +45,19 @@ up: $(VENV)/embedded.stamp ## start the same stack with the UI and leave it runn
 down: ## stop what `make up` started
 	@if [ -e $(VENV)/embedded.stamp ]; then $(STACK) down; else echo 'Nothing is running'; fi
 
-# What a change breaks it breaks here most of the time. Nothing has to be installed beside the Python packages, which
-# bring an embedded ClickHouse and Postgres.
-QUICK := tests/unit tests/dags tests/integration/http tests/integration/github tests/integration/github_stand_in
+# What a change breaks it breaks here most of the time. Nothing has to be installed beside the Python packages. Two files
+# that take half a minute are left to `make test`.
+QUICK := tests/unit tests/dags tests/integration/http tests/integration/github tests/integration/github_stand_in \
+  --ignore tests/dags/test_adding_a_source.py --ignore tests/integration/github/test_long_ranking.py
 quick: style ## style, types and the tests that need no server of their own: minutes, for while you work
-	@$(BIN)/pytest --numprocesses 2 --dist loadfile $(QUICK)
+	@$(BIN)/pytest --numprocesses 2 --dist loadfile -m 'not slow and not server' $(QUICK)
 
 # Half of the time tests wait for servers and schedulers. A file's tests share theirs, so they stay together. By name
 # those that take minutes come first; xdist itself would leave them, which are few in a file, for the end.
-test: style test-packages test-schema ## all checks of the code and all tests, with the servers they need
+test: style test-packages test-schema test-wheels test-kafka ## all checks of the code and all tests, with the servers they need
 	@$(BIN)/pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder --durations 30 --durations-min 5
 
-test-faults: $(VENV)/dev.stamp test-packages test-schema ## all that goes wrong, with what takes minutes: a backfill of thirty days
+test-faults: $(VENV)/dev.stamp test-packages test-schema test-kafka ## all that goes wrong, with what takes minutes: a backfill of thirty days
 	@$(BIN)/pytest tests/faults tests/cluster tests/e2e/test_scheduler_faults.py tests/e2e/test_cleared_tasks.py \
 	  tests/compose/test_killed_worker.py -m ''
 
@@ -86,7 +91,7 @@ audit: $(VENV)/dev.stamp
 	@[ -n "$$(find $(VENV)/audit.stamp -newer requirements-dev.lock -newer .ci/audit -mmin -1440 2>/dev/null)" ] || \
 	  .ci/audit requirements-dev.lock $(VENV)/audit.stamp
 
-bench: $(VENV)/dev.stamp test-schema ## the benchmarks, one table; ONLY=load runs one of them
+bench: $(VENV)/dev.stamp test-schema test-kafka ## the benchmarks, one table; ONLY=load runs one of them
 	@PYTHONPATH=.:plugins $(BIN)/python -m tests.bench $(ONLY)
 
 lock: $(VENV)/uv.stamp ## resolve requirements*.txt anew into the lock files
@@ -154,3 +159,21 @@ test-schema: $(VENV)/dev.stamp
 	echo '$(SCHEMA_SHA256)  '"$$unpacked/package/schema.graphql" | sha256sum --quiet --check || \
 	  { echo 'make: the schema is not the one that SCHEMA_SHA256 names: see to both in the Makefile' >&2; exit 1; }; \
 	mv "$$unpacked/package/schema.graphql" $(SCHEMA)
+
+# Kept until `make clean`. Without them the tests of older engines are skipped, so a machine that cannot get them has all
+# others.
+test-wheels: $(VENV)/dev.stamp
+	@for engine in 24.8 25.8 26.3; do \
+	  .ci/get-engine "$$engine" >/dev/null || echo "make: no wheel of engine $$engine, its tests are skipped"; \
+	done
+
+# Without it the tests of Kafka are skipped, so a machine without Maven or Java has all others. The pom, copied last,
+# says which jars are there.
+test-kafka: $(VENV)/dev.stamp
+	@if cmp -s $(KAFKA_POM) $(KAFKA)/pom.xml; then exit 0; fi; rm -rf $(KAFKA); \
+	for program in java mvn; do \
+	  command -v $$program >/dev/null || { echo "make: no $$program: Apache Kafka is missing, its tests are skipped"; exit 0; }; \
+	done; \
+	mvn -B -q -f $(KAFKA_POM) dependency:copy-dependencies -DoutputDirectory="$$PWD/$(KAFKA)" -DincludeScope=runtime >/dev/null || \
+	  { echo "make: Maven cannot get Apache Kafka, its tests are skipped"; exit 0; }; \
+	cp $(KAFKA_POM) $(KAFKA)/pom.xml

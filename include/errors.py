@@ -1,4 +1,4 @@
-"""What errors have in common.
+"""The base of all errors.
 
 Each is a class of attrs whose fields are the facts, in the order in which they are pickled. Its text is those
 facts, then ". Next: " and a verb: what the person on call does. tests/unit/test_errors.py holds them to it.

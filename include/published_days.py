@@ -1,4 +1,4 @@
-"""Which of the days that people expect in the morning are not there, or not as they were published."""
+"""Days that people expect in the morning and that are missing, or not as they were published."""
 
 from __future__ import annotations
 

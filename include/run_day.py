@@ -1,4 +1,4 @@
-"""Which day a run is for."""
+"""The day that a run is for."""
 
 from __future__ import annotations
 

@@ -11,12 +11,20 @@ from pathlib import Path
 
 import pytest
 
+from tests.dag_runner import shorten_pauses
 from tests.examples import register_profiles
 
 ROOT = Path(__file__).resolve().parents[1]
 AIRFLOW_HOME = Path(tempfile.mkdtemp(prefix="stagehouse-airflow-"))
 
-pytest_plugins = ["tests.servers.postgres", "tests.servers.clickhouse", "tests.servers.mailbox"]
+SERVERS = {"clickhouse_server", "kafka", "postgres_server"}  # fixtures that start a program
+
+pytest_plugins = [
+    "tests.servers.postgres",
+    "tests.servers.clickhouse",
+    "tests.servers.kafka",
+    "tests.servers.mailbox",
+]
 
 # A developer's own connections, libpq defaults and token must neither help nor harm a test.
 for name in list(os.environ):
@@ -37,6 +45,14 @@ os.environ |= {
 }
 
 register_profiles()  # at import: the settings of a test are made from the profile when its module is imported
+shorten_pauses()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the tests that need a server, which `make quick` leaves out."""
+    for item in items:
+        if not SERVERS.isdisjoint(getattr(item, "fixturenames", ())):
+            item.add_marker("server")
 
 
 def pytest_unconfigure() -> None:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import NamedTuple
 
 from pydantic import JsonValue
 
-from include.api_calls.calls import TICK_S, Calls, Run, presumed_high, settle
+from include.api_calls.calls import TICK_S, Calls, Run, keep_keys, presumed, settle
 from include.api_calls.earlier import Earlier
 from include.api_calls.marks import Marks, Taken
 from include.api_calls.outcomes import MERGED, OUTCOMES, Outcome, Outcomes
@@ -32,6 +32,9 @@ from include.staging.tables import TableParts, write_table
 TASK = "call"  # of the DAG: what an error of its files says to clear
 
 ROWS_PER_PART = 100_000  # so that the memory of a million rows is that of a hundred thousand
+
+UNSURE = "its answer was lost, and the run stopped before it was sent again by its key"
+Unsure = Mapping[int, Outcome]
 
 log = logging.getLogger(__name__)
 
@@ -72,6 +75,7 @@ async def call_file(
     progress: StagingPath,
     now: Callable[[], datetime],
     last_try: bool = False,
+    ends_at: datetime | None = None,
     tick_s: float = TICK_S,
 ) -> Manifest:
     """Call the rows that are left, and stage the outcomes of all; return the manifest.
@@ -79,7 +83,8 @@ async def call_file(
     A run whose rows all have an outcome already is not asked about again. One that stopped before goes on.
 
     Args: marks, None where every call is repeatable; progress, the file that says how far it is; last_try,
-        an API that is away stops the run then, and what is known is staged.
+        an API that is away stops the run then, and what is known is staged; ends_at, when the run has no more
+        time for calls: it stops then.
     Raises: RateLimitedUntil; Unpublished; Overtaken; MarksAway; HttpError; OSError.
     """
     manifest = own_manifest(directory, StagedBy(*run_id[:3], TASK))
@@ -91,7 +96,9 @@ async def call_file(
     run = Run(staged, request, salt, outcomes, marks, now)
     facts = {"run_id": run_id.run_id, "recipe": staged.name, "path": staged.path}
     progressing = Progress(progress, staged.rows, facts, now)
-    stopped = await _call(run, run_id, api, clickhouse, progressing, last_try=last_try, tick_s=tick_s)
+    stopped, unsure = await _call(
+        run, run_id, api, clickhouse, progressing, last_try=last_try, ends_at=ends_at, tick_s=tick_s
+    )
     manifest = Manifest(
         dag_id=run_id.dag_id,
         run_id=run_id.run_id,
@@ -99,8 +106,8 @@ async def call_file(
         task=TASK,
         host=run_id.host,
         written_at=now(),
-        tables={API_CALLS.name: await asyncio.to_thread(_write, run, directory, run_id, stopped)},
-        facts=_facts(run, stopped),
+        tables={API_CALLS.name: await asyncio.to_thread(_write, run, directory, run_id, stopped, unsure)},
+        facts=_facts(run, stopped, unsure),
         unit_name=unit_name(staged.name, staged.sha256, run_id.run_id),
     )
     save_manifest(directory, manifest)
@@ -115,15 +122,17 @@ async def _call(
     progress: Progress,
     *,
     last_try: bool,
+    ends_at: datetime | None,
     tick_s: float,
-) -> str:
-    """Call what is left; return why not all was, "" where all was."""
+) -> tuple[str, Unsure]:
+    """Call what is left; return why not all was, "" where all was, and outcomes of rows that may be done."""
     marks = run.marks
     beside_others = run.request.resend == "all"
     taken = await marks.take(beside_others=beside_others) if marks else Taken(0, (), 0, None)
-    high = presumed_high(taken, run.outcomes) if marks else 0
+    taken = presumed(taken, run.outcomes) if marks else taken
     with Earlier(clickhouse, run.staged, run_id.run_id, nothing=beside_others) as earlier:
-        to_do, lost = await asyncio.to_thread(settle, run, earlier, taken, high)
+        to_do, lost = await asyncio.to_thread(settle, run, earlier, taken, taken.high)
+        await asyncio.to_thread(keep_keys, run, earlier)
     clickhouse.disconnect()  # calls take hours, and an embedded engine lets in one process at a time
     for batch in _batched(lost, MERGED):
         await asyncio.to_thread(run.outcomes.save, batch)
@@ -143,7 +152,8 @@ async def _call(
             progress,
             lambda: transport.budget.requests,
             to_do=to_do,
-            oldest_at=taken.oldest_at,
+            taken=taken,
+            ends_at=ends_at,
         )
         try:
             await calls.run(api.workers, api.check_lease, tick_s)
@@ -153,8 +163,10 @@ async def _call(
             if not last_try:
                 raise
             log.error("this was the last try, the rows that are left are not sent: %s", error)  # noqa: TRY400
-            return str(error)
-    return calls.stopped
+            calls.stopped = str(error)
+    unsure = calls.unsure() if marks else ()
+    sent_at = int(run.now().timestamp())
+    return calls.stopped, {row: Outcome(row, "unknown", 0, UNSURE, 1, "", sent_at) for row in unsure}
 
 
 def _batched(outcomes: Sequence[Outcome], size: int) -> Iterator[Sequence[Outcome]]:
@@ -162,7 +174,7 @@ def _batched(outcomes: Sequence[Outcome], size: int) -> Iterator[Sequence[Outcom
         yield outcomes[first : first + size]
 
 
-def _write(run: Run, directory: StagingPath, run_id: RunId, stopped: str) -> TableParts:
+def _write(run: Run, directory: StagingPath, run_id: RunId, stopped: str, unsure: Unsure) -> TableParts:
     otherwise = stopped.partition(". Next: ")[0] or f"param limit is {run.limit}"
     rows = table_rows(
         run.staged,
@@ -170,14 +182,17 @@ def _write(run: Run, directory: StagingPath, run_id: RunId, stopped: str) -> Tab
         day=run_id.day,
         run_id=run_id.run_id,
         salt=run.salt,
+        keys=run.keys,
+        unsure=unsure,
         otherwise=otherwise[:500],
     )
     return write_table(directory, API_CALLS, rows, ROWS_PER_PART)
 
 
-def _facts(run: Run, stopped: str) -> dict[str, JsonValue]:
+def _facts(run: Run, stopped: str, unsure: Unsure) -> dict[str, JsonValue]:
     counts: dict[str, JsonValue] = {name: run.outcomes.counts[name] for name in OUTCOMES}
-    counts["not_sent"] = run.staged.rows - run.outcomes.counts.total()
+    counts["unknown"] = run.outcomes.counts["unknown"] + len(unsure)
+    counts["not_sent"] = run.staged.rows - run.outcomes.counts.total() - len(unsure)
     return {
         "recipe": run.staged.name,
         "recipe_text": run.staged.text,

@@ -13,6 +13,8 @@ from pydantic import JsonValue
 from include.api_calls.columns import Value, as_text
 from include.api_calls.recipe import Recipe, column_of
 
+NAMED_BY = 48  # hex digits of a key that name the call; the other 16 may be of a run that sends it anew
+
 
 class Call(NamedTuple):
     """A request without its host. Attributes: method; target, path and query, encoded; body, JSON or None."""
@@ -36,8 +38,9 @@ class CallMaker:
         self._cells = [
             (column, header.index(column), kind.reader()) for column, kind in recipe.columns.items()
         ]
-        self._prefix = f"{name}\0{salt}\0"
+        self._prefix = f"{name}\0\0"
         self._file = file_sha256
+        self._salt = hashlib.sha256(salt.encode()).hexdigest() if salt else ""
         self._segments = [(column_of(segment), segment) for segment in recipe.segments]
         self._path_columns = [column for column, _ in self._segments if column is not None]
         self._query = [
@@ -99,10 +102,14 @@ class CallMaker:
         return Call(self._recipe.method, f"{path}?{'&'.join(pairs)}" if pairs else path, body)
 
     def key(self, row: int, values: Mapping[str, Value], call: Call) -> str:
-        """Return the sha256 that names a call: of the recipe, what makes the row, and what is sent."""
+        """Return the sha256 that names a call: of the recipe, what makes the row, and what is sent.
+
+        A salt is in its last digits: so the API takes it for another call, and later runs know which one.
+        """
         which = self.unique(values) if self._recipe.unique else f"{self._file}\0{row}"
         text = f"{self._prefix}{which}\0{call.method} {call.target}\0"
-        return hashlib.sha256(text.encode() + (call.body or b"")).hexdigest()
+        key = hashlib.sha256(text.encode() + (call.body or b"")).hexdigest()
+        return key[:NAMED_BY] + self._salt[NAMED_BY:] if self._salt else key
 
 
 def _distinct(value: Value) -> str:

@@ -11,9 +11,9 @@ import asyncio
 import logging
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from itertools import islice
+from itertools import chain, islice
 from typing import NamedTuple
 
 from include.api_calls.calling import Call
@@ -25,6 +25,7 @@ from include.api_calls.progress import Progress
 from include.api_calls.request import CallsRequest
 from include.api_calls.sender import Sender
 from include.api_calls.staging import StagedFile
+from include.errors import facts_of
 from include.http.errors import (
     LimitNeverLifts,
     ProxyRefused,
@@ -48,6 +49,10 @@ NOT_CARRIED_OUT = (
     Untrusted,
 )
 
+NO_TIME = (
+    "this run has no more time for calls. Next: clear task call with all after it, which goes on from here"
+)
+
 log = logging.getLogger(__name__)
 
 
@@ -61,10 +66,11 @@ class Todo(NamedTuple):
 
 @dataclass(frozen=True)
 class Run:
-    """What the rows of one run are called with.
+    """The settings of one run's calls.
 
     Attributes: staged, the file; request; salt, of the keys: the run's id where all rows are sent again;
-    outcomes; marks, None where every call is repeatable; now, our clock.
+    outcomes; marks, None where every call is repeatable; now, our clock; keys, by row, of those that have
+    another one than by the rows' own.
     """
 
     staged: StagedFile
@@ -73,6 +79,7 @@ class Run:
     outcomes: Outcomes
     marks: Marks | None
     now: Callable[[], datetime]
+    keys: dict[int, str] = field(default_factory=dict)
 
     @property
     def limit(self) -> int:
@@ -111,6 +118,19 @@ def settle(run: Run, earlier: Earlier, taken: Taken, high: int) -> tuple[int, li
     return to_do, lost
 
 
+def keep_keys(run: Run, earlier: Earlier) -> None:
+    """Give rows that an earlier run left unknown the key by which that one sent them: the API may know it."""
+    if not (run.staged.recipe.idempotency and run.request.retry_unknown) or earlier.empty:
+        return
+    maker = run.staged.maker(run.salt)
+    for row in run.staged:
+        if not row.problem:
+            values = maker.values(row.cells)
+            done = earlier.of(key := maker.key(row.row, values, maker.call(values)))
+            if done and done.outcome == "unknown" and done.key != key:
+                run.keys[row.row] = done.key
+
+
 def _may_send_again(run: Run, taken: Taken) -> bool:
     """Tell whether rows that may have been sent are known again by the API."""
     key = run.staged.recipe.idempotency
@@ -122,23 +142,24 @@ def _lost(row: int, marked_at: datetime | None) -> Outcome:
     return Outcome(row, "unknown", 0, reason, 1, "", int(marked_at.timestamp()) if marked_at else 0)
 
 
-def presumed_high(taken: Taken, outcomes: Outcomes) -> int:
-    """Return the row up to which rows may have been sent.
+def presumed(taken: Taken, outcomes: Outcomes) -> Taken:
+    """Return what earlier tries may have sent.
 
     Where answers are beyond what is marked, PostgreSQL has been set back: rows go in order, so that no more
-    than those at the same time can have been sent beyond the last answer.
+    than those at the same time can have been sent beyond the last answer. What was not sent then may have
+    been since.
     """
     if outcomes.last <= taken.high:
-        return taken.high
+        return taken
     log.warning("row %d is answered, and not marked: was PostgreSQL restored?", outcomes.last)
-    return outcomes.last + MOST_AT_ONCE
+    return taken._replace(high=outcomes.last + MOST_AT_ONCE, unsent=())
 
 
 class Calls:
     """One try: the outcomes of the tries before it, the rows that are left, and workers.
 
-    Args: requests, tells how many were sent so far; to_do, rows to be sent; oldest_at, when the first of the
-        rows was marked that earlier tries may have sent and that are sent again.
+    Args: requests, tells how many were sent so far; to_do, rows to be sent; taken, what earlier tries marked;
+        ends_at, when the run has no more time for calls.
     Attributes: stopped, why no more rows are sent, "" where all are.
     """
 
@@ -150,10 +171,11 @@ class Calls:
         requests: Callable[[], int],
         *,
         to_do: int,
-        oldest_at: datetime | None,
+        taken: Taken,
+        ends_at: datetime | None = None,
     ) -> None:
         self._run, self._sender, self._progress, self._requests = run, sender, progress, requests
-        self._to_do, self._oldest_at = to_do, oldest_at
+        self._to_do, self._taken, self._ends_at = to_do, taken, ends_at
         self._left = self._rows_left()
         self._queue: list[Todo] = []
         self._queueing, self._finished = asyncio.Lock(), asyncio.Event()
@@ -181,7 +203,7 @@ class Calls:
             await self._keep([], flush=True)
             await self._give_back()
             state = "waiting" if isinstance(self._ended, RateLimitedUntil) else "called"
-            self._progress.tell(self._run.outcomes, state, self._requests(), self._to_do)
+            await self._tell(state)
         if self._ended:
             raise self._ended
 
@@ -194,6 +216,8 @@ class Calls:
                 self._given_back.append(todo.row)
                 if isinstance(error, AccessRefused):
                     self.stopped = self.stopped or str(error)
+                elif isinstance(error, RateLimitedUntil) and self._is_late(error.until):
+                    self.stopped = self.stopped or f"{facts_of(error)}: {NO_TIME}"
                 else:
                     self._end(error)
             except Exception as error:  # noqa: BLE001 - the others end first, and what they know is kept
@@ -207,16 +231,28 @@ class Calls:
         if self._run.marks:
             now = self._run.now()
             self._marked[row] = now
-            await self._run.marks.mark(row, min([*self._marked.values(), self._oldest_at or now]))
+            await self._run.marks.mark(row, min([*self._marked.values(), self._taken.oldest_at or now]))
 
     async def _give_back(self) -> None:
         """Say of marked rows that they were not carried out; those with a key may have been, and go again."""
-        if not self._run.marks or self._run.staged.recipe.idempotency or not self._given_back:
+        rows = [row for row in self._given_back if not self._is_unsure(row)]
+        if not self._run.marks or not rows:
             return
         try:
-            await self._run.marks.unmark(self._given_back)
+            await self._run.marks.unmark(rows)
         except Exception as error:  # noqa: BLE001 - then they count as unknown
-            log.warning("rows %s count as perhaps sent: %s", self._given_back, error)
+            log.warning("rows %s count as perhaps sent: %s", rows, error)
+
+    def unsure(self) -> set[int]:
+        """Return rows without an outcome that may have been carried out: they have a key, to go again by."""
+        last, unsent = min(self._taken.high, self._run.staged.rows), frozenset(self._taken.unsent)
+        before = (row for row in range(1, last + 1) if row not in unsent)
+        return {row for row in chain(before, self._sender.unsure) if not self._run.outcomes.of(row)}
+
+    def _is_unsure(self, row: int) -> bool:
+        """Whether this try, or an earlier one, may have had a row carried out that is given back."""
+        high, unsent, *_ = self._taken
+        return row in self._sender.unsure or (row <= high and row not in unsent)
 
     async def _keep(self, outcomes: Sequence[Outcome], *, flush: bool = False) -> None:
         """Save outcomes: of rows that must not be sent twice at once, others together."""
@@ -249,10 +285,21 @@ class Calls:
         ):
             self._ended = error
 
+    def _is_late(self, moment: datetime) -> bool:
+        return self._ends_at is not None and moment >= self._ends_at
+
+    async def _tell(self, state: str) -> None:
+        """Tell how far it is; the requests go on meanwhile, however slow that place is."""
+        requests, to_do = self._requests(), self._to_do
+        await asyncio.to_thread(self._progress.tell, self._run.outcomes, state, requests, to_do)
+
     async def _next(self) -> Todo | None:
         async with self._queueing:
             if not self._queue:
-                self._queue = await asyncio.to_thread(lambda: list(islice(self._left, READ_AHEAD)))
+                try:
+                    self._queue = await asyncio.to_thread(lambda: list(islice(self._left, READ_AHEAD)))
+                except Exception as error:  # noqa: BLE001 - as above
+                    self._end(error)
             return self._queue.pop(0) if self._queue else None
 
     def _rows_left(self) -> Iterator[Todo]:
@@ -262,7 +309,7 @@ class Calls:
             if not run.outcomes.of(row.row):
                 values = maker.values(row.cells)
                 call = maker.call(values)
-                yield Todo(row.row, call, maker.key(row.row, values, call))
+                yield Todo(row.row, call, run.keys.get(row.row) or maker.key(row.row, values, call))
 
     async def _watch(self, check_lease: Callable[[], None], tick_s: float) -> None:
         while not self._finished.is_set():
@@ -272,7 +319,9 @@ class Calls:
             try:
                 await asyncio.to_thread(check_lease)
                 await self._keep([], flush=True)
-                self._progress.tell(self._run.outcomes, "calling", self._requests(), self._to_do)
+                if self._is_late(self._run.now()):
+                    self.stopped = self.stopped or NO_TIME
+                await self._tell("calling")
             except Exception as error:  # noqa: BLE001 - as above
                 self._end(error)
                 return

@@ -1,4 +1,4 @@
-"""What the cells of a column may hold, and the value that one becomes."""
+"""Types of columns: the cells that each allows, and the value of a cell."""
 
 from __future__ import annotations
 

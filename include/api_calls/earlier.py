@@ -1,4 +1,4 @@
-"""What earlier runs have done already: rows that a run of the same file, or of the same rows, leaves out."""
+"""Calls of earlier runs: rows that a run of the same file, or of the same rows, leaves out."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import tempfile
 from collections.abc import Iterator
 from typing import NamedTuple, Self
 
+from include.api_calls.calling import NAMED_BY
 from include.api_calls.outcomes import Outcome
 from include.api_calls.request import CallsRequest
 from include.api_calls.staging import StagedFile
@@ -25,19 +26,21 @@ WHERE recipe = %(recipe)s AND run_id = %(run_id)s AND row > %(row)s
 ORDER BY row LIMIT {PAGE}
 """
 _KEEP = """
-INSERT INTO done VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (key) DO UPDATE SET
-    run_id = excluded.run_id, outcome = excluded.outcome, status = excluded.status, reason = excluded.reason,
-    sent_at = excluded.sent_at, same_file = excluded.same_file
+INSERT INTO done VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (named_by) DO UPDATE SET
+    key = excluded.key, run_id = excluded.run_id, outcome = excluded.outcome, status = excluded.status,
+    reason = excluded.reason, sent_at = excluded.sent_at, same_file = excluded.same_file
 WHERE (excluded.outcome = 'ok', excluded.sent_at) > (done.outcome = 'ok', done.sent_at)
 """
 
 
 class Done(NamedTuple):
-    """What an earlier run knows of a call.
+    """An earlier run's knowledge of a call.
 
-    Attributes: run_id; outcome, ok, unknown or failed; status; reason; same_file, whether it had this file.
+    Attributes: key, by which it was sent; run_id; outcome, ok, unknown or failed; status; reason; same_file,
+    whether it had this file.
     """
 
+    key: str
     run_id: str
     outcome: str
     status: int
@@ -59,8 +62,8 @@ class Earlier:
         self._known = sqlite3.connect(self._file.name, check_same_thread=False)
         self._known.execute("PRAGMA journal_mode = OFF")
         self._known.execute(
-            "CREATE TABLE done (key BLOB PRIMARY KEY, run_id TEXT, outcome TEXT, status INT, reason TEXT, "
-            "sent_at INT, same_file INT) WITHOUT ROWID"
+            "CREATE TABLE done (named_by BLOB PRIMARY KEY, key BLOB, run_id TEXT, outcome TEXT, status INT, "
+            "reason TEXT, sent_at INT, same_file INT) WITHOUT ROWID"
         )
         self.empty = True
         if nothing:
@@ -74,7 +77,7 @@ class Earlier:
                 self._known.executemany(
                     _KEEP,
                     [
-                        (bytes.fromhex(key), run, outcome, status, reason, sent_at, run in of_file)
+                        (*_named(key), run, outcome, status, reason, sent_at, run in of_file)
                         for _, _, key, outcome, status, reason, _, sent_at in page
                     ],
                 )
@@ -87,11 +90,12 @@ class Earlier:
         self._file.close()
 
     def of(self, key: str) -> Done | None:
-        """Return what is known of a call."""
+        """Return what is known of a call, whichever run sent it anew."""
         found = self._known.execute(
-            "SELECT run_id, outcome, status, reason, same_file FROM done WHERE key = ?", [bytes.fromhex(key)]
+            "SELECT hex(key), run_id, outcome, status, reason, same_file FROM done WHERE named_by = ?",
+            _named(key)[:1],
         ).fetchone()
-        return Done._make(found) if found else None
+        return Done(found[0].lower(), *found[1:]) if found else None
 
 
 def left_out(row: int, done: Done | None, request: CallsRequest) -> Outcome | None:
@@ -107,6 +111,11 @@ def left_out(row: int, done: Done | None, request: CallsRequest) -> Outcome | No
         reason = f"failed in run {done.run_id}, param resend = failed sends it again: {done.reason}"
         return Outcome(row, "failed", done.status, _cut(reason))
     return None
+
+
+def _named(key: str) -> tuple[bytes, bytes]:
+    whole = bytes.fromhex(key)
+    return whole[: NAMED_BY // 2], whole
 
 
 def _cut(reason: str) -> str:

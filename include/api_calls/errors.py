@@ -1,4 +1,4 @@
-"""What can be wrong with a run of calls, in words for the person on call."""
+"""Errors of a run of calls, in words for the person on call."""
 
 from __future__ import annotations
 

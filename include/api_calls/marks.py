@@ -1,4 +1,4 @@
-"""Which rows of a run may have been sent: written down in PostgreSQL before they are.
+"""Marks: the rows of a run that may have been sent, written to PostgreSQL before they are sent.
 
 One row a run: all rows of its file up to `high` may have been sent, but those in `unsent`. Whoever takes the
 lease raises `fence`, and each change names it: an overtaken try, which may not know yet, fails there before
@@ -51,7 +51,7 @@ PUBLISHED = "UPDATE stagehouse_calls SET published = true, touched_at = now() WH
 
 
 class Taken(NamedTuple):
-    """What earlier tries have marked.
+    """The marks of earlier tries.
 
     Attributes: high, row up to which all may have been sent; unsent, of those the ones that surely were not;
     fence, of this try, 1 for the first one; oldest_at, when the first of those without an answer was marked.

@@ -1,4 +1,4 @@
-"""What a run has still to send, and whether it has the time; its first requests, shown and not sent."""
+"""The plan of a run: rows to send, and whether there is time; its first requests, shown and not sent."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ log = logging.getLogger(__name__)
 
 
 class Plan(BaseModel):
-    """What a run has still to do.
+    """The rest of a run's work.
 
     Attributes: rows, of the file; by outcome, rows that have one already or are not sent; calls, rows to be
     sent; seconds, that they take at least.

@@ -1,4 +1,4 @@
-"""How far a run is: a line in the log, and a small file that pages read while it runs."""
+"""The progress of a run: a line in the log, and a small file that pages read while it runs."""
 
 from __future__ import annotations
 

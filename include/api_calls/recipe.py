@@ -9,12 +9,21 @@ from __future__ import annotations
 import math
 import re
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import cached_property
 from typing import Annotated, Any, Literal, Self
 
 import jmespath  # type: ignore[import-untyped]
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError, model_validator
+from jmespath.functions import Functions  # type: ignore[import-untyped]
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    JsonValue,
+    ValidationError,
+    model_validator,
+)
 
 from include.api_calls.columns import Column
 from include.api_calls.errors import BadRecipe
@@ -29,6 +38,18 @@ REPEATABLE = ("GET", "HEAD")
 _SEGMENT = re.compile(r"[A-Za-z0-9._~!$&'()*+,;=:@-]+")
 _PLACEHOLDER = re.compile(r"\{([^{}]+)\}")
 
+
+def _query_value(value: object) -> object:
+    if not isinstance(value, str | int):
+        raise ValueError(f"{safe_repr(value)} is not a text, a whole number, true or false")  # noqa: TRY004
+    return value
+
+
+# A key in one of them would not arrive, or change where the request goes and how its body is read.
+_NO_KEYS = re.compile(
+    "accept|authorization|connection|content-(length|type)|cookie|expect|host|transfer-encoding|user-agent",
+    re.IGNORECASE,
+)
 Status = Annotated[int, Field(ge=200, le=599)]
 KeptName = Annotated[str, Field(pattern="^[A-Za-z_][A-Za-z0-9_]{0,62}$")]
 
@@ -46,7 +67,7 @@ class Idempotency(BaseModel):
 
 
 class Recipe(BaseModel):
-    """How rows become requests, and what counts as done.
+    """A recipe: how rows become requests, and which answers count as ok.
 
     Attributes: connection, of type http_api; method; path, query and body, with placeholders; columns, of the
     file; keep, JMESPath over the answer by name; ok_statuses, any 2xx where empty; not_done, statuses that
@@ -58,7 +79,7 @@ class Recipe(BaseModel):
     connection: str = Field(default=DEFAULT_CONNECTION, pattern=r"^[\w.-]{1,200}$")
     method: Literal["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"]
     path: str = Field(max_length=2000)
-    query: dict[str, str | int | bool] = {}
+    query: dict[str, Annotated[str | int | bool, BeforeValidator(_query_value)]] = {}
     columns: dict[str, Column] = Field(min_length=1)
     body: JsonValue = None
     keep: dict[KeptName, str] = {}
@@ -74,14 +95,16 @@ class Recipe(BaseModel):
         self._check_placeholders()
         for name, expression in self.keep.items():
             try:
-                jmespath.compile(expression)
-            except (jmespath.exceptions.JMESPathError, RecursionError) as error:
-                said = " ".join(str(error).split())[:200]
+                _check_functions(jmespath.compile(expression).parsed)
+            except (ValueError, RecursionError) as error:
+                said = " ".join(str(error).split())[:300]
                 raise ValueError(f"keep.{name}: {safe_repr(expression)} is no JMESPath: {said}") from None
         if self.method in REPEATABLE and self.body is not None:
             raise ValueError(f"body: a {self.method} has none")
         if self.method == "HEAD" and self.keep:
             raise ValueError("keep: the answer to a HEAD has no body")
+        if self.idempotency and _NO_KEYS.fullmatch(self.idempotency.header):
+            raise ValueError(f"idempotency.header: {self.idempotency.header} has a meaning of HTTP's own")
         if both := sorted(set(self.ok_statuses) & set(self.not_done)):
             raise ValueError(f"not_done: {both[0]} is in ok_statuses too")
         if stray := next((name for name in self.unique if name not in self.columns), None):
@@ -136,6 +159,21 @@ class Recipe(BaseModel):
                 raise ValueError(
                     f"{key}: {safe_repr(leaf)} has a column beside text: a value is one of the two"
                 )
+
+
+def _check_functions(node: Mapping[str, Any]) -> None:
+    """Require that the functions of an expression exist and get their values: a row would tell too late."""
+    for inner in node["children"]:
+        if isinstance(inner, dict):  # of a slice they are numbers
+            _check_functions(inner)
+    if node["type"] != "function_expression":
+        return
+    name, given, known = node["value"], len(node["children"]), Functions.FUNCTION_TABLE
+    if name not in known:
+        raise ValueError(f"no function {name}; known: {', '.join(sorted(known))}")
+    takes = known[name]["signature"]
+    if given < len(takes) or (given > len(takes) and not takes[-1].get("variadic")):
+        raise ValueError(f"function {name} takes {len(takes)} values, and has {given}")
 
 
 def column_of(leaf: object) -> str | None:

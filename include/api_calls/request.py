@@ -1,4 +1,4 @@
-"""What one run is asked for, checked before anything is read."""
+"""The request of one run: its params, checked before anything is read."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def _encoding(name: str) -> str:
 
 
 class CallsRequest(BaseModel):
-    """What one run is asked for.
+    """The request of one run.
 
     Attributes: path, of the file, as the user gave it; recipe, its name; format, encoding and delimiter, of
     the file; max_rejected, rows, above which nothing is called; max_failed, rows, above which no more are;

@@ -16,12 +16,13 @@ from include.api_calls.staging import INPUT, REJECTED, StagedFile
 from include.api_calls.table import API_CALLS
 from include.clickhouse.client import ClickHouse
 from include.staging.files import StagingPath, open_buffered, written_atomically
+from include.text import clean_text
 
 RESULTS, TODO = "results.csv", "todo.csv"
 PAGE = 20_000  # rows read at once
 _OURS = ("outcome", "status", "reason", "requests")
 _TO_DO = ("failed", "not_sent")
-_WRITTEN_AT_ONCE = 1_000
+_LINE_END = "\r\n"
 _READ = f"""
 SELECT row, outcome, status, reason, requests, answer FROM {API_CALLS.name} FINAL
 WHERE recipe = %(recipe)s AND run_id = %(run_id)s AND row > %(row)s ORDER BY row LIMIT {PAGE}
@@ -68,7 +69,7 @@ def write_results(
     published = _published(clickhouse, staged.name, run_id)
     with ExitStack() as files:
         results = _writer(files, reports / RESULTS, "utf-8", layout)
-        todo = _writer(files, reports / TODO, todo_encoding(layout.encoding), layout)
+        todo = _writer(files, reports / TODO, todo_encoding(layout), layout)
         results([*layout.header, *_own_names(layout.header, [*_OURS, *(f"answer_{name}" for name in kept)])])
         todo(layout.header)
         for row in staged:
@@ -90,14 +91,17 @@ def write_results(
             write(line)
 
 
-def todo_encoding(encoding: str) -> str:
+def todo_encoding(layout: Layout) -> str:
     """Return the encoding of todo.csv: the file's own, so that the same params read it again.
 
-    Of the many forms of Unicode it is UTF-8, by its mark where the params name another one.
+    Of the many forms of Unicode it is UTF-8, by its mark where the params name another one. So it is of JSON,
+    whose escapes can say what its encoding has no letter for.
     """
-    if encoding.lower().replace("_", "-") in ("utf-8", "utf8"):
+    encoding = layout.encoding.lower()
+    if encoding.replace("_", "-") in ("utf-8", "utf8"):
         return "utf-8"
-    return "utf-8-sig" if encoding.lower().startswith(("utf", "u8")) else encoding
+    is_unicode = layout.format == "ndjson" or encoding.startswith(("utf", "u8"))
+    return "utf-8-sig" if is_unicode else layout.encoding
 
 
 def _published(clickhouse: ClickHouse, recipe: str, run_id: str) -> Iterator[Published]:
@@ -119,7 +123,7 @@ def _own_names(header: Sequence[str], names: Sequence[str]) -> Iterator[str]:
 def _text(value: Any) -> str:
     if value is None:
         return ""
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    return clean_text(value) if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
 def _writer(
@@ -130,12 +134,21 @@ def _writer(
     pieces: Any = _Pieces(write)
     text = io.TextIOWrapper(pieces, encoding=encoding, newline="")
     files.callback(text.flush)
-    writer = csv.writer(text, delimiter=layout.delimiter, lineterminator="\n")
+    writer = csv.writer(_Lines(text), delimiter=layout.delimiter, lineterminator=_LINE_END)
 
     def row(cells: Sequence[object]) -> None:
         writer.writerow(cells)
 
     return row
+
+
+class _Lines(NamedTuple):
+    r"""A file of lines that end by \n. The writer is told of \r\n: it quotes no other line end in a cell."""
+
+    text: io.TextIOWrapper
+
+    def write(self, line: str) -> None:
+        self.text.write(f"{line.removesuffix(_LINE_END)}\n")
 
 
 class _Pieces(io.RawIOBase):

@@ -200,10 +200,13 @@ def _header(path: str, cells: Sequence[str]) -> list[str]:
 
 def _names_of_first(path: str, line: str) -> list[str]:
     try:
-        pairs = _pairs(line)
+        names = [name for name, _ in _pairs(line)]
+        "".join(names).encode()  # half a surrogate pair cannot be written
     except ValueError as error:
         raise BadHeader(path, f"line 1 is no JSON object: {str(error)[:200]}") from None
-    return _header(path, [name for name, _ in pairs])
+    if any("\0" in name for name in names):
+        raise BadHeader(path, "line 1 has a name with a NUL")
+    return _header(path, names)
 
 
 def _json_rows(_path: str, lines: Iterable[str], layout: Layout) -> Iterator[Row]:

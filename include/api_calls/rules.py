@@ -1,4 +1,4 @@
-"""How the API of a recipe is asked."""
+"""The rules of a recipe's API."""
 
 from __future__ import annotations
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
 from typing import NamedTuple
@@ -19,6 +20,7 @@ from include.errors import facts_of
 from include.http.answers import REDIRECTS, Answer, Redirect, excerpt
 from include.http.errors import (
     ForeignOrigin,
+    HttpError,
     RequestFailed,
     RequestNotSent,
     RequestOutcomeUnknown,
@@ -37,7 +39,9 @@ MAX_KEPT = 64 * 1024  # characters of what is kept of an answer
 MAX_REASON = 500
 _STOPPING = (401, 403)
 _SENT_TOO_LATE = 408  # the server gave up reading, or a proxy waiting
+_AT_WORK = 409  # on a request of the same idempotency key
 _SERVER_ERRORS = 500
+_LOST = (Transient, aiohttp.ClientError, TimeoutError, OSError)
 
 
 class _Result(NamedTuple):
@@ -47,11 +51,20 @@ class _Result(NamedTuple):
     answer: str = ""
 
 
+@dataclass
+class _Sending:
+    """A row on its way. Attributes: cost; unsure, whether it may have been carried out already."""
+
+    cost: RequestCost = field(default_factory=RequestCost)
+    unsure: bool = False
+
+
 class Sender:
     """Sends calls through an open transport.
 
     Args: base_url, root of the API; retries, of the whole try; connection, its name in errors; now, our
         clock.
+    Attributes: unsure, rows for which send() raised although they may have been carried out: they have a key.
     """
 
     def __init__(
@@ -66,6 +79,7 @@ class Sender:
     ) -> None:
         self._transport, self._base_url, self._recipe = transport, base_url, recipe
         self._retries, self._connection, self._now = retries, connection, now
+        self.unsure = set[int]()
 
     async def send(self, row: int, call: Call, key: str) -> Outcome:
         """Send a row, and return what became of it.
@@ -73,62 +87,79 @@ class Sender:
         Raises, all of a row that surely was not carried out, or may be sent again: AccessRefused; ApiAway;
             RateLimitedUntil; LimitNeverLifts; RetryBudgetSpent.
         """
-        cost, request = RequestCost(), request_of(self._recipe, self._base_url, call, key)
+        sending, request = _Sending(), request_of(self._recipe, self._base_url, call, key)
         try:
-            result = await with_retries(
-                partial(self._once, request, cost),
+            result = await self._result(request, sending)
+        except HttpError:
+            if sending.unsure:
+                self.unsure.add(row)
+            raise
+        requests = sending.cost.requests
+        return Outcome(
+            row,
+            result.outcome,
+            result.status,
+            clean_text(result.reason)[:MAX_REASON],
+            requests,
+            result.answer,
+            int(self._now().timestamp()) if requests else 0,
+        )
+
+    async def _result(self, request: Request, sending: _Sending) -> _Result:
+        try:
+            return await with_retries(
+                partial(self._once, request, sending),
                 request,
-                cost,
+                sending.cost,
                 self._retries,
                 self._transport.bounds,
                 without_secrets=self._transport.without_secrets,
             )
         except RequestOutcomeUnknown as error:
             if self._recipe.is_ok(error.status):
-                result = _Result("ok", error.status, f"done; its answer is not readable: {error.cause}")
-            else:
-                result = _Result("unknown", error.status, error.cause)
+                return _Result("ok", error.status, f"done; its answer is not readable: {error.cause}")
+            return _Result("unknown", error.status, error.cause)
         except RequestFailed as error:
-            result = self._failed(error)
+            return self._failed(error, sending)
         except (ForeignOrigin, TooManyRedirects) as error:
-            result = _Result("failed", 0, facts_of(error))
-        return Outcome(
-            row,
-            result.outcome,
-            result.status,
-            clean_text(result.reason)[:MAX_REASON],
-            cost.requests,
-            result.answer,
-            int(self._now().timestamp()) if cost.requests else 0,
-        )
+            return _Result("failed", 0, facts_of(error))
 
-    def _failed(self, error: RequestFailed) -> _Result:
+    def _failed(self, error: RequestFailed, sending: _Sending) -> _Result:
         cause = error.__cause__
         unsent = isinstance(cause, RequestNotSent) and not isinstance(cause, NotDone)
         if unsent or isinstance(cause, aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError):
             raise ApiAway(error.cause) from error
         # With an idempotency key it was sent more than once, and one of them may have been carried out.
-        unsure = not self._recipe.is_repeatable and not isinstance(cause, NotDone)
+        unsure = not self._recipe.is_repeatable and (sending.unsure or not isinstance(cause, NotDone))
         status = cause.status if isinstance(cause, NotDone) else error.status
         return _Result("unknown" if unsure else "failed", status, error.cause)
 
-    async def _once(self, request: Request, cost: RequestCost) -> _Result:
-        result, _ = await self._transport.follow(request, partial(self._ask, cost))
+    async def _once(self, request: Request, sending: _Sending) -> _Result:
+        before = sending.cost.requests
+        try:
+            result, _ = await self._transport.follow(request, partial(self._ask, sending))
+        except _LOST:
+            sending.unsure = sending.unsure or sending.cost.requests > before
+            raise
         return result
 
-    async def _ask(self, cost: RequestCost, request: Request) -> _Result | Redirect:
-        answer = (await self._transport.ask(request, cost)).answer
+    async def _ask(self, sending: _Sending, request: Request) -> _Result | Redirect:
+        answer = (await self._transport.ask(request, sending.cost)).answer
         status = answer.status
         if self._recipe.is_ok(status):
-            return self._read(answer, request)
+            return self._read(answer)
         if status in _STOPPING:
             raise AccessRefused(status, excerpt(answer), self._connection)
         if status in self._recipe.not_done:
             raise NotDone(excerpt(answer), status)
-        if status in REDIRECTS and "location" in answer.headers:
-            return Redirect(answer.headers["location"], status)
+        if status in REDIRECTS and (location := answer.headers.get("location")):
+            if self._recipe.is_repeatable:
+                return Redirect(location, status)
+            where = answer.without_secrets(location)[:200]
+            return _Result("unknown", status, f"redirected to {where!a}, not followed")
         said = f"{status}, {excerpt(answer)}"
-        if status >= _SERVER_ERRORS or status == _SENT_TOO_LATE:
+        at_work = status == _AT_WORK and sending.unsure and not self._recipe.is_repeatable
+        if status >= _SERVER_ERRORS or status == _SENT_TOO_LATE or at_work:
             if request.is_repeatable:
                 raise Transient(answer.url, status, excerpt(answer))
             return _Result("unknown", status, said)
@@ -136,11 +167,11 @@ class Sender:
         unsure = status < 400 and not self._recipe.is_repeatable  # noqa: PLR2004
         return _Result("unknown" if unsure else "failed", status, said)
 
-    def _read(self, answer: Answer, request: Request) -> _Result:
+    def _read(self, answer: Answer) -> _Result:
         try:
             text, reason = kept(self._recipe, answer)
         except ValueError as error:
-            if request.is_repeatable:
+            if self._recipe.is_repeatable:
                 raise Transient(answer.url, answer.status, str(error)) from None
             text, reason = "", f"done; its answer is not readable: {error}"
         return _Result("ok", answer.status, reason, text)
@@ -178,10 +209,13 @@ def kept(recipe: Recipe, answer: Answer) -> tuple[str, str]:
         raise ValueError(f"it is no JSON: {excerpt(answer)}") from None
     try:
         values = {name: expression.search(body) for name, expression in recipe.kept.items()}
+        text = json.dumps(values, ensure_ascii=False, allow_nan=False)
+        if (hidden := answer.without_secrets(text)) != text:
+            json.loads(hidden)  # a number may have stood there
     except Exception as error:  # noqa: BLE001 - functions of JMESPath raise errors of many kinds
-        return "", f"done; keep: {' '.join(str(error).split())[:200]}"
-    text = clean_text(answer.without_secrets(json.dumps(values, ensure_ascii=False)))
-    if len(text) > MAX_KEPT:
+        said = answer.without_secrets(" ".join(str(error).split()))
+        return "", f"done; keep: {said[:200]}"
+    if len(text := clean_text(hidden)) > MAX_KEPT:
         return "", f"done; keep: more than {MAX_KEPT} characters"
     return text, ""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import UTC, date, datetime
 
 from include.api_calls.outcomes import Outcome, Outcomes
@@ -43,11 +43,20 @@ def file_prefix(recipe: str, file_sha256: str) -> str:
 
 
 def table_rows(
-    staged: StagedFile, outcomes: Outcomes, *, day: date, run_id: str, salt: str, otherwise: str
+    staged: StagedFile,
+    outcomes: Outcomes,
+    *,
+    day: date,
+    run_id: str,
+    salt: str,
+    keys: Mapping[int, str],
+    unsure: Mapping[int, Outcome],
+    otherwise: str,
 ) -> Iterator[Row]:
     """Yield a row for each row of the file, in its order.
 
-    Args: salt, of the keys; otherwise, why rows without an outcome were not sent.
+    Args: salt, of the keys; keys, by row, of those that have another one; unsure, outcomes that are not kept;
+        otherwise, why rows without an outcome were not sent.
     """
     maker = staged.maker(salt)
     for row in staged:
@@ -56,8 +65,9 @@ def table_rows(
             outcome = Outcome(row.row, "rejected", reason=row.problem)
         else:
             values = maker.values(row.cells)
-            key = maker.key(row.row, values, maker.call(values))
-            outcome = outcomes.get(row.row) or Outcome(row.row, "not_sent", reason=otherwise)
+            key = keys.get(row.row) or maker.key(row.row, values, maker.call(values))
+            known = outcomes.get(row.row) or unsure.get(row.row)
+            outcome = known or Outcome(row.row, "not_sent", reason=otherwise)
         yield (
             day,
             run_id,

@@ -29,7 +29,7 @@ def judge(counts: Mapping[str, int], *, max_failed: int, stopped: str, results: 
         )
     if failed:
         steps.append(
-            "see column reason in results.csv, then trigger a run of todo.csv, or of the same file with "
+            "see column reason in results.csv, then trigger a run of todo.csv, or of the same file, with "
             "param resend = failed"
         )
     if mended:

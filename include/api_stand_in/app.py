@@ -1,4 +1,4 @@
-"""What the stand-in answers: POST /posts and GET /users/{id}/todos, so many requests in any second.
+"""The stand-in's API: POST /posts and GET /users/{id}/todos, with a limit on requests in any second.
 
 It knows the users 1 to 50. A post of another user, or one without a title, is refused with 422; the to-dos of
 another user are not found. One request more than allowed within a second is answered with 429.

@@ -46,7 +46,7 @@ _FILE_NAME_BYTES = 255
 
 
 class ClickHouse(Protocol):
-    """What loads and reports ask of a connection; NativeClient and EmbeddedClient are it.
+    """A connection, as loads and reports need it; NativeClient and EmbeddedClient are two.
 
     `where` names the connection in errors; `is_server` tells a process of its own, that can restart.
     `execute` binds `params` given as a dict of `%(name)s`,

@@ -111,15 +111,7 @@ class ClusterClient(NativeClient):
         held = {shard: self._held(shard, replaced, unit) for shard in shards} if replaced else {}
         holders = {shard: table for shard, table in held.items() if table}
         if len(holders) > 1:
-            reason = f"its rows are on shards {', '.join(map(str, holders))}, but it lies on one"
-            rows = quoted_database(f"{self.database}_shard")
-            whole = any(table.replaced_whole and table.name in holders.values() for table in replaced)
-            partition = "tuple()" if whole else repr(unit.partition)
-            surplus = f"ALTER TABLE {rows}.<table> DROP PARTITION {partition}"
-            next_step = f"run {surplus} on all of these shards but the right one, then {CLEAR_LOAD}"
-            raise DayMismatch(
-                self._connection_name, ", ".join(set(holders.values())), unit.name, reason, next_step
-            )
+            raise self._on_several_shards(replaced, holders, unit)
         shard = next(iter(holders), shards[unit.day.toordinal() % len(shards)])
         self._take_over(next(self._answering(shard)))
         self._shard, self._unit = shard, unit
@@ -140,6 +132,20 @@ class ClusterClient(NativeClient):
         self.connection, self.connections = there.connection, there.connections
         self.settings, self._looked_at = there.settings, there._looked_at  # noqa: SLF001 - of our own kind
         self.address, self.where = there.address, there.where
+
+    def _on_several_shards(
+        self, tables: Iterable[StagedTable], holders: dict[int, str], unit: Unit
+    ) -> DayMismatch:
+        reason = f"its rows are on shards {', '.join(map(str, holders))}, but it lies on one"
+        names = set(holders.values())
+        whole = names & {table.name for table in tables if table.replaced_whole}
+        partition = "tuple()" if whole else repr(unit.partition)
+        rows = quoted_database(f"{self.database}_shard")
+        surplus = f"ALTER TABLE {rows}.<table> DROP PARTITION {partition}"
+        next_step = f"run {surplus} on all of these shards but the right one, then {CLEAR_LOAD}"
+        if whole and len(names) > 1:  # each is where it belongs
+            next_step = f"let a run of its own stage {min(whole)}, which is replaced whole; drop nothing"
+        return DayMismatch(self._connection_name, ", ".join(sorted(names)), unit.name, reason, next_step)
 
     def _answering(self, shard: int) -> Iterator[NativeClient]:
         """Yield a client of each server of the shard that answers. Raises: UnusableConnection: none does."""

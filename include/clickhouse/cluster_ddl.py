@@ -23,6 +23,9 @@ _CREATE = re.compile(
     r"ENGINE = (?P<replacing>Replacing)?MergeTree(\((?P<version>\w*)\))?"
     r"(?P<partition> PARTITION BY \S+)? ORDER BY \((?P<key>[\w`, ]+)\)"
 )
+_VIEW = re.compile(r"CREATE VIEW IF NOT EXISTS (?P<view>\w+) AS (?P<select>.+)")
+_DROP = re.compile(r"DROP TABLE IF EXISTS (?P<table>\w+)")
+_RENAME = re.compile(r"RENAME TABLE (?P<names>\w+ TO \w+(, \w+ TO \w+)*)")
 _ADD_COLUMN = re.compile(r"ALTER TABLE (?P<table>\w+) (?P<change>ADD COLUMN .+)")
 
 
@@ -40,7 +43,7 @@ class NoClusterForm(ClickHouseError):
 
 
 class ClusterMigrations(ClickhouseDriverConnection):  # type: ignore[misc]
-    """What clickhouse-migrations runs its statements through: their forms for the cluster."""
+    """The connection of clickhouse-migrations: turns its statements into those for a cluster."""
 
     def __init__(self, clickhouse: ClusterClient) -> None:
         super().__init__(clickhouse)
@@ -83,6 +86,8 @@ def cluster_forms(statement: str, cluster: str, database: str) -> list[str]:
         databases = (f"{database}_shard", database)  # in the order that leaves readers no gap
         table, change = quoted(found["table"]), found["change"]
         return [f"ALTER TABLE {quoted_database(each)}.{table} {change}" for each in databases]
+    if found := (_VIEW.fullmatch(plain) or _DROP.fullmatch(plain) or _RENAME.fullmatch(plain)):
+        return [_of_view(found, cluster, quoted_database(database))]
     raise NoClusterForm(plain)
 
 
@@ -149,6 +154,17 @@ def _create(found: re.Match[str], cluster: str, database: str) -> list[str]:
         f"{create} {quoted_database(rows)}.{table} {columns} ENGINE = {engine} ORDER BY ({found['key']})",
         f"{create} {quoted_database(database)}.{table} {columns} ENGINE = {distributed}",
     ]
+
+
+def _of_view(found: re.Match[str], cluster: str, database: str) -> str:
+    """Return the statement on all servers: a view is on each, and what it names is there too."""
+    names, on = found.groupdict(), f"ON CLUSTER `{cluster}`"
+    if "view" in names:
+        return f"CREATE VIEW IF NOT EXISTS {database}.{quoted(names['view'])} {on} AS {names['select']}"
+    if "table" in names:
+        return f"DROP TABLE IF EXISTS {database}.{quoted(names['table'])} {on}"
+    renamed = re.sub(r"\w+(?=$|,| TO )", lambda name: f"{database}.{quoted(name[0])}", names["names"])
+    return f"RENAME TABLE {renamed} {on}"
 
 
 def _literal(text: str) -> str:

@@ -15,7 +15,7 @@ class _Text(bytes):
 
 
 class _Texts:
-    """What the driver reads an error from."""
+    """The buffer that the driver reads an error from."""
 
     def __init__(self, source: Any) -> None:
         self.read_one, self._read = source.read_one, source.read

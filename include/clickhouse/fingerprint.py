@@ -1,15 +1,15 @@
-"""What a table holds, in four numbers that tell lost, doubled, changed and misplaced rows."""
+"""The fingerprint of a table: four numbers that show lost, doubled, changed and misplaced rows."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 from pydantic import BaseModel, ConfigDict
 
 from include.clickhouse.client import ClickHouse, quoted
 from include.clickhouse.text_lines import line_text
-from include.staging.tables import StagedTable
+from include.staging.tables import StagedTable, TableParts
 from include.staging.units import PartitionValue
 
 # Not as text: 18.16 shows the first day and the first second of 1970 as 0000-00-00.
@@ -18,7 +18,7 @@ _NUMBERS = {"Date": "toUInt16", "DateTime('UTC')": "toUInt32", "UInt32": "toUInt
 
 
 class Fingerprint(BaseModel):
-    """What a table holds. Attributes: rows; keys, distinct ones; checksum; outside, rows of other units."""
+    """Four numbers. Attributes: rows; keys, distinct ones; checksum; outside, rows of other units."""
 
     model_config = ConfigDict(frozen=True)
     rows: int
@@ -71,6 +71,35 @@ def fingerprint(
     return Fingerprint(rows=rows, keys=distinct, checksum=checksum, outside=strangers)
 
 
+def fingerprint_of_ranges(clickhouse: ClickHouse, parts: TableParts) -> Fingerprint:
+    """Count and hash what readers see, without FINAL, in the ranges of a table that is appended to."""
+    if not parts.ranges:
+        return Fingerprint(rows=0, keys=0, checksum=0)
+    where, bound = in_ranges(parts)
+    # What is the same in all ranges need not be compared: texts take most of the time.
+    varies = [
+        len({each.prefix[place] for each in parts.ranges}) > 1 for place in range(len(parts.table.key) - 1)
+    ]
+    key = [name for name, differs in zip(parts.table.key, [*varies, True], strict=True) if differs]
+    ((rows, keys, checksum),) = clickhouse.execute(
+        f"SELECT count(), uniqExact({', '.join(map(quoted, key))}), {_checksum(parts.table)} "
+        f"FROM {quoted(parts.table.name)} WHERE {where}",
+        bound,
+    )
+    return Fingerprint(rows=rows, keys=keys, checksum=checksum)
+
+
+def in_ranges(parts: TableParts) -> tuple[str, dict[str, Any]]:
+    """Return a condition, that a row's key is in the ranges, and what it binds."""
+    *prefix, last = map(quoted, parts.table.key)
+    ranges, bound = list[str](), dict[str, Any]()
+    for number, each in enumerate(parts.ranges):
+        equal = [f"{name} = %({place}_{number})s" for place, name in enumerate(prefix)]
+        bound |= {f"{place}_{number}": value for place, value in enumerate(each.prefix)}
+        ranges.append(" AND ".join([*equal, f"{last} >= {each.first:d}", f"{last} < {each.end:d}"]))
+    return f"(({') OR ('.join(ranges)}))", bound
+
+
 def visible_fingerprint(
     clickhouse: ClickHouse, table: StagedTable, sources: Sequence[str], columns: Sequence[str]
 ) -> Fingerprint:
@@ -81,6 +110,18 @@ def visible_fingerprint(
         f"SELECT count(), {_checksum(table)} FROM {quoted(table.name)} FINAL "
         f"WHERE ({names}) GLOBAL IN ({staged})"  # on a cluster, staging tables are on the asking server alone
     )
+    return Fingerprint(rows=rows, keys=rows, checksum=checksum)
+
+
+def version_fingerprint(
+    clickhouse: ClickHouse, table: StagedTable, version: int, *, distinct: bool
+) -> Fingerprint:
+    """Count and hash the rows of a version, whether readers see them or not; each once where `distinct`."""
+    columns = ", ".join(map(quoted, table.columns))
+    source = f"{quoted(table.name)} WHERE {quoted(str(table.version_column))} = {version}"
+    if distinct:
+        source = f"(SELECT DISTINCT {columns} FROM {source})"
+    ((rows, checksum),) = clickhouse.execute(f"SELECT count(), {_checksum(table)} FROM {source}")
     return Fingerprint(rows=rows, keys=rows, checksum=checksum)
 
 

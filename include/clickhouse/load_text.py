@@ -13,7 +13,7 @@ from include.staging.errors import BadRow
 from include.staging.files import StagingPath
 from include.staging.manifest import Manifest
 from include.staging.tables import Part
-from include.staging.text_parts import first_bad_row, read_blocks, read_lines
+from include.staging.text_parts import read_blocks, read_rows
 
 # Statements of 48 MB were slower, and the server holds one of them with what it makes of it.
 STATEMENT_BYTES = 16 * 2**20
@@ -56,10 +56,12 @@ def _found(clickhouse: ClickHouse, manifest: Manifest, table: str, name: str) ->
 
 def _first_bad_row(path: StagingPath, manifest: Manifest, table: str, part: Part) -> BadRow | None:
     """Read the part again, value by value."""
-    parts = manifest.tables[table].parts
-    rows_before = sum(each.rows for each in parts[: parts.index(part)])
-    staged = manifest.tables[table].table
-    return first_bad_row(staged, read_lines(path, part, manifest.task), rows_before)
+    try:
+        for _ in read_rows(path, manifest.tables[table], part, manifest.task):
+            pass
+    except BadRow as bad:
+        return bad
+    return None
 
 
 def _statements(blocks: Iterable[bytes]) -> Iterator[list[bytes]]:

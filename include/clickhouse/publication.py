@@ -1,4 +1,4 @@
-"""What each step of a publication needs: bound once, and passed on as one."""
+"""A publication: the arguments of all its steps, bound once."""
 
 from __future__ import annotations
 
@@ -39,11 +39,15 @@ class Publication:
     next_step: str = CLEAR_LOAD
 
     @stamina.retry(on=_may_pass, attempts=None, timeout=ANSWER_WAIT_S, wait_max=10.0)
-    def execute_until_confirmed(self, idempotent_statement: str, params: Any = None) -> None:
+    def execute_until_confirmed(
+        self, idempotent_statement: str, params: Any = None, *, before: Callable[[], None] = lambda: None
+    ) -> None:
         """Run a statement until the server says that it is done: after a lost answer, once more.
 
-        The lease is checked each time: while the answer was away, another may have taken it.
+        The lease is checked each time: while the answer was away, another may have taken it. `before` is
+        called each time too.
         """
+        before()
         self.check_lease()
         self.clickhouse.execute(idempotent_statement, params)
 

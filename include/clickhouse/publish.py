@@ -6,6 +6,7 @@ import logging
 from collections.abc import Callable, Sequence
 from datetime import datetime
 
+from include.clickhouse.append import append, require_appended
 from include.clickhouse.client import ClickHouse, quoted
 from include.clickhouse.cluster import connect_to_unit
 from include.clickhouse.errors import DayMismatch
@@ -84,9 +85,10 @@ def check_day(
 ) -> dict[str, int]:
     """Compare what readers see with what the run staged; return rows by table.
 
-    Tables by day, or another partition, or replaced whole, are compared with the manifest. Of the others,
-    every staged key must be there, and every value where no other run may have put a newer one since. For
-    that, publish has kept the staging tables; where one is gone, its part in `directory` is loaded once more.
+    Tables by day, or another partition, or replaced whole, or appended to, are compared with the manifest. Of
+    the others, every staged key must be there, and every value where no other run may have put a newer one
+    since. For that, publish has kept the staging tables; where one is gone, its part in `directory` is loaded
+    once more.
 
     Raises: DayMismatch, naming table, unit and the next step; as load_part().
     """
@@ -101,6 +103,9 @@ def check_day(
         rows[name] = parts.rows
         if parts.table.is_replaced:
             rows[name] = check_published(publication, parts.table, expected_fingerprint(parts))
+            continue
+        if parts.table.appended:
+            require_appended(publication, parts)
             continue
         sources = []
         for part in parts.parts:
@@ -121,7 +126,7 @@ def _kept_for_check(manifest: Manifest) -> dict[tuple[str, str], str]:
     return {
         (name, part.file): published_name(name, manifest.run_id, part.file)
         for name, parts in manifest.tables.items()
-        if not parts.table.is_replaced
+        if not parts.table.is_replaced and not parts.table.appended
         for part in parts.parts
     }
 
@@ -141,6 +146,8 @@ def _bring_into_sight(
         if parts.table.is_replaced:
             source = _gathered(publication, parts, loaded[parts.table.name])
             replace_partition(publication, parts.table, source, expected_fingerprint(parts))
+        elif parts.table.appended:
+            append(publication, parts, loaded[parts.table.name], now())
         else:
             upsert(publication, parts, loaded[parts.table.name])
     for parts in _recorded_tables(manifest):

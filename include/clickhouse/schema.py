@@ -13,7 +13,7 @@ from clickhouse_migrations.migrator import Migrator
 
 from include.clickhouse.client import ClickHouse, NativeClient, quoted_database
 from include.clickhouse.cluster import ClusterClient
-from include.clickhouse.cluster_ddl import cluster_migrator
+from include.clickhouse.cluster_ddl import ClusterMigrations, cluster_migrator
 from include.clickhouse.errors import (
     COLUMN_IS_THERE,
     ClickHouseError,
@@ -67,6 +67,19 @@ def migrate(clickhouse: ClickHouse, migrations: Path = MIGRATIONS) -> list[int]:
     except MigrationException as error:
         raise MigrationRefused(clickhouse.where, str(error)) from error
     return [migration.version for migration in applied]
+
+
+def run_ddl(clickhouse: ClickHouse, statement: str) -> None:
+    """Run a statement for a table or view that no migration knows, written as those of migrations are.
+
+    It is safe to repeat: a column that is there counts as added. On a cluster it is done on all servers.
+
+    Raises: NoClusterForm; ClickHouseError.
+    """
+    if isinstance(clickhouse, ClusterClient):
+        ClusterMigrations(clickhouse).command(statement)
+    else:
+        _Connection(clickhouse).command(statement)
 
 
 def make_database(clickhouse: NativeClient) -> None:

@@ -1,4 +1,4 @@
-"""What it takes to work beside other versions of the project, which know fewer columns of a table, or more.
+"""Compatibility with other versions of the project, which know fewer columns of a table, or more.
 
 Migrations only add columns, as the last ones of a table. So a table that an older version loaded lacks some
 at its end, and a day that another version published was hashed over the first so many.

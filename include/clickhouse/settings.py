@@ -60,10 +60,11 @@ RELIED_ON: Mapping[str, str] = {
     "force_optimize_skip_unused_shards": "0",
     "force_primary_key": "0",
     "optimize_throw_if_noop": "0",
-    # What is answered is done.
+    # What is answered is done, whatever months its rows are of.
     "alter_sync": "1",
     "distributed_ddl_output_mode": "throw",
     "insert_shard_id": "0",
+    "max_partitions_per_insert_block": "0",
     "replication_alter_partitions_sync": "1",
     "wait_for_async_insert": "1",
     # The driver reads and writes types as texts.
@@ -81,6 +82,7 @@ OF_WRITES = frozenset(
         "distributed_ddl_output_mode",
         "input_format_native_decode_types_in_binary_format",
         "insert_shard_id",
+        "max_partitions_per_insert_block",
         "optimize_throw_if_noop",
         "replication_alter_partitions_sync",
         "wait_for_async_insert",

@@ -24,10 +24,15 @@ _DAYS, _SECONDS = 49_673, 4_291_747_200  # of 2106-01-01
 def insert_lines(table: StagedTable, name: str) -> str:
     """Return the statement that inserts the lines of LINES_TABLE into the table `name`."""
     columns = ", ".join(map(quoted, table.columns))
+    return f"INSERT INTO {quoted(name)} ({columns}) {select_lines(table)}"
+
+
+def select_lines(table: StagedTable, lines_table: str = LINES_TABLE) -> str:
+    """Return the SELECT of rows from the lines of a table such as LINES_TABLE."""
     kinds = enumerate(table.columns.values(), 1)
     values = ", ".join(_parsed(kind, f"f[{place}]", escapes=table.escapes) for place, kind in kinds)
-    lines = rf"splitByChar('\t', arrayJoin(splitByChar('\n', text))) AS f FROM {LINES_TABLE}"
-    return f"INSERT INTO {quoted(name)} ({columns}) SELECT {values} FROM (SELECT {lines})"
+    lines = rf"splitByChar('\t', arrayJoin(splitByChar('\n', text))) AS f FROM {lines_table}"
+    return f"SELECT {values} FROM (SELECT {lines})"
 
 
 def line_text(table: StagedTable) -> str:
@@ -35,6 +40,11 @@ def line_text(table: StagedTable) -> str:
     texts = [_text(kind, quoted(column), escapes=table.escapes) for column, kind in table.columns.items()]
     joined = r", '\t', ".join(texts)
     return f"concat({joined})" if len(texts) > 1 else joined
+
+
+def plain_text(kind: str, column: str) -> str:
+    """Return an expression of a stored value as it is written, without escapes; NULL for NULL."""
+    return _plain_text(without_null(kind), column, {})
 
 
 def _parsed(kind: str, field: str, *, escapes: bool) -> str:
@@ -59,13 +69,17 @@ def _parsed(kind: str, field: str, *, escapes: bool) -> str:
 
 def _text(kind: str, column: str, *, escapes: bool) -> str:
     plain = without_null(kind)
-    text = {
-        "String": _escaped(column, ESCAPES if escapes else {"\\": ESCAPES["\\"]}),
+    text = _plain_text(plain, column, ESCAPES if escapes else {"\\": ESCAPES["\\"]})
+    return text if plain == kind else f"ifNull({text}, {_literal(NULL)})"
+
+
+def _plain_text(plain: str, column: str, escapes: dict[str, str]) -> str:
+    return {
+        "String": _escaped(column, escapes),
         "Date": f"toString(modulo(toUInt16({column}), {_DAYS}))",
         "DateTime('UTC')": f"toString(modulo(toUInt32({column}), {_SECONDS}))",
         "Float64": f"toString(reinterpretAsInt64(reinterpretAsString({column})))",
     }.get(plain, f"toString({column})")
-    return text if plain == kind else f"ifNull({text}, {_literal(NULL)})"
 
 
 def _escaped(text: str, escapes: dict[str, str]) -> str:

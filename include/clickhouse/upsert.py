@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from include.clickhouse.client import quoted
 from include.clickhouse.cluster import await_replicas, each_server
-from include.clickhouse.fingerprint import expected_fingerprint, visible_fingerprint
+from include.clickhouse.fingerprint import expected_fingerprint, version_fingerprint, visible_fingerprint
 from include.clickhouse.load import StagedPart
 from include.clickhouse.loads import last_publisher, unless_published_since
 from include.clickhouse.partitions import require_fingerprint
@@ -27,8 +27,9 @@ def upsert(publication: Publication, parts: TableParts, loaded: Sequence[StagedP
     """
     clickhouse, table = publication.clickhouse, parts.table
     columns, condition = ", ".join(map(quoted, table.columns)), ""
+    if table.last_insert_counts or table.version_column:
+        await_other_inserts(publication, table.name)
     if table.last_insert_counts:
-        _await_other_inserts(publication, table.name)
         unchanged, _ = unless_published_since(
             clickhouse, table.name, publication.unit.name, of_all_units=True
         )
@@ -41,7 +42,9 @@ def upsert(publication: Publication, parts: TableParts, loaded: Sequence[StagedP
         publication.execute_until_confirmed(f"INSERT INTO {quoted(table.name)} ({columns}) {select}")
     publication.check_lease()  # else it was another's publication that kept the rows away
     await_replicas(clickhouse, table.name)
-    require = _require_rows if table.last_insert_counts else _require_keys
+    require = _require_keys
+    if table.last_insert_counts or table.version_column:
+        require = _require_versions if table.version_column else _require_rows
     require(publication, parts, [each.staging_table for each in loaded])
 
 
@@ -54,28 +57,32 @@ def require_last(publication: Publication, parts: TableParts, sources: Sequence[
     clickhouse, table = publication.clickhouse, parts.table.name
     if (last := last_publisher(clickhouse, table, publication.unit.name)) != publication.run_id:
         raise Superseded(clickhouse.where, table, str(last))
-    _await_other_inserts(publication, table)
+    await_other_inserts(publication, table)
     _require_rows(publication, parts, sources)
 
 
 def require_staged(publication: Publication, parts: TableParts, sources: Sequence[str]) -> None:
     """Prove that readers see the rows of `sources`: the values too, where no newer ones may be there."""
-    if not parts.table.last_insert_counts:
+    if not (parts.table.last_insert_counts or parts.table.version_column):
         _require_keys(publication, parts, sources)
         return
     table = parts.table.name
+    require_own = _require_versions if parts.table.version_column else _require_rows
     newest = last_publisher(publication.clickhouse, table, publication.unit.name)
     if newest is None:
         raise publication.mismatch(table, "loads says that no run has published it")
     if newest == publication.run_id:
-        _require_rows(publication, parts, sources)
+        require_own(publication, parts, sources)
     else:
         log.warning("table %s: run %s has published since: only keys are compared", table, newest)
         _require_keys(publication, parts, sources)
 
 
-def _await_other_inserts(publication: Publication, table: str) -> None:
-    """Wait until no statement brings staged rows into `table`: the server goes on when its client is gone."""
+def await_other_inserts(publication: Publication, table: str) -> None:
+    """Wait until no statement brings staged rows into `table`: the server goes on when its client is gone.
+
+    Raises: DayMismatch after ANSWER_WAIT_S; ClickHouseError.
+    """
     running = (
         "SELECT query FROM system.processes "
         "WHERE position(query, %(insert)s) = 1 AND position(query, %(staged)s) > 0"
@@ -102,6 +109,26 @@ def _require_rows(publication: Publication, parts: TableParts, sources: Sequence
         if found == expected:
             return
     raise publication.mismatch(table.name, f"readers see {found} of this run, expected {expected}")
+
+
+def _require_versions(publication: Publication, parts: TableParts, sources: Sequence[str]) -> None:
+    """Prove that the rows of the staged version are those that were staged; no other unit has that version.
+
+    Where a publication was repeated they are there twice, and are counted once: that takes longer.
+    """
+    if not sources:
+        return
+    table, expected = parts.table, expected_fingerprint(parts)
+    version = quoted(str(table.version_column))
+    staged = " UNION ALL ".join(f"SELECT DISTINCT {version} FROM {quoted(source)}" for source in sources)
+    versions = publication.clickhouse.execute(f"SELECT DISTINCT {version} FROM ({staged})")
+    if len(versions) != 1:
+        raise publication.mismatch(table.name, f"its rows are of {len(versions)} versions, expected is one")
+    for distinct in (False, True):
+        found = version_fingerprint(publication.clickhouse, table, versions[0][0], distinct=distinct)
+        if found == expected:
+            return
+    raise publication.mismatch(table.name, f"it holds {found} of this version, expected {expected}")
 
 
 def _require_keys(publication: Publication, parts: TableParts, sources: Sequence[str]) -> None:

@@ -1,4 +1,4 @@
-"""Which of GitHub's APIs a run asks: the one place that knows both."""
+"""The choice between GitHub's two APIs: the one place that knows both."""
 
 from __future__ import annotations
 

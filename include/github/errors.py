@@ -1,4 +1,4 @@
-"""What can be wrong with a run, in words for the person on call.
+"""Errors of a run, in words for the person on call.
 
 DayNotPublished is a page that cannot be made: not GitHub's doing.
 """

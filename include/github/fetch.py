@@ -162,7 +162,7 @@ class _Fetching:
 
     @property
     def _compared(self) -> int:
-        """How many repositories those that were not seen are compared with."""
+        """The number of repositories that those not seen are compared with."""
         return max(self._records.finished, min(self._records.asked, ENOUGH_TO_JUDGE))
 
     @property

@@ -1,4 +1,4 @@
-"""How a repository stands against an earlier day's ranking. Says "unknown" rather than guess."""
+"""The movement of a repository since an earlier day's ranking. Says "unknown" rather than guess."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the day's commits will cost: requests, points, time, and whether the quota has as much."""
+"""The plan for the day's commits: requests, points, time, and whether the quota has as much."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ RUN_TIME = timedelta(hours=22)  # of the 23 that a run has; the rest is for rank
 
 @define(slots=False)
 class PlanNeverFits(GitHubError, PermanentError):
-    """What is to be asked takes longer than a run may. Attributes: plan, in words; hours; next_step."""
+    """The plan takes longer than a run may. Attributes: plan, in words; hours; next_step."""
 
     plan: str
     hours: int
@@ -33,7 +33,7 @@ class PlanNeverFits(GitHubError, PermanentError):
 
 
 class Work(NamedTuple):
-    """What is to be asked.
+    """The work ahead.
 
     Attributes: ranked, repositories; finished, those that an earlier try has asked; left, those to be asked:
     without the ones nothing was pushed to; spent, requests that the ranking and the finished ones took;
@@ -49,7 +49,7 @@ class Work(NamedTuple):
 
 
 class Cost(NamedTuple):
-    """What that takes. Attributes: requests; points of GraphQL, 0 by REST; by_rest, the requests to REST."""
+    """The cost. Attributes: requests; points of GraphQL, 0 by REST; by_rest, the requests to REST."""
 
     requests: int
     points: int
@@ -57,7 +57,7 @@ class Cost(NamedTuple):
 
 
 class Window(NamedTuple):
-    """What a token may spend now; full, from its reset on, each hour anew. The reserve is in neither."""
+    """The quota of a token now; full, from its reset on, each hour anew. The reserve is in neither."""
 
     now: int
     full: int
@@ -66,7 +66,7 @@ class Window(NamedTuple):
 
 @dataclass(frozen=True)
 class Plan:
-    """What the rest of a run will cost.
+    """The cost of the rest of a run.
 
     Attributes: api; work; cost, of the rest; interval_s, between two requests; quota_left, of all tokens,
     and rest_left, of that what REST may take; None where the server tells none; ends_at, when the last answer

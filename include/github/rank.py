@@ -64,7 +64,7 @@ class Ranking:
 
     @property
     def day(self) -> date:
-        """Whose commits are wanted, UTC."""
+        """The day of the commits, UTC."""
         return self.request.day
 
     def __len__(self) -> int:

@@ -47,7 +47,7 @@ def _plain_text(text: str) -> str:
 
 
 class TopRepositoriesRequest(BaseModel):
-    """What one run is asked for.
+    """The request of one run.
 
     Attributes: top, how many repositories; query, in GitHub's search syntax; day, whose commits (UTC).
     """
@@ -70,7 +70,7 @@ class TopRepositoriesRequest(BaseModel):
 
 
 class RunOptions(BaseModel):
-    """How one run asks. No part of its request: a ranking that is saved stays the run's, whatever these say.
+    """The way one run asks. No part of its request: a saved ranking stays the run's, whatever these say.
 
     Attributes: api, which of GitHub's; verify, how many repositories a GraphQL run reads again by REST;
     plan_only, stop before the first commit request.

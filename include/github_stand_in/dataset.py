@@ -1,4 +1,4 @@
-"""What a data set of the stand-in is made of, and the one shape that all of them share."""
+"""The data sets of the stand-in: their parts, and the one interface that all of them share."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from typing import Protocol
 
 
 class Standing(StrEnum):
-    """How GitHub answers when the commits of a repository are asked for."""
+    """GitHub's answer to a request for the commits of a repository."""
 
     PRESENT = "present"  # 200
     EMPTY = "empty"  # 409: created, but nothing was ever committed
@@ -58,7 +58,7 @@ class Repository:
 
 @dataclass(frozen=True, slots=True)
 class Signature:
-    """Who and when, as git wrote it down: any text may be blank, `at` is aware, UTC, whole seconds."""
+    """A person and a time, as git has them: any text may be blank, `at` is aware, UTC, whole seconds."""
 
     name: str
     email: str
@@ -87,7 +87,7 @@ class Commit:
 
 
 class Dataset(Protocol):
-    """What `create_app` serves. Every method is a pure function of its arguments."""
+    """The data that `create_app` serves. Every method is a pure function of its arguments."""
 
     @property
     def repositories(self) -> Sequence[Repository]:

@@ -1,4 +1,4 @@
-"""Who may ask, how often, and what every answer carries.
+"""Authorization, quotas, and the headers of every answer.
 
 The order of the checks is GitHub's: user agent, version, token, quota, and only then the call itself.
 """

@@ -1,4 +1,4 @@
-"""What a query of GraphQL costs, known before it runs: GitHub counts what it asks for, not what comes back.
+"""The cost of a GraphQL query, known before it runs: GitHub counts the nodes asked for, not those returned.
 
 Source: https://docs.github.com/en/graphql/overview/rate-limits-and-query-limits-for-the-graphql-api
 """
@@ -28,7 +28,7 @@ REQUESTS_A_POINT = 100
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """What a query asks for. nodes: things it may return; requests: lists that are read for it."""
+    """The size of a query. nodes: things it may return; requests: lists that are read for it."""
 
     nodes: int = 0
     requests: int = 0

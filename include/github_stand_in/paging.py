@@ -10,7 +10,7 @@ MAX_PER_PAGE = 100
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Which part of a list is asked for. number counts from 1."""
+    """A page of a list. number counts from 1."""
 
     number: int
     size: int

@@ -11,7 +11,7 @@ PERIOD_S: dict[Resource, int] = {"core": 3600, "search": 60, "graphql": 3600}
 
 @dataclass(frozen=True, slots=True)
 class Quota:
-    """How many requests, or points of GraphQL, one holder (a token, or an address without one) may spend.
+    """The requests, or points of GraphQL, that one holder (a token, or an address without one) may spend.
 
     Source: https://docs.github.com/en/rest/using-the-rest-api/rate-limits-for-the-rest-api and
     https://docs.github.com/en/graphql/overview/rate-limits-and-query-limits-for-the-graphql-api
@@ -37,7 +37,7 @@ WITH_TOKEN = Quota(core_per_hour=5000, search_per_minute=30)
 
 @dataclass(frozen=True, slots=True)
 class Holder:
-    """Whose requests are counted together: one token, or one address without a token."""
+    """The holder of a quota: one token, or one address without a token."""
 
     name: str
     has_token: bool
@@ -45,7 +45,7 @@ class Holder:
 
 @dataclass(slots=True)
 class Window:
-    """What one holder has used of one resource. reset: seconds since the Unix epoch.
+    """The use that one holder has made of one resource. reset: seconds since the Unix epoch.
 
     The last query of GraphQL may cost more than was left: used is above the limit then.
     """
@@ -62,7 +62,7 @@ class Window:
 
     @property
     def remaining(self) -> int:
-        """What may still be spent."""
+        """The rest of the quota."""
         return max(0, self.limit - self.used)
 
     def headers(self) -> dict[str, str]:

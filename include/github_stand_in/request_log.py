@@ -1,4 +1,4 @@
-"""What the server saw: the judge of every promise about rates and numbers of requests."""
+"""The log of requests at the server: the judge of every promise about rates and numbers of requests."""
 
 from collections import deque
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""What GitHub answers to a call, without sockets, quotas or faults: from address and data set to body."""
+"""GitHub's answers to REST calls, without sockets, quotas or faults: from address and data set to body."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field

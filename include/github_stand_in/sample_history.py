@@ -1,4 +1,4 @@
-"""When things happen in the sample: the commits of a repository on a day, as a pure function of the two."""
+"""The sample's history: the commits of a repository on a day, as a pure function of the two."""
 
 from bisect import bisect_right
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ SECONDS_A_DAY = 86_400
 
 @dataclass(frozen=True, slots=True)
 class Rhythm:
-    """How often a repository is pushed to.
+    """The habit of a repository: how often it is pushed to.
 
     Attributes:
         key: what its history is drawn from.

@@ -51,7 +51,7 @@ def read_query(q: str) -> list[Condition]:
 
 @dataclass(frozen=True, slots=True)
 class Search:
-    """What is asked for. sort: "stars", "forks", or anything else for best match; order: "asc" or else."""
+    """A search. sort: "stars", "forks", or anything else for best match; order: "asc" or else."""
 
     q: str
     sort: str = ""

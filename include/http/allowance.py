@@ -1,4 +1,4 @@
-"""What one token has left of one resource, as far as answers have told."""
+"""The rest of one token's quota of one resource, as far as answers have shown it."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ class Allowance:
 
     @property
     def reserved(self) -> int:
-        """What is not spent. Rounded down: of a limit below ten, 10 % is nothing."""
+        """The quota that is not spent. Rounded down: of a limit below ten, 10 % is nothing."""
         return reserved(self.limit, self.share)
 
     @property
     def available(self) -> float:
-        """How many requests may set out. Nothing known: one goes first, to find out."""
+        """The number of requests that may be sent. Nothing known: one goes first, to find out."""
         if self.remaining is None:
             return 1 - self.in_flight
         return math.inf if self.remaining == UNCOUNTED else self.remaining - self.reserved - self.in_flight

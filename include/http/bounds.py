@@ -1,4 +1,4 @@
-"""How long to wait, and how often to ask again."""
+"""Limits on waiting and on retries."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What an API still allows, known from its headers, spent before it is refused.
+"""The budget of an API: its quota, known from headers, never overdrawn.
 
 Per token and resource: `remaining` of the last answer, less a share kept in reserve, less every request
 still on its way. The token with the most left goes next. Nothing left: wait for an answer or for the reset.

@@ -32,7 +32,7 @@ _COOLDOWNS = TypeAdapter(dict[str, Cooldown])
 
 
 class CooldownStore:
-    """Which resources are closed, a small JSON file an account: the next try or run does not ask either.
+    """Closed resources in a small JSON file for each account: the next try or run does not ask either.
 
     An account is a token on one API, named `<service>:<host>:<digest>`. Several processes may hold its lease
     at a time: whoever writes has merged it with what the others wrote. Of two that write at the same moment

@@ -1,4 +1,4 @@
-"""Which resources of which token are closed, and until when; what other processes met is remembered."""
+"""Cooldowns: the resources of each token that are closed, and until when; other processes' are remembered."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What can go wrong between us and an API, in words for the person on call.
+"""Errors between us and an API, in words for the person on call.
 
 HttpError
  ├ AnswerError ── Transient ── Doubted; and the kinds that an API adds

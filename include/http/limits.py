@@ -27,7 +27,7 @@ class Limited:
 
 @dataclass(frozen=True)
 class Quota:
-    """What is left of a resource.
+    """The rest of a resource's quota.
 
     Attributes: reset_in_s, seconds from the answer until it is full again; limit, what it is then, if told.
     """

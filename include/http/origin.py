@@ -1,4 +1,4 @@
-"""Which server an address is of: scheme, host and port, however they are written."""
+"""The origin of a URL: scheme, host and port, however they are written."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ REPEATABLE = frozenset({"GET", "HEAD"})  # PUT and DELETE too by the RFC, but no
 
 @dataclass(frozen=True)
 class Request:
-    """What is asked for.
+    """A request.
 
     Attributes:
         resource: whose limit it counts on.
@@ -45,7 +45,7 @@ class Request:
 
 @dataclass(frozen=True)
 class Received:
-    """What came.
+    """A response.
 
     Attributes: answer; token that asked; links, of the Link header by relation, None where it is not
     readable: whoever follows one looks at its origin first.

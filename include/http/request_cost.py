@@ -1,4 +1,4 @@
-"""What requests cost."""
+"""The cost of requests."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass
 class RequestCost:
-    """What one piece of work cost.
+    """The cost of one piece of work.
 
     Attributes: requests sent; retries among them; points, where the API has prices; unchanged, requests
     whose answer was known already, which cost no quota.

@@ -33,14 +33,14 @@ class Route:
 
     @property
     def proxy_auth(self) -> aiohttp.BasicAuth | None:
-        """What the proxy is shown."""
+        """The credentials for the proxy."""
         if not (self.login or self.password):
             return None
         return aiohttp.BasicAuth(self.login, self.password, "utf-8")
 
     @property
     def secrets(self) -> tuple[str, ...]:
-        """What no text may show."""
+        """The texts that must not be shown."""
         auth = self.proxy_auth
         return (self.password, auth.encode().removeprefix("Basic ")) if auth else ()
 

@@ -1,4 +1,4 @@
-"""How one API is asked, and what it means by its answers."""
+"""The rules of one API: headers of its requests, and the meaning of its answers."""
 
 from __future__ import annotations
 

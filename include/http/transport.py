@@ -60,6 +60,7 @@ class Transport:
         pace: makes what says when a request may go, inside the event loop.
         max_concurrent_requests: of all tokens together.
         timeout_s: of one request, without the time it queues for its turn.
+        silence_s: for which the server may send nothing.
         max_body_bytes: of one answer, unpacked; more is a failed request.
         route: the way there.
     Attributes: budget; bounds; server_time, the server's clock at the last answer, None before it.
@@ -78,6 +79,7 @@ class Transport:
         pace: Callable[[], Pace],
         max_concurrent_requests: int,
         timeout_s: float,
+        silence_s: float = SOCK_READ_S,
         max_body_bytes: int = MAX_BODY_BYTES,
         route: Route = DIRECT,
     ) -> None:
@@ -88,7 +90,7 @@ class Transport:
         self.budget = Budget(tuple(accounts), self._cooldowns, bounds, now, reserve, rules)
         self._route = route
         self._secrets = (*(token.text for token in accounts), *route.secrets)
-        self._make_pace, self._timeout_s = pace, timeout_s
+        self._make_pace, self._timeout_s, self._silence_s = pace, timeout_s, min(silence_s, timeout_s)
         self._max_concurrent_requests, self._max_body_bytes = max_concurrent_requests, max_body_bytes
 
     async def __aenter__(self) -> Self:
@@ -108,7 +110,7 @@ class Transport:
             timeout=aiohttp.ClientTimeout(
                 total=queue_s + self._timeout_s,
                 sock_connect=min(SOCK_READ_S, self._timeout_s),
-                sock_read=min(SOCK_READ_S, self._timeout_s),
+                sock_read=self._silence_s,
             ),
         )
         return self

@@ -1,4 +1,4 @@
-"""What can be wrong with a file of the inbox, in words for the person on call."""
+"""Errors of a file of the inbox, in words for the person on call."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ class TooManyRejected(ValueError, PermanentError):
 
 @define(slots=False)
 class BadUpload(ValueError):
-    """What was sent is not kept. Attributes: reason; next_step."""
+    """The upload is not kept. Attributes: reason; next_step."""
 
     reason: str
     next_step: str

@@ -1,4 +1,4 @@
-"""Which file may be read: one in the inbox, and nothing outside it."""
+"""The files that may be read: those in the inbox, and nothing outside it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _USER = re.compile("(?<=://)[^/@]*@")  # Airflow's URLs may carry the id of a co
 
 
 class InboxPath(StagingPath, Protocol):
-    """What is asked of a file of the inbox beyond StagingPath."""
+    """A file of the inbox: StagingPath and a little more."""
 
     def is_file(self) -> bool: ...  # noqa: D102
     def stat(self) -> Any: ...  # noqa: D102

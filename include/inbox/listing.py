@@ -1,4 +1,4 @@
-"""What lies in a folder of the inbox, for people: names of any kind, sizes, times."""
+"""The list of a folder of the inbox, for people: names of any kind, sizes, times."""
 
 from __future__ import annotations
 

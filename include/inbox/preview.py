@@ -15,7 +15,7 @@ _MARKS = {codecs.BOM_UTF8: "utf-8-sig", codecs.BOM_UTF16_LE: "utf-16", codecs.BO
 
 
 class Preview(NamedTuple):
-    """How a file begins.
+    """The beginning of a file.
 
     Attributes: lines; is_whole, whether these are all of it; is_packed, by gzip; encoding, "" where it is no
     UTF-8 and has no byte order mark; problem, why there is no more of it, or "".

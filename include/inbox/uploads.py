@@ -22,12 +22,12 @@ MAX_BYTES = 100 * 1024**2
 MAX_NAME = 255
 _MAX_NOTE_BYTES = 16 * 1024
 READABLE = 0o644  # less the umask: the workers that read the files may run as another user
-_ENDING = re.compile(r"\.(?:csv|tsv|txt|ndjson|jsonl|json)(?:\.gz)?", re.ASCII | re.IGNORECASE)
+_ENDING = re.compile(r"\.(?:csv|tsv|txt|ndjson|jsonl|json)(?:\.gz)?\Z", re.ASCII | re.IGNORECASE)
 _MAY_HOLD_NUL = (b"\x1f\x8b", codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)  # gzip, and texts by their mark
 
 
 class Sender(BaseModel):
-    """Where an upload came from. Attributes: name, of the file at the user's; user; sent_at."""
+    """The origin of an upload. Attributes: name, of the file at the user's; user; sent_at."""
 
     model_config = ConfigDict(frozen=True)
     name: str
@@ -96,7 +96,7 @@ def _note(name: str) -> str:
 
 def _ending(name: str) -> str:
     found = _ENDING.search(name)
-    return found[0].lower() if found and found.end() == len(name) else ".data"
+    return found[0].lower() if found else ".data"
 
 
 def _checked(pieces: Iterable[bytes]) -> Iterator[bytes]:

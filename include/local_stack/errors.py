@@ -1,4 +1,4 @@
-"""What can go wrong on the way up.
+"""Errors of the local stack on its way up.
 
 StackError
 +-- BadSetting       a value given to `make run` that cannot be meant

@@ -1,4 +1,4 @@
-"""Which process owns a state directory: how `make up` and `make down` find a stack that is up."""
+"""The owner of a state directory: how `make up` and `make down` find a stack that is up."""
 
 import os
 from pathlib import Path

@@ -43,7 +43,7 @@ class EmbeddedPostgres:
 
     @property
     def host(self) -> str:
-        """What libpq takes as host: the socket's directory."""
+        """The host for libpq: the socket's directory."""
         return str(self._socket)
 
     def start(self, sleep: Callable[[float], None]) -> None:

@@ -1,4 +1,4 @@
-"""What green runs have stored, read back from ClickHouse."""
+"""The results of green runs, read back from ClickHouse."""
 
 from collections.abc import Iterable, Iterator
 from datetime import date
@@ -34,7 +34,7 @@ OUTCOMES = """
 
 
 class Reader(Protocol):
-    """What is needed of a ClickHouse connection."""
+    """A ClickHouse connection, as far as it is needed here."""
 
     def execute(self, query: str, params: Any = None) -> Any:
         """Return rows as tuples."""

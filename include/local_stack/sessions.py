@@ -29,7 +29,7 @@ POLL_S = 0.05
 
 @dataclass(frozen=True)
 class Command:
-    """How to start a component.
+    """The command and environment of a component.
 
     env: all of its environment. cwd: below the state directory. stop: what ends it in good order.
     only_leader: the leader ends its children in order; otherwise all of the session get the signal.

@@ -1,4 +1,4 @@
-"""What a user can say to `make run` and `make up`, read from the environment once and checked at once."""
+"""The settings of `make run` and `make up`, read from the environment once and checked at once."""
 
 import re
 from collections.abc import Mapping

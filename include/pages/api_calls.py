@@ -22,7 +22,7 @@ COLUMNS, CHARACTERS = 5, 100  # of the file, shown of a row
 
 
 class Meaning(NamedTuple):
-    """What an outcome says. Attributes: meaning; step, what to do about it, or ""."""
+    """The explanation of an outcome. Attributes: meaning; step, what to do about it, or ""."""
 
     meaning: str
     step: str
@@ -33,7 +33,8 @@ OUTCOMES = {
     "skipped": Meaning("an earlier run, which the reason names, did it", ""),
     "rejected": Meaning("the row does not fit the recipe, and was not sent", "correct it"),
     "failed": Meaning(
-        "the API refused it, or gave no usable answer", "see the reason; a new run of todo.csv"
+        "the API refused it, or gave no usable answer",
+        "see the reason; a new run of todo.csv with resend = failed",
     ),
     "unknown": Meaning(
         "sent, and the answer was lost: carried out or not", "look in the API; then a run with retry_unknown"

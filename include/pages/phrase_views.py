@@ -44,7 +44,7 @@ class RowsOutOfOrder(ValueError):
 
 
 class Campaign(NamedTuple):
-    """What index.json says of a campaign. Attributes: flags, how many hours of its phrases have each."""
+    """A campaign's entry in index.json. Attributes: flags, how many hours of its phrases have each."""
 
     campaign_id: int
     phrases: int

@@ -1,4 +1,4 @@
-"""What a page that carries its own style and script may do in a browser."""
+"""The content security policy of a page that carries its own style and script."""
 
 from __future__ import annotations
 

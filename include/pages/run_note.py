@@ -1,4 +1,4 @@
-"""Which day a run has rendered: one small file a run, that leads from the run to its page.
+"""The day that a run has rendered: one small file for each run, which leads from the run to its page.
 
 The index of a day names the run that published it. Others belong to it too: a run that found the day
 published as it would have been, and one whose day was published again later.

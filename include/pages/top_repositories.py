@@ -18,7 +18,7 @@ from include.staging.files import StagingPath, write_atomically
 
 
 class Outcome(NamedTuple):
-    """What a number of commits means. Attributes: known, whether it is a fact; note, beside it; meaning."""
+    """A number of commits, explained. Attributes: known, whether it is a fact; note, beside it; meaning."""
 
     known: bool
     note: str

@@ -1,4 +1,4 @@
-"""What the page *Top repositories* of a day says, read from ClickHouse."""
+"""The data of a day's page *Top repositories*, read from ClickHouse."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _FIRST_DAY = date(1970, 1, 1)  # of ClickHouse's Date
 
 
 class Publication(NamedTuple):
-    """Who brought a day of a table into sight. published_at is aware, UTC."""
+    """The run that published a day of a table. published_at is aware, UTC."""
 
     run_id: str
     published_at: datetime

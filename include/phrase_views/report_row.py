@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 
 class ReportRow(NamedTuple):
-    """What a phrase gained in an hour.
+    """The views that a phrase gained in an hour.
 
     Attributes: campaign_id; phrase, as include.text.text_of() has it; hour, local in time_zone, 0 to 23;
     views, 0 only where there is a flag; flags, of corrected, gap, partial, reset, sorted; hour_start, the

@@ -1,4 +1,4 @@
-"""What a report is asked for, checked before any statement."""
+"""The request of a report, checked before any statement."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def _known_zone(name: str) -> str:
 
 
 class PhraseViewsRequest(BaseModel):
-    """What one report is asked for.
+    """The request of one report.
 
     Attributes: campaign_ids, ascending, empty for all; day, local in time_zone; hour_rule, which hour a
     sample stamped HH:00:00 belongs to: its own (sample) or the one before (closing); falls, how a counter

@@ -20,10 +20,10 @@ def copy_out(using: cursor, query: str, write: Callable[[memoryview], int]) -> N
 
     Raises: psycopg2.Error, also in the middle of it; whatever `write` raises.
     """
-    gathered = io.BufferedWriter(_Passed(write), _AT_ONCE)
-    using.copy_expert(f"COPY ({query}) TO STDOUT (ENCODING 'UTF8')", gathered)
-    gathered.flush()
-    gathered.detach()
+    with _Passed(write) as passed:  # closed at the end: what was gathered before a failure goes nowhere
+        gathered = io.BufferedWriter(passed, _AT_ONCE)
+        using.copy_expert(f"COPY ({query}) TO STDOUT (ENCODING 'UTF8')", gathered)
+        gathered.flush()
 
 
 class _Passed(io.RawIOBase):

@@ -1,4 +1,4 @@
-"""What can be wrong with PostgreSQL, in words for the person on call.
+"""Errors of PostgreSQL, in words for the person on call.
 
 PostgresError
 +-- PostgresUnreachable   no answer, or refused at the door

@@ -40,7 +40,7 @@ ROUNDING_S = 1e-6  # of differences of times since 1970: no contradiction
 
 
 class Clock(NamedTuple):
-    """How far the server's clock is ahead of ours, in seconds: between `least` and `most`."""
+    """The lead of the server's clock over ours, in seconds: between `least` and `most`."""
 
     least: float
     most: float

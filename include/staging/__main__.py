@@ -18,7 +18,7 @@ from rich.table import Table
 from include.staging.errors import StagingError, StagingFileDamaged, StagingFileMissing
 from include.staging.manifest import MANIFEST, Manifest
 from include.staging.tables import Part, Row, TableParts, read_batches
-from include.staging.text_parts import read_lines, rows_of
+from include.staging.text_parts import read_rows
 from include.text import first_problem
 
 ROWS_SHOWN = 10
@@ -76,8 +76,7 @@ def _described(path: Path) -> tuple[TableParts, Part]:
 def _rows(path: Path, parts: TableParts, part: Part) -> Iterator[Row]:
     if parts.table.form == "ndjson":
         return chain.from_iterable(read_batches(path, parts.table, part, _READ_AT_ONCE))
-    before = sum(each.rows for each in parts.parts[: parts.parts.index(part)])
-    return rows_of(parts.table, read_lines(path, part), before)
+    return read_rows(path, parts, part)
 
 
 if __name__ == "__main__":

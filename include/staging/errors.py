@@ -1,4 +1,4 @@
-"""What can be wrong with staging files, in words for the person on call."""
+"""Errors of staging files, in words for the person on call."""
 
 from __future__ import annotations
 

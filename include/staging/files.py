@@ -22,7 +22,7 @@ _OURS_ALONE = 0o600
 
 
 class StagingPath(Protocol):
-    """What pathlib.Path, UPath and Airflow's ObjectStoragePath share, as far as staging needs it."""
+    """A path, as far as staging needs it: pathlib.Path, UPath and Airflow's ObjectStoragePath are such."""
 
     def __truediv__(self, name: str, /) -> Self: ...
     @property

@@ -12,7 +12,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, JsonValue, Val
 from include.errors import facts_of
 from include.staging.column_kinds import StorableDay
 from include.staging.errors import StagingFileDamaged, StagingFileForeign, StagingFileMissing, clear
-from include.staging.files import StagingPath, write_atomically
+from include.staging.files import StagingPath, open_buffered, write_atomically
 from include.staging.tables import Part, TableParts
 from include.staging.units import UNIT_NAME, StorablePartition, Unit
 from include.text import first_problem, safe_repr
@@ -23,7 +23,7 @@ MANIFEST = "manifest.json"
 
 
 class StagedBy(NamedTuple):
-    """Whose staging it is. Attributes: dag_id, run_id, day; task, that stages: the one to clear."""
+    """The run that staged it. Attributes: dag_id, run_id, day; task, that stages: the one to clear."""
 
     dag_id: str
     run_id: str
@@ -32,7 +32,7 @@ class StagedBy(NamedTuple):
 
 
 class Manifest(BaseModel):
-    """What one run staged for one unit.
+    """The manifest: all that one run staged for one unit.
 
     Attributes: dag_id, run_id, day; task, that staged it; host that wrote it, for the case that another host
     cannot see the files; written_at; tables by name; facts, whatever else is worth keeping; unit_name and
@@ -58,11 +58,13 @@ class Manifest(BaseModel):
                 raise ValueError(f"table {parts.table.name} is kept by day, the unit is none")
             if parts.table.partition_by and (self.unit_name is None or self.partition is None):
                 raise ValueError(f"table {parts.table.name} wants unit_name and partition")
+            if parts.table.appended and (self.unit_name is None or (parts.parts and not parts.ranges)):
+                raise ValueError(f"table {parts.table.name} wants unit_name and ranges of its key")
         return self
 
     @property
     def unit(self) -> Unit:
-        """What is published: the day, unless the manifest names another unit."""
+        """The unit that is published: the day, unless the manifest names another."""
         if self.unit_name is None:
             return Unit.of_day(self.day)
         return Unit(self.unit_name, self.day, self.partition)
@@ -122,10 +124,15 @@ def parts_are_whole(directory: StagingPath, manifest: Manifest) -> bool:
     for parts in manifest.tables.values():
         for part in parts.parts:
             path = directory / part.file
-            if not path.exists() or hashlib.sha256(path.read_bytes()).hexdigest() != part.sha256:
+            if not path.exists() or _sha256(path) != part.sha256:
                 log.warning("%s is missing or damaged: it is staged again now", path)
                 return False
     return True
+
+
+def _sha256(path: StagingPath) -> str:
+    with open_buffered(path) as file:  # it may be larger than the memory
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _named(dag_id: str, run_id: str, day: date) -> str:

@@ -16,12 +16,22 @@ from contextlib import suppress
 from datetime import UTC, date, datetime
 from functools import cached_property
 from itertools import islice
-from typing import Annotated, Any, Literal, Self, TypeVar
+from typing import Annotated, Any, Literal, NamedTuple, Self, TypeVar
 from uuid import UUID
 
 import msgspec
 from clickhouse_cityhash.cityhash import CityHash64
-from pydantic import BaseModel, ConfigDict, FailFast, Field, TypeAdapter, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    FailFast,
+    Field,
+    StrictInt,
+    StrictStr,
+    TypeAdapter,
+    ValidationError,
+    model_validator,
+)
 
 from include.staging.column_kinds import COLUMN_KINDS, NDJSON_KINDS
 from include.staging.errors import BadRow, StagingFileDamaged, StagingFileMissing, clear
@@ -45,9 +55,14 @@ class StagedTable(BaseModel):
     unit; day_column, None where the table is not kept by day; partition_by, of a table whose units are not
     days but are replaced too, its PARTITION BY: a column, or a function of one, such as `toStartOfHour(at)`;
     last_insert_counts, of a table without both: readers see, of the rows of one key, the one that was
-    inserted last, whatever is in it; replaced_whole, of a table without days and PARTITION BY: each unit has
-    all of its rows, and the last one that was published counts; of these two, the units of a table are all of
-    one kind, days or others; form of its parts:
+    inserted last, whatever is in it; version_column, of a table without both, in which the greatest version
+    of a key counts: all rows of a unit have one that no other unit has; replaced_whole, of a table without
+    days and PARTITION BY: each unit has all of its rows, and the last one that was published counts; of these
+    three, the units of a table are all of one kind, days or others; appended, of a table without any of
+    these: rows whose key is not there yet are added, so that each is there once for readers without FINAL;
+    the key ends with a number, such as an offset, and a unit has ranges of it (TableParts.ranges); stamps,
+    columns of such a table that are not staged: the publication fills them with its time and its run; form
+    of its parts:
     "text" is what COPY writes, for large tables and more kinds of columns (text_parts.py), and hashed
     otherwise, so a table keeps its form; escapes, of text: False where no value needed one, which is proved
     for less.
@@ -60,7 +75,10 @@ class StagedTable(BaseModel):
     day_column: str | None = "date"
     partition_by: str | None = Field(default=None, pattern=PARTITION_BY)
     last_insert_counts: bool = False
+    version_column: str | None = None
     replaced_whole: bool = False
+    appended: bool = False
+    stamps: tuple[Literal["published_at", "run_id"], ...] = ()
     form: Literal["ndjson", "text"] = "ndjson"
     escapes: bool = True
 
@@ -85,9 +103,27 @@ class StagedTable(BaseModel):
             raise ValueError("the table is replaced whole, or by partition, or upserted: one of them")
         return self
 
+    @model_validator(mode="after")
+    def _has_versions_alone(self) -> Self:
+        if self.version_column is not None and self.columns.get(self.version_column) != "UInt64":
+            raise ValueError("the version_column is no column of kind UInt64")
+        if self.version_column and (self.is_replaced or self.last_insert_counts):
+            raise ValueError("the table has versions, or is replaced, or the last insert counts: one of them")
+        return self
+
+    @model_validator(mode="after")
+    def _is_appended_to(self) -> Self:
+        if self.stamps and not self.appended:
+            raise ValueError("stamps are of tables that are appended to")
+        if self.appended and (self.is_replaced or self.last_insert_counts or self.version_column):
+            raise ValueError("the table is appended to, or replaced, or upserted: one of them")
+        if self.appended and not (self.key and "Int" in self.columns[self.key[-1]]):
+            raise ValueError("the key of a table that is appended to ends with a number")
+        return self
+
     @property
     def partition(self) -> str | None:
-        """What its partitions are cut by, as SQL; None where it has none."""
+        """The SQL expression of its partitions; None where it has none."""
         by = self.day_column or self.partition_by
         return partition_sql(by) if by else None
 
@@ -163,16 +199,32 @@ class Part(BaseModel):
     checksum: int = Field(ge=0, lt=2**64)
 
 
+class KeyRange(NamedTuple):
+    """A range of keys: all columns but the last have the values of `prefix`, the last is in [first, end)."""
+
+    prefix: tuple[StrictInt | StrictStr, ...]
+    first: int
+    end: int
+
+
 class TableParts(BaseModel):
     """All staged rows of one table. Its checksum is the sum of its rows' (row_checksum).
 
-    Attributes: table; parts; keys_are_unique: who staged the rows has proved that no key comes twice.
+    Attributes: table; parts; keys_are_unique: who staged the rows has proved that no key comes twice; ranges,
+    of a table that is appended to: of which keys these are all rows.
     """
 
     model_config = ConfigDict(frozen=True)
     table: StagedTable
     parts: tuple[Part, ...]
     keys_are_unique: bool = False
+    ranges: tuple[KeyRange, ...] = ()
+
+    @model_validator(mode="after")
+    def _has_ranges(self) -> Self:
+        if any(len(each.prefix) + 1 != len(self.table.key) for each in self.ranges):
+            raise ValueError("a range has another number of columns than the key")
+        return self
 
     @property
     def rows(self) -> int:

@@ -19,7 +19,7 @@ from uuid import UUID
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from include.staging.column_kinds import COLUMN_KINDS, without_null
-from include.text import first_problem
+from include.text import first_problem, safe_repr
 
 NULL = r"\N"
 ESCAPES = {"\\": r"\\", "\b": r"\b", "\f": r"\f", "\n": r"\n", "\r": r"\r", "\t": r"\t", "\v": r"\v"}
@@ -49,10 +49,10 @@ def value_of(kind: str, text: str) -> Any:
         value = _adapter(kind).validate_python(_READ.get(without_null(kind), int)(text))
     except ValidationError as error:
         raise ValueError(first_problem(error)) from None
-    except (OverflowError, struct.error) as error:
-        raise ValueError(f"out of range: {error}") from None
+    except (OverflowError, OSError, struct.error):  # the first two are of instants
+        raise ValueError("out of range") from None
     if (as_written := texts(kind, [value])[0]) != text:
-        raise ValueError(f"not as a {kind} is written, which is {as_written!r}")
+        raise ValueError(f"not as a {kind} is written, which is {safe_repr(as_written)}")
     return value
 
 

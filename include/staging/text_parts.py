@@ -14,7 +14,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, suppress
-from itertools import chain, islice
+from itertools import islice
 from types import TracebackType
 from typing import Self
 
@@ -219,9 +219,21 @@ def read_blocks(path: StagingPath, part: Part, task: str = "") -> Iterator[bytes
         raise StagingFileDamaged(str(path), reason, task)
 
 
-def read_lines(path: StagingPath, part: Part, task: str = "") -> Iterator[bytes]:
-    """Yield the lines of a part one by one. Raises: as read_blocks()."""
-    return chain.from_iterable(block.split(b"\n") for block in read_blocks(path, part, task))
+def read_rows(path: StagingPath, parts: TableParts, part: Part, task: str = "") -> Iterator[Row]:
+    """Yield the rows of a part, each value checked; they are counted over all parts.
+
+    Raises: as read_blocks(), also where a line is no row because the file is not what was written; BadRow,
+    where it is.
+    """
+    blocks = read_blocks(path, part, task)
+    rows_before = sum(each.rows for each in parts.parts[: parts.parts.index(part)])
+    lines = (line for block in blocks for line in block.split(b"\n"))
+    try:
+        yield from rows_of(parts.table, lines, rows_before)
+    except BadRow:
+        for _ in blocks:
+            pass  # its hash is known at the end
+        raise
 
 
 def is_copy_text(block: bytes) -> bool:

@@ -21,7 +21,7 @@ PARTITION_BY = rf"^({_COLUMN}|to[A-Z][A-Za-z]{{0,30}}\({_COLUMN}\)|intDiv\({_COL
 
 
 class Unit(NamedTuple):
-    """What is published in one step.
+    """The unit that is published in one step.
 
     Attributes: name, by which it is recorded; day that it belongs to (UTC); partition: the value that the
     PARTITION BY of a table has in all rows of the unit, None where rows are only upserted.

@@ -1,4 +1,4 @@
-"""What Stagehouse adds to Airflow: hooks, what its DAGs share and do, and pages in the UI.
+"""Stagehouse's part of Airflow: hooks, the code its DAGs share, their jobs, and pages in the UI.
 
 One name of its own on Python's path.
 """

@@ -1,4 +1,4 @@
-"""What Stagehouse needs of the Airflow it is in. Every DAG file imports this before anything else.
+"""Preconditions on the Airflow around us. Every DAG file imports this before anything else.
 
 Without it an Airflow that is too old, or a path that is not set, is an ImportError of some name, which tells
 nobody what to do.

@@ -19,10 +19,12 @@ from tests.bench import (
     calls_file,
     calls_rate,
     capacity,
+    change_capture,
     fetch,
     load,
     load_batches,
     load_memory,
+    lost_rows,
     parse,
     phrase_views_import,
     phrase_views_report,
@@ -38,6 +40,7 @@ BENCHMARKS: dict[str, Callable[[], list[Finding]]] = {
     for module in (
         *(fetch, load, load_batches, load_memory, parse, phrase_views_import, phrase_views_report),
         *(requests_spent, rank_memory, text_parts, workers, capacity, calls_rate, calls_file, calls_evening),
+        *(change_capture, lost_rows),
     )
 }
 

@@ -3,11 +3,22 @@
 import pytest
 
 from include.clickhouse.cluster_ddl import cluster_forms
+from include.clickhouse.errors import DayMismatch
 from include.clickhouse.publish import check_day
 from include.clickhouse.schema import migrate
 from include.staging.tables import StagedTable
 from tests.cluster.conftest import HOME
-from tests.integration.clickhouse.days import DAY, OTHER_DAY, load, publish, run, stage, staging_tables
+from tests.integration.clickhouse.days import (
+    COMMITS,
+    DAY,
+    OTHER_DAY,
+    commits,
+    load,
+    publish,
+    run,
+    stage,
+    staging_tables,
+)
 from tests.integration.clickhouse.units import (
     EVENTS,
     FIVE,
@@ -91,6 +102,19 @@ def test_a_table_of_text_is_replaced_whole_where_it_lies(text_tables, database, 
         assert text_tables.execute("SELECT id, name FROM products ORDER BY id") == rows
     assert database.counts("products") == {(HOME, 1): 60, (HOME, 2): 60, (OTHER, 1): 0, (OTHER, 2): 0}
     assert staging_tables(text_tables) == []
+
+
+def test_a_whole_table_and_a_day_of_another_shard_are_not_published_together(text_tables, database, tmp_path):
+    """Nothing is loaded, and nobody is told to drop rows that are where they belong."""
+    run(text_tables, tmp_path, "run 1", (PRODUCTS, [(1, "a")]), day=DAY)
+    run(text_tables, tmp_path, "run 2", (COMMITS, commits(3, OTHER_DAY)), day=OTHER_DAY)
+    both = (PRODUCTS, [(2, "b")]), (COMMITS, commits(5, OTHER_DAY))
+    directory, manifest = stage(tmp_path, "run 3", *both, day=OTHER_DAY)
+    with (
+        database.connect() as client,
+        pytest.raises(DayMismatch, match=r"Next: let a run of its own stage products, .*drop nothing"),
+    ):
+        load(client, directory, manifest)
 
 
 def test_text_is_upserted_and_checked_on_another_replica(text_tables, database, tmp_path):

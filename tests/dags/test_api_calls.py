@@ -210,6 +210,30 @@ def test_failed_rows_are_published_and_may_be_given_back(place: Place, run):
     assert place.api.done == Counter_of("bad", *(f"t{number}" for number in range(40)))
 
 
+@pytest.mark.parametrize(
+    ("name", "text", "encoding"),
+    [
+        ("file.csv", 'userId,title\n1,done\n1,"a\rb"\n1,"c\r"\n1," ""d"" "\n', "utf-8"),
+        ("file.csv", "userId,title\n1,done\n1,яя\n", "cp1251"),
+        ("file.ndjson", '{"userId": 1, "title": "a\\r\\u20acя"}\n', "iso-8859-5"),
+    ],
+    ids=["line ends", "encoding", "json"],
+)
+def test_what_is_left_is_read_again_as_it_was(place: Place, run, name: str, text: str, encoding: str):
+    """A carriage return in a cell, letters that the file's encoding has not."""
+    place.api.answer = lambda title, _: web.Response(status=422) if title != "done" else None
+    params = place.deliver("", name) | {"encoding": encoding, "max_failed": 9}
+    (place.inbox / name).write_bytes(text.encode(encoding))
+    first = run(params)
+    assert states(first) == GREEN
+    titles = set(place.api.seen)
+    assert {each["title"] for each in place.results(first)} == titles
+    (place.inbox / "todo.csv").write_bytes((place.files(first) / "todo.csv").read_bytes())
+    place.api.answer = lambda *_: None
+    assert states(run({**params, "path": "todo.csv"})) == GREEN
+    assert place.api.done == dict.fromkeys(titles, 1)
+
+
 def test_failed_rows_of_the_same_file_go_again_where_that_is_asked_for(place: Place, run):
     """They stay failed otherwise; rows that were not sent go in any case."""
     place.api.answer = lambda title, _: web.Response(status=422, text="no") if title == "bad" else None

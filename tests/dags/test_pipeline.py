@@ -43,6 +43,9 @@ from tests.servers.postgres import PostgresServer
 DAY = date(2026, 8, 20)
 NOON = datetime(2026, 8, 20, 12, tzinfo=UTC)
 RUN = {"dag_id": "a_source", "run_id": "by hand"}
+PRODUCTS = StagedTable(
+    name="products", columns={"id": "Int64"}, key=("id",), day_column=None, replaced_whole=True
+)
 
 
 class Run:
@@ -257,12 +260,20 @@ def test_a_changed_day_is_red(engine: Path):
         check_published(source)
 
 
-def test_where_the_last_of_two_counts_one_publication_excludes_all(engine: Path):
-    """Of whichever day: a file of counters has samples of many."""
+@pytest.mark.parametrize(
+    ("table", "row"),
+    [(PHRASES_VIEWS, (1, "a phrase", 10, NOON)), (PRODUCTS, (1,))],
+    ids=["upserted", "replaced whole"],
+)
+def test_where_the_last_of_two_counts_one_publication_excludes_all(
+    engine: Path, table: StagedTable, row: Row
+):
+    """Of whichever day: a file of counters has samples of many, a whole table has all rows."""
     run, source = Run(), a_source(guarded="a_table")
     tables.function()
+    read(engine, "CREATE TABLE products (id Int64) ENGINE = MergeTree ORDER BY id")
     with run.task("read"):
-        parts = stage([(1, "a phrase", 10, NOON)], PHRASES_VIEWS)
+        parts = stage([row], table)
     with run.task("publish"):
         staged = [load_staged_part(source, part) for part in parts]
         with (
@@ -270,4 +281,4 @@ def test_where_the_last_of_two_counts_one_publication_excludes_all(engine: Path)
             pytest.raises(AirflowRescheduleException),
         ):
             publish_staged(source, staged)
-        assert publish_staged(source, staged) == {PHRASES_VIEWS.name: 1}
+        assert publish_staged(source, staged) == {table.name: 1}

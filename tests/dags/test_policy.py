@@ -12,7 +12,16 @@ from stagehouse.pipeline.notifications import notify_run_failure, notify_task_fa
 
 DAGS = Path(__file__).resolve().parents[2] / "dags"
 DAG_IDS = sorted(path.stem for path in DAGS.glob("*.py"))
-HEAVY = ["aiohttp", "chdb", "clickhouse_driver", "githubkit", "psycopg", "psycopg2", "psycopg_pool"]
+HEAVY = [
+    "aiohttp",
+    "chdb",
+    "clickhouse_driver",
+    "confluent_kafka",
+    "githubkit",
+    "psycopg",
+    "psycopg2",
+    "psycopg_pool",
+]
 # Airflow itself imports psycopg2 when its metadata database is PostgreSQL; here it is SQLite.
 PARSE = """
 import json, socket, sys, time

@@ -2,13 +2,14 @@
 
 import pytest
 
-from include.clickhouse.errors import OutcomeUnknown
+from include.clickhouse.errors import DayMismatch, OutcomeUnknown
 from include.clickhouse.publish import check_day
 from include.postgres.errors import LeaseLost
 from include.staging.tables import StagedTable
 from tests.faults.day import FaultyDay
 from tests.faults.proxy import AFTER, ANSWERED, BEFORE, INSIDE, Moment, Proxy
 from tests.integration.clickhouse.days import load, publish, run, stage, staging_tables
+from tests.servers.clickhouse import ClickHouseServer
 
 PRODUCTS = StagedTable(
     name="products",
@@ -85,3 +86,28 @@ def test_the_publication_of_a_whole_table_is_cut(day: FaultyDay, proxy: Proxy, s
         publish(clickhouse, manifest, loaded, "2")
         check_day(clickhouse, directory, manifest, "2")
     assert seen(day) == NEW
+
+
+@pytest.mark.parametrize("end", [ClickHouseServer.kill, ClickHouseServer.stop], ids=["SIGKILL", "SIGTERM"])
+def test_a_restart_that_brings_a_whole_table_back_is_found_and_mended(day: FaultyDay, staged, end):
+    """Publishing did not wait until the server had deleted what was replaced: check is red, a load mends it.
+
+    The server deletes at moments of its own, ten seconds apart: where one came first, it is done again.
+    """
+    directory, manifest, _ = staged
+    for number in range(10):
+        with day.connect() as clickhouse:
+            run(clickhouse, day.root, f"old {number}", (PRODUCTS, OLD))
+            publish(clickhouse, manifest, load(clickhouse, directory, manifest, f"{number}"), f"{number}")
+        end(day.server)
+        day.server.start()
+        if seen(day) == NEW:
+            continue
+        with day.connect() as clickhouse:
+            with pytest.raises(DayMismatch, match=r"table products, .*Next: clear task load with all after"):
+                check_day(clickhouse, directory, manifest, "1")
+            publish(clickhouse, manifest, load(clickhouse, directory, manifest, "again"), "again")
+            check_day(clickhouse, directory, manifest, "2")
+        assert seen(day) == NEW
+        return
+    pytest.fail("the server always deleted what was replaced before it ended")

@@ -10,6 +10,10 @@ import pytest
 
 from include.api_calls.table import API_CALLS
 from include.github.tables import AUTHORS_COMMITS, OUTCOMES, POSITIONS, REPOSITORIES
+from include.kafka.events import USER_EVENTS
+from include.kafka.ledger import OFFSETS
+from include.kafka.messages import DEAD_LETTERS
+from include.kafka.sessions import USER_SESSIONS
 from include.phrase_views.counters.staging import PHRASES_VIEWS
 from include.phrase_views.report import BY_HOUR
 from stagehouse.hooks.clickhouse_hook import ClickHouseOptions
@@ -21,6 +25,7 @@ ROOT = Path(__file__).resolve().parents[2]
 README, CONTRIBUTING, DOCS = ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "docs"
 PAGES = [README, CONTRIBUTING, *sorted(DOCS.glob("*.md"))]
 README_LINES = 120
+APPENDED = [USER_EVENTS.staged, USER_SESSIONS.staged, DEAD_LETTERS, OFFSETS]
 
 LINK = re.compile(r"\]\(([^)\s]+)\)")
 FENCED = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
@@ -214,10 +219,20 @@ def test_every_table_is_written_down():
     listed = rows_of(
         (DOCS / "tables.md").read_text(), "| table | one row is | read with `FINAL` | replaced |"
     )
+    added_to = {table.name for table in APPENDED}
+    kept = {True: ["yes", "by key"], False: ["no", "by day"]}
     assert {re.sub(r"\W*`\W.*", "", row[0]).strip("[`"): row[2:] for row in listed} == {
-        name: ["yes", "by key"] if table.engine.startswith("Replacing") else ["no", "by day"]
+        name: ["no", "never, added to"] if name in added_to else kept[table.engine.startswith("Replacing")]
         for name, table in tables.items()
     }
+
+
+@pytest.mark.parametrize("table", APPENDED, ids=lambda table: table.name)
+def test_what_is_added_to_is_a_column_of_the_page(table):
+    """What is staged and what the publication fills in; the engine's order is the key that is there once."""
+    migrated_table = migrated()[table.name]
+    assert {*table.columns, *table.stamps} == {column for column, _ in migrated_table.columns}
+    assert migrated_table.engine.endswith(f"ordered by ({', '.join(table.key)})")
 
 
 @pytest.mark.parametrize(("name", "text"), documented(), ids=lambda value: value.partition("\n")[0] or None)

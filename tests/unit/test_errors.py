@@ -30,6 +30,7 @@ SILENT = {
     "include.github.search.slices.CannotBeCut",  # never leaves the search, which says SliceTooLarge
     "include.github_stand_in.answers.RefusedError",  # an answer of the stand-in, in GitHub's words
     "include.github_stand_in.search.QueryError",  # likewise
+    "include.kafka.messages.Rejected",  # becomes the reason of a dead letter
     "include.local_stack.errors.StackError",  # raised with its whole text
     "include.local_stack.errors.Interrupted",  # by a person, with Ctrl-C
     "stagehouse.ui.archive.NotPublished",  # for the reader of a page

@@ -1,4 +1,4 @@
-"""What an answer of GitHub may be but what was asked for, in words for the person on call.
+"""Errors for GitHub responses other than the requested data, in words for the person on call.
 
 AnswerError ── Unauthorized, Forbidden, NotFound, Empty, Blocked, Invalid, Unexpected
 """

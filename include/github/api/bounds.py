@@ -1,4 +1,4 @@
-"""How long to wait for GitHub, and how often to ask it again."""
+"""Limits on waiting for GitHub and on retries."""
 
 from __future__ import annotations
 

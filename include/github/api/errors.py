@@ -1,4 +1,4 @@
-"""What can go wrong between us and GitHub, in words for the person on call.
+"""Errors between us and GitHub, in words for the person on call.
 
 HttpError (include/http/errors.py: limits, retries, redirects)
  └ GitHubError

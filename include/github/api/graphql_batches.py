@@ -26,7 +26,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class QueryTemplate(Generic[Item, Page]):
-    """How items are asked for.
+    """The query of a batch of items.
 
     Attributes: text, of the query for so many; variables, of these; read, turns an answer and the number of
     `aliases` into a page or a refusal of each, in their order; ValueError where asking again may help.

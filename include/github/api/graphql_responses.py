@@ -1,4 +1,4 @@
-"""What an answer of GraphQL means: data and errors may come together, and each error names what it is about.
+"""The meaning of GraphQL responses: data and errors may come together, and each error names its field.
 
 A node becomes the same model as the item that REST sends for it, checked by the same rules.
 Source: https://spec.graphql.org/October2021/#sec-Response-Format; the types of errors are those clients met:
@@ -84,7 +84,7 @@ class Node(BaseModel):
 
 
 class PageInfo(Node):
-    """Where a page of a list ends."""
+    """The end of a page of a list."""
 
     has_next_page: bool
     end_cursor: str | None = None
@@ -96,7 +96,7 @@ class PageInfo(Node):
 
 
 class Refusal(NamedTuple):
-    """What came instead of a page.
+    """The errors that came instead of a page.
 
     Attributes: kind: not_found; empty, there are no commits; overload, a smaller query may be answered;
     refused, by GraphQL, for whatever reason; useless, so is every such query. reason, in GitHub's words.

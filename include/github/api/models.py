@@ -1,4 +1,4 @@
-"""What we keep of GitHub's answers, checked at the boundary. Unknown fields are dropped."""
+"""The fields kept of GitHub's responses, checked at the boundary. Unknown fields are dropped."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ class _Answer(BaseModel):
 
 
 class Owner(_Answer):
-    """Who a repository belongs to."""
+    """The owner of a repository."""
 
     login: Name
 
@@ -114,21 +114,21 @@ class Account(_Answer):
 
 
 class Author(NamedTuple):
-    """Whose a commit is. Attributes: name; cleaned, it is not what was sent: see clean_text, or cut."""
+    """The author of a commit. Attributes: name; cleaned, it is not what was sent: see clean_text, or cut."""
 
     name: str
     cleaned: bool
 
 
 class Signature(_Answer):
-    """Who wrote a commit, as git has it: free text as it was sent, all of it optional."""
+    """The author as git has it: free text as it was sent, all of it optional."""
 
     name: str | None = None
     email: str | None = None
 
 
 class Committed(_Answer):
-    """When a commit came to be in its present form: not bounded, histories hold any year."""
+    """The date of a commit in its present form: not bounded, histories hold any year."""
 
     date: Annotated[AwareDatetime, BeforeValidator(_no_number)]
 

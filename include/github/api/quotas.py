@@ -1,4 +1,4 @@
-"""What each token may still spend, as GET /rate_limit tells it: asking is free.
+"""The rest of each token's quotas, by GET /rate_limit, which costs nothing.
 
 Source: https://docs.github.com/en/rest/rate-limit/rate-limit
 """
@@ -29,13 +29,13 @@ class ResourceQuota:
 
     @property
     def available(self) -> int:
-        """What may be spent of it now."""
+        """The rest of it that may be spent now."""
         return max(0, self.remaining - self.reserved)
 
 
 @dataclass(frozen=True)
 class TokenQuota:
-    """What one token may spend. Attributes: token, its name for people; resources, by name, those told."""
+    """The quotas of one token. Attributes: token, its name for people; resources, by name, those told."""
 
     token: str
     resources: Mapping[str, ResourceQuota]

@@ -1,4 +1,4 @@
-"""What the client makes of an answer: a page of a list, a value, or where to go on."""
+"""The reading of responses: a page of a list, a value, or the next URL."""
 
 from __future__ import annotations
 

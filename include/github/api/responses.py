@@ -1,4 +1,4 @@
-"""What an answer of GitHub means: JSON, a redirect, or an error. Pure: no socket, no clock.
+"""The meaning of GitHub's responses: JSON, a redirect, or an error. Pure: no socket, no clock.
 
 Whether it is a rate limit is asked first: see rate_limits.py.
 """

@@ -1,4 +1,4 @@
-"""How GitHub is asked, and what it means by its answers."""
+"""The rules of GitHub's API: headers of requests, and the meaning of answers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is known of finished repositories, checkpointed by batches, so that no second request is spent."""
+"""Checkpoints of finished repositories, by batches, so that no second request is spent."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What can be wrong with the commits that were read, in words for the person on call."""
+"""Errors of the commits that were read, in words for the person on call."""
 
 from __future__ import annotations
 

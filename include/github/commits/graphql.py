@@ -1,4 +1,4 @@
-"""Who committed to many repositories on a day, by GraphQL: a page of each in one request.
+"""Authors of commits to many repositories on a day, by GraphQL: a page of each in one request.
 
 Outcomes are those of REST: what GraphQL refuses for a repository (blocked, forbidden, unknown), what it
 cannot answer in time even alone, and what does not add up is read by REST. A request for many counts on the

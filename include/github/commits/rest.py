@@ -1,4 +1,4 @@
-"""Who committed to a repository on a day, and how often, by REST."""
+"""Authors of commits to a repository on a day, with their counts, by REST."""
 
 from __future__ import annotations
 

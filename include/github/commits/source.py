@@ -58,7 +58,7 @@ class RankedDay(Protocol):
 
     @property
     def day(self) -> date:
-        """Whose commits are wanted, UTC."""
+        """The day of the commits, UTC."""
 
     def __len__(self) -> int:
         """How many."""

@@ -41,7 +41,7 @@ class _Answer(BaseModel):
 
     @property
     def lines(self) -> int:
-        """How many have to follow."""
+        """The number of repositories that have to follow."""
         return sum(page.repositories for page in self.found)
 
 

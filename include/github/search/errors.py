@@ -1,4 +1,4 @@
-"""What can go wrong in a search, in words for the person on call."""
+"""Errors of a search, in words for the person on call."""
 
 from __future__ import annotations
 

@@ -50,7 +50,7 @@ class Slice(NamedTuple):
 
 @dataclass(eq=False)
 class Region:
-    """What is still to be read of a slice.
+    """The rest of a slice.
 
     Attributes: slice; expected results, None where not known; stretch: so many times farther the next slice
     reaches, for the one before had hardly any results.

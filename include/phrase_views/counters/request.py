@@ -1,4 +1,4 @@
-"""Which file an import run is asked for, checked before anything is read."""
+"""The request of an import: its file, checked before anything is read."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _ALLOWED = {**ALLOWED, "require_last_line_end": "true or false"}
 
 
 class ImportRequest(BaseModel):
-    """What one import is asked for.
+    """The request of one import.
 
     Attributes: path, as the user gave it; format of the file; max_rejected, lines, above which it fails;
     require_last_line_end, whether it fails where the last line has none.

@@ -64,7 +64,7 @@ class Rows(NamedTuple):
 
 
 class ParsedBlock(NamedTuple):
-    """What a block of lines held.
+    """The rows and mistakes of a block of lines.
 
     Attributes: block; rows; numbers, of their lines; rejects; blank, a number of lines.
     """

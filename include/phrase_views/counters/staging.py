@@ -52,7 +52,7 @@ _SEEN_BEYOND = 1_000  # rejects written down above the threshold, so that their 
 
 
 class Staged(BaseModel):
-    """What a file held.
+    """The counts of a file.
 
     Attributes: parts; lines by what became of them: rows, rejected, repeated, blank; last_line_ended, False
     where the last line has no line end.

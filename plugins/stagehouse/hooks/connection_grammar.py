@@ -1,4 +1,4 @@
-"""What texts of a connection may look like: others may be secrets in a wrong place, and are not shown."""
+"""The grammar of a connection's texts: others may be secrets in a wrong place, and are not shown."""
 
 from __future__ import annotations
 

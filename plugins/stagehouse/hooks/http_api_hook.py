@@ -83,7 +83,7 @@ class HttpApiHook(BaseHook):
 
     @property
     def options(self) -> HttpApiOptions:
-        """What the connection says beside host and password. Raises: BadConnection."""
+        """The connection's settings beside host and password. Raises: BadConnection."""
         return _options(self._connection())
 
     @property
@@ -165,6 +165,7 @@ class HttpApiHook(BaseHook):
             pace=self._pace(options, alone),
             max_concurrent_requests=options.max_concurrent_requests,
             timeout_s=options.timeout_s,
+            silence_s=options.timeout_s,
             max_body_bytes=MAX_ANSWER_BYTES,
             route=route_to(host),
         )
@@ -190,9 +191,12 @@ class HttpApiHook(BaseHook):
             told = "the fields are well formed; nothing was asked: extra.test_path names no harmless path"
             return True, told
         with tempfile.TemporaryDirectory() as directory:
-            async with self.transport(Path(directory), bounds=Bounds(max_sleep_s=2), alone=True) as transport:
+            async with self.transport(Path(directory), bounds=Bounds(max_sleep_s=0), alone=True) as transport:
                 request = Request(URL(f"{host}{options.test_path}"), "test")
-                answer = (await transport.ask(request, RequestCost())).answer
+                try:
+                    answer = (await transport.ask(request, RequestCost())).answer
+                except Exception as error:  # noqa: BLE001 - it may show the address that was asked
+                    return False, transport.without_secrets(str(error) or type(error).__name__)
         asked = f"GET {options.test_path} was answered with {answer.status}"
         if 200 <= answer.status < 300:  # noqa: PLR2004
             return True, f"{asked}{'' if has_secret else '; the connection has no secret'}"

@@ -1,4 +1,4 @@
-"""When each day has to be published: the Airflow variable `published_by_hour`."""
+"""The hour by which each day has to be published: the Airflow variable `published_by_hour`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where files live: the Airflow variables `staging_root`, `reports_root`, `inbox_root` and `recipes_root`."""
+"""Roots of files: the Airflow variables `staging_root`, `reports_root`, `inbox_root` and `recipes_root`."""
 
 from __future__ import annotations
 

@@ -6,6 +6,7 @@ import asyncio
 import json
 import logging
 import socket
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import get_current_context
@@ -118,6 +119,7 @@ def plan_run() -> bool:
 async def call_run() -> list[dict[str, str]]:
     """Call the rows and stage their outcomes; return table and file of each part."""
     from include.api_calls.attempt import Api, RunId, call_file
+    from include.api_calls.planning import MOST_HOURS
     from include.api_calls.progress import PROGRESS
     from stagehouse.hooks.clickhouse_hook import ClickHouseHook
     from stagehouse.hooks.http_api_hook import LIMITS
@@ -144,6 +146,7 @@ async def call_run() -> list[dict[str, str]]:
                 progress=reports() / PROGRESS,
                 now=now,
                 last_try=_is_last_try(),
+                ends_at=_began() + timedelta(hours=MOST_HOURS),
             )
     return part_list(manifest)
 
@@ -231,6 +234,12 @@ def _marks(staged: StagedFile) -> Marks:
 
     run = json.dumps([DAG_ID, run_context()["run_id"]])
     return Marks(StagehousePostgresHook().async_connect(), run, staged.name)
+
+
+def _began() -> datetime:
+    """Return when the run began, or was last cleared: its time limit counts from there."""
+    began: datetime | None = get_current_context()["dag_run"].start_date
+    return began or now()
 
 
 def _is_last_try() -> bool:

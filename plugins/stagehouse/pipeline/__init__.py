@@ -1,1 +1,1 @@
-"""What all DAGs share: defaults, params, the context of a run, and tasks that are alike for all sources."""
+"""The code that all DAGs share: defaults, params, the context of a run, and tasks alike for all sources."""

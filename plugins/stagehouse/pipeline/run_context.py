@@ -1,4 +1,4 @@
-"""What Airflow knows of the run, and of the try, that a task belongs to."""
+"""The run and the try that a task belongs to, as Airflow knows them."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ FIRST_DAY = date(1970, 1, 1)  # of a column of kind Date
 
 
 class DayRequest(NamedTuple):
-    """What a DAG is asked for that has no param but `day`."""
+    """The request of a DAG that has no param but `day`."""
 
     day: date
 

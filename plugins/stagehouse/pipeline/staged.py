@@ -33,7 +33,7 @@ def day_event(manifest: Manifest, rows: dict[str, int]) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class StagedSource:
-    """What the shared tasks have to know of a source.
+    """The facts of a source that the shared tasks need.
 
     Attributes:
         task: the id of the task that writes the manifest: later errors tell people to clear it.
@@ -42,8 +42,10 @@ class StagedSource:
         asset: emitted when the data in sight is checked.
         event: makes the extra of the asset's event from the manifest and rows by table.
         summary: makes what `check` returns from the same; rows by table unless given.
+        before_publication: called under the lease, with a client and the manifest; may end the try.
         on_published: called under the lease after the publication, with a client, the manifest, the time, and
             what checks the lease.
+        on_checked: called under the lease when the rows in sight are checked, with a client and the manifest.
     """
 
     task: str
@@ -52,7 +54,9 @@ class StagedSource:
     asset: Asset
     event: Callable[[Manifest, dict[str, int]], dict[str, Any]] = day_event
     summary: Callable[[Manifest, dict[str, int]], dict[str, Any]] = lambda _, rows: rows
+    before_publication: Callable[[ClickHouse, Manifest], None] | None = None
     on_published: Callable[[ClickHouse, Manifest, datetime, Callable[[], None]], None] | None = None
+    on_checked: Callable[[ClickHouse, Manifest], None] | None = None
 
     def manifest(self) -> Manifest:
         """Return what the run has staged, perhaps on another worker. Raises: StagingError."""
@@ -153,6 +157,8 @@ def publish_staged(source: StagedSource, staged: Sequence[dict[str, object]]) ->
     manifest = source.manifest()
     parts = [StagedPart.model_validate(part) for part in staged]
     with publication_lock(source.guarded, _guarded_day(manifest)) as (clickhouse, lease):
+        if source.before_publication:
+            source.before_publication(clickhouse, manifest)
         rows = publish_day(
             clickhouse, manifest, parts, attempt=this_attempt(), now=now, check_lease=lease.check
         )
@@ -172,6 +178,8 @@ def check_published(source: StagedSource) -> tuple[Manifest, dict[str, int]]:
     manifest = source.manifest()
     with publication_lock(source.guarded, _guarded_day(manifest)) as (clickhouse, _):
         rows = check_day(clickhouse, staging_of(manifest.day), manifest, this_attempt())
+        if source.on_checked:
+            source.on_checked(clickhouse, manifest)
     drop_old_runs(staging_root(), manifest.dag_id, now())
     drop_unfinished_files(staging_root() / manifest.dag_id, now())
     return manifest, rows
@@ -180,5 +188,5 @@ def check_published(source: StagedSource) -> tuple[Manifest, dict[str, int]]:
 def _guarded_day(manifest: Manifest) -> date | None:
     """Return the day whose publications exclude each other; None for all days, where the last one counts."""
     tables = [parts.table for parts in manifest.tables.values()]
-    one_counts = any(table.last_insert_counts or table.replaced_whole for table in tables)
+    one_counts = any(table.last_insert_counts or table.replaced_whole or table.appended for table in tables)
     return None if one_counts else manifest.day

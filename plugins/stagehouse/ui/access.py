@@ -1,4 +1,4 @@
-"""Who may see what: Airflow's own answer, asked before every route."""
+"""Access to pages: Airflow's own answer, asked before every route."""
 
 from __future__ import annotations
 

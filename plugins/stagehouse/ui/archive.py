@@ -55,7 +55,7 @@ class UnreadableIndex(ValueError):
 
 
 class RenderedDay(BaseModel):
-    """What every index.json says. Attributes: day; run_id, of the run that published it, and when."""
+    """The fields of every index.json. Attributes: day; run_id, of the run that published it, and when."""
 
     model_config = ConfigDict(frozen=True)
     day: date
@@ -100,7 +100,7 @@ class RenderedRanking(RenderedDay):
 
 
 class RunNote(BaseModel):
-    """What a run has rendered (include/pages/run_note.py). Attributes: run_id; day."""
+    """The note of a rendered run (include/pages/run_note.py). Attributes: run_id; day."""
 
     run_id: str
     day: date

@@ -54,7 +54,7 @@ class CallProgress(BaseModel):
 
 
 class KnownRun(NamedTuple):
-    """What Airflow knows of a run. Attributes: state; due; recipe, path and is_dry, of its params."""
+    """A run, as Airflow knows it. Attributes: state; due; recipe, path and is_dry, of its params."""
 
     run_id: str
     state: str

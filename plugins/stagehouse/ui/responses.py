@@ -1,4 +1,4 @@
-"""What is sent: a page from a template, a rendered file, a refusal; and the headers that fence it in."""
+"""Responses: a page from a template, a rendered file, a refusal; and their security headers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What there is to see, and which DAG makes it."""
+"""The sections of our pages, and the DAG that makes each."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a browser sends into the inbox: from our own page only, by who may start runs, into one file."""
+"""Uploads into the inbox: from our own page only, by those who may start runs, into one file."""
 
 from __future__ import annotations
 

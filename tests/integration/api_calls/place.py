@@ -6,6 +6,7 @@ import asyncio
 import json
 import sys
 from collections.abc import Sequence
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,8 @@ from include.api_calls.rules import CallRules
 from include.api_calls.staging import StagedFile, stage_file
 from include.api_calls.table import API_CALLS
 from include.clickhouse.embedded import EmbeddedClient
+from include.clickhouse.load import load_part
+from include.clickhouse.publish import publish_day
 from include.clickhouse.schema import migrate
 from include.http.bounds import Bounds
 from include.http.cooldown_store import CooldownStore
@@ -89,6 +92,7 @@ class Place:
         bounds: Bounds = FAST,
         url: str = "",
         last_try: bool = False,
+        ends_at: datetime | None = None,
         check_lease: Any = lambda: None,
         **request: Any,
     ) -> Manifest:
@@ -122,8 +126,22 @@ class Place:
                     progress=self.progress,
                     now=now,
                     last_try=last_try,
+                    ends_at=ends_at,
                     tick_s=0.05,
                 )
+
+    async def publish(self, manifest: Manifest) -> None:
+        """Bring the outcomes of a run into the sight of others."""
+        run_id, name = manifest.run_id, API_CALLS.name
+        files = [part.file for part in manifest.tables[name].parts]
+        with EmbeddedClient("test", self.directory / "chdb", "stagehouse", wait_s=5) as clickhouse:
+            loaded = [
+                load_part(clickhouse, self.staging / run_id, manifest, table=name, file=file, attempt=run_id)
+                for file in files
+            ]
+            publish_day(clickhouse, manifest, loaded, attempt=run_id, now=now)
+        async with self.marks(run_id) as marks:
+            await marks.published()
 
     def rows(self, manifest: Manifest) -> list[dict[str, Any]]:
         """Return the rows that are staged for the table."""

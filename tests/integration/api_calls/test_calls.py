@@ -3,19 +3,27 @@
 import asyncio
 import json
 import time
+from collections.abc import Sequence
+from datetime import timedelta
+from itertools import pairwise
 
 import psycopg
 import pytest
 from aiohttp import web
 from filelock import FileLock
 
-from include.api_calls.errors import MarksAway
+from include.api_calls import progress
+from include.api_calls.errors import MarksAway, UnreadableRow
 from include.api_calls.sender import ApiAway
 from include.http.errors import RateLimitedUntil
+from tests.clock import now
 from tests.integration.api_calls.place import POSTS, Place
 from tests.servers.counting_api import CountingApi
 from tests.servers.free_port import free_ports
 from tests.servers.postgres import PostgresServer
+
+KEYED = POSTS + '[idempotency]\nheader = "Idempotency-Key"\nhours = 24.0\n'
+A_MOMENT = KEYED.replace("24.0", "0.0001")  # a key is known for 0.36 s
 
 
 def status(code: int, text: str = "", **headers: str):
@@ -111,16 +119,54 @@ async def test_a_redirect_of_a_get(place: Place, api: CountingApi):
     assert "not followed" in rows[1]["reason"]
 
 
-async def test_done_with_an_answer_that_cannot_be_read(place: Place, api: CountingApi):
+@pytest.mark.parametrize("recipe", [POSTS, KEYED], ids=["plain", "key"])
+async def test_a_redirect_of_a_post(place: Place, api: CountingApi, recipe: str):
+    """Is not followed, with a key neither: whether the row was carried out, it does not say."""
+    place.deliver("title\na\nb\n", recipe)
+    moved = {"a": "/posts/1", "b": "https://evil.example/"}
+    api.answer = lambda title, _: status(302, location=moved[title])
+    rows = place.rows(await place.call())
+    assert [(row["outcome"], row["status"], row["requests"]) for row in rows] == [("unknown", 302, 1)] * 2
+    assert ["not followed" in row["reason"] for row in rows] == [True, True]
+    assert len(api.log) == 2
+
+
+@pytest.mark.parametrize("recipe", [POSTS, KEYED], ids=["plain", "key"])
+async def test_done_with_an_answer_that_cannot_be_read(place: Place, api: CountingApi, recipe: str):
     """A POST is done all the same, and the reason says what lacks."""
-    place.deliver(2)
+    place.deliver(2, recipe)
     api.answer = lambda title, _: (
         status(201, "<html>") if title == "t1" else status(201, json.dumps({"id": "x" * 70_000}))
     )
     rows = place.rows(await place.call())
     assert [row["outcome"] for row in rows] == ["ok", "ok"]
+    assert [row["requests"] for row in rows] == [1, 1]
     assert "no JSON" in rows[0]["reason"]
     assert "more than 65536" in rows[1]["reason"]
+
+
+@pytest.mark.parametrize(
+    ("later", "outcome"),
+    [([409, 409], "ok"), ([409] * 9, "unknown"), ([503] * 9, "unknown"), ([422], "failed")],
+    ids=["at work, then done", "at work for long", "not done", "refused"],
+)
+async def test_an_answer_that_was_lost_and_a_key(
+    place: Place, api: CountingApi, later: Sequence[int], outcome: str
+):
+    """409 then says that the first request is still at work; of a later one no status tells of the first."""
+    place.deliver(1, KEYED.replace("[columns]", "not_done = [503]\n[columns]", 1))
+    codes = [599, *later]
+    api.answer = lambda _, before: status(codes[before]) if before < len(codes) else None
+    (row,) = place.rows(await place.call(max_failed=1))
+    assert (row["outcome"], row["requests"]) == (outcome, api.seen["t1"])
+
+
+async def test_a_conflict_is_the_answer_where_nothing_was_lost(place: Place, api: CountingApi):
+    """With a key, too."""
+    place.deliver(1, KEYED)
+    api.answer = lambda *_: status(409, "there is one")
+    (row,) = place.rows(await place.call(max_failed=1))
+    assert (row["outcome"], row["requests"]) == ("failed", 1)
 
 
 async def test_a_long_limit(place: Place, api: CountingApi):
@@ -139,6 +185,33 @@ async def test_a_long_limit(place: Place, api: CountingApi):
     manifest = await place.call()
     assert set(place.outcomes(manifest)) == {"ok"}
     assert set(api.done.values()) == {1}
+
+
+async def test_a_run_whose_time_is_over(place: Place, api: CountingApi):
+    """It stops, so that what is known is published, and goes on when it is cleared."""
+    place.deliver(60)
+    stopped = await place.call(rate=20, ends_at=now() + timedelta(seconds=1))
+    assert "no more time" in str(stopped.facts["stopped"])
+    assert set(place.outcomes(stopped)) == {"ok", "not_sent"}
+    assert set(place.outcomes(await place.call())) == {"ok"}
+    assert set(api.done.values()) == {1}
+
+
+async def test_a_limit_that_lasts_longer_than_the_run(place: Place, api: CountingApi):
+    """Is not waited for: the run would end before it has published anything."""
+    place.deliver(5)
+    api.answer = lambda *_: status(429, retry_after="3600")
+    stopped = await place.call(ends_at=now() + timedelta(minutes=10))
+    assert "rate limit" in str(stopped.facts["stopped"])
+    assert set(place.outcomes(stopped)) == {"not_sent"}
+
+
+async def test_progress_that_is_slow_to_tell(place: Place, api: CountingApi, monkeypatch: pytest.MonkeyPatch):
+    """As on an object store that answers late: the requests go on."""
+    monkeypatch.setattr(progress, "write_progress", lambda *_: time.sleep(0.5))
+    place.deliver(60)
+    await place.call(rate=50)
+    assert max(after - before for before, after in pairwise(api.at)) < 0.3
 
 
 async def test_an_api_that_is_down(place: Place, api: CountingApi):
@@ -165,6 +238,83 @@ async def test_access_that_is_refused_and_mended(place: Place, api: CountingApi)
     assert "failed" not in place.outcomes(stopped)
     assert place.outcomes(stopped)[6] == "not_sent"
     refused.clear()
+    assert set(place.outcomes(await place.call())) == {"ok"}
+    assert set(api.done.values()) == {1}
+
+
+async def test_access_that_is_mended_when_keys_are_forgotten(place: Place, api: CountingApi):
+    """Rows that were refused are sent; one whose first answer was lost is unknown."""
+    place.deliver(40, A_MOMENT)
+    said = {"t7": [599, 403], "t8": [403]}
+    api.answer = lambda title, before: (
+        status(said[title][before]) if before < len(said.get(title, ())) else None
+    )
+    stopped = await place.call()
+    assert stopped.facts["stopped"]
+    assert place.outcomes(stopped)[6:8] == ["unknown", "not_sent"]
+    assert stopped.facts["outcomes"]["unknown"] == 1
+    await asyncio.sleep(0.5)
+    outcomes = place.outcomes(await place.call())
+    assert [at for at, outcome in enumerate(outcomes, start=1) if outcome == "unknown"] == [7]
+    assert outcomes.count("ok") == 39
+    assert set(api.done.values()) == {1}
+
+
+async def test_a_row_that_may_have_been_sent_by_an_earlier_try_is_not_given_back(
+    place: Place, api: CountingApi
+):
+    """By a try that sends it once more by its key, and is refused."""
+    place.deliver(20, A_MOMENT.replace("0.0001", "0.0006"))
+    (place.staging / "run" / "answered").mkdir(parents=True)
+    async with place.marks() as marks:
+        await marks.take()
+        await marks.mark(1, now())
+    api.answer = lambda title, _: status(403) if title == "t1" else None
+    stopped = await place.call()
+    assert place.outcomes(stopped)[0] == "unknown"
+    await asyncio.sleep(2.5)
+    api.answer = lambda *_: None
+    outcomes = place.outcomes(await place.call())
+    assert outcomes[0] == "unknown"
+    assert set(outcomes[1:]) == {"ok"}
+
+
+async def test_marks_that_were_set_back(place: Place, api: CountingApi):
+    """What they say of rows that were not sent is as old as they are."""
+    place.deliver(300)
+    refused = {"t7"}
+    api.answer = lambda title, _: status(403) if title in refused else None
+    await place.call()
+    with psycopg.connect(**place.postgres) as connection:
+        old = connection.execute("SELECT high, unsent FROM stagehouse_calls").fetchone()
+        assert old is not None
+        assert 7 in old[1]
+    refused = {"t100"}
+    await place.call()
+    (place.staging / "run" / "answered" / "7.ndjson").unlink()  # as if it had been killed before
+    with psycopg.connect(**place.postgres) as connection:
+        connection.execute("UPDATE stagehouse_calls SET high = %s, unsent = %s", old)
+    refused.clear()
+    outcomes = place.outcomes(await place.call())
+    assert outcomes[6] == "unknown"
+    assert set(api.done.values()) == {1}
+
+
+async def test_a_copy_that_cannot_be_read_any_more(place: Place, api: CountingApi):
+    """The try ends; what was in flight is kept, and the next one copies the file anew."""
+    place.deliver("title,more\n" + "".join(f"t{at},{'x' * 1000}\n" for at in range(1, 801)))
+    copy = place.staging / "run" / "input" / "file"
+
+    def answer(title: str, _before: int):
+        if title == "t190":
+            with copy.open("r+b") as file:
+                file.seek(600_000)
+                file.write(b"\0" * 1000)
+
+    api.answer, api.latency_s = answer, 0.05
+    with pytest.raises(UnreadableRow):
+        await place.call()
+    api.answer = lambda *_: None
     assert set(place.outcomes(await place.call())) == {"ok"}
     assert set(api.done.values()) == {1}
 

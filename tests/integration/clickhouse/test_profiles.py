@@ -64,12 +64,22 @@ def native(server: ClickHouseServer, **options: object) -> NativeClient:
     return NativeClient("c", server.host, server.port, "stagehouse", **login, **options)
 
 
+def names_of_engine(path: Path) -> set[str]:
+    """Which of them the embedded engine has: all of them, but where an older one is tried."""
+    with EmbeddedClient("c", path, "stagehouse", relied_on={}) as engine:
+        ((version,),) = engine.execute("SELECT version()")
+        found = {name for (name,) in engine.execute("SELECT name FROM system.settings")}
+    assert found >= OTHERWISE.keys() or not version.startswith("26.9")
+    return found & OTHERWISE.keys()
+
+
 @pytest.fixture(params=["18.16 native", "26.9 embedded"])
 def connect(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Callable[..., ClickHouse]]:
     """What opens an engine that has every setting otherwise than our SQL relies on."""
     if request.param == "26.9 embedded":
         path = tmp_path / "chdb"
-        yield lambda **how: EmbeddedClient("c", path, "stagehouse", settings=OTHERWISE, **how)
+        known = {name: OTHERWISE[name] for name in names_of_engine(path)}
+        yield lambda **how: EmbeddedClient("c", path, "stagehouse", settings=known, **how)
         return
     (tmp_path / "server").mkdir()
     profile = {name: OTHERWISE[name] for name in sorted(OF_2018)}

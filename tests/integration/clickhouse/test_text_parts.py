@@ -8,6 +8,7 @@ from uuid import UUID
 import pytest
 from hypothesis import example, given
 
+from include.clickhouse import load_text as load_text_module
 from include.clickhouse.client import ClickHouse
 from include.clickhouse.errors import DayMismatch
 from include.clickhouse.load_text import load_text
@@ -148,13 +149,17 @@ def test_the_row_number_counts_all_parts(clickhouse, sales, tmp_path):
         load(clickhouse, tmp_path, manifest_of(writer.parts))
 
 
-def test_a_changed_part_is_refused(clickhouse, sales, tmp_path):
-    """Though the server takes each of its lines."""
+@pytest.mark.parametrize(
+    "change", [(b"name", b"else"), (b"-5", b"\t5"), (b"61f0", b"61x0"), (b"61f0", b"61\xff0")]
+)
+def test_a_changed_part_is_refused(clickhouse, sales, tmp_path, change, monkeypatch):
+    """Whether the server takes what was sent of it or not: nothing is wrong where the rows come from."""
+    monkeypatch.setattr(load_text_module, "STATEMENT_BYTES", 1)  # sent before all of the part is read
     with TextWriter(tmp_path, sales) as writer:
         writer.write((GOOD + b"\n") * 5)
     (part,) = writer.parts.parts
     path = tmp_path / part.file
-    path.write_bytes(path.read_bytes().replace(b"name", b"else"))
+    path.write_bytes(path.read_bytes().replace(*change))
     with pytest.raises(StagingFileDamaged, match="clear task some_task"):
         load(clickhouse, tmp_path, manifest_of(writer.parts))
 
@@ -186,6 +191,14 @@ def test_a_day_of_text_is_published_checked_and_replaced(clickhouse, tmp_path, n
         found = clickhouse.execute("SELECT date, id, note FROM daily ORDER BY date, id")
         assert found == [*other, *day]
     assert staging_tables(clickhouse) == []
+
+
+def test_the_check_of_an_older_run_accepts_what_a_newer_run_published(clickhouse, tmp_path):
+    """Though only the newer one has texts that need escapes."""
+    create(clickhouse, DAILY, "MergeTree PARTITION BY date ORDER BY (date, id)")
+    older = run(clickhouse, tmp_path, "run 1", (DAILY, sold(9, "plain")))
+    run(clickhouse, tmp_path, "run 2", (DAILY, sold(4)))
+    assert check_day(clickhouse, tmp_path, older, "2") == {"daily": 4}
 
 
 @pytest.mark.parametrize(

@@ -52,6 +52,8 @@ CHECKSUMS = {
     5: "08c1ba2166a3f902c512afb4f6e66113",
     6: "8442ba02a29599bf6ee34499b4bcdba4",
     7: "4c4342f9407cf6e99ccf7f4663f1baf7",
+    8: "1084943def21b90e2af8dae46073af2d",
+    9: "4ac56d1f00f468ec6a8dfd69b540f76c",
 }
 NEXT_VERSION = len(CHECKSUMS) + 1
 ADDITIVE = (

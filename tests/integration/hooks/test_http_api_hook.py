@@ -1,12 +1,15 @@
 """The connection type http_api: mistakes by field, the secret in its place, one pace and lease an account."""
 
 import json
+import socketserver
+import threading
 from collections.abc import Iterator
 
 import pytest
 from aiohttp import web
 from yarl import URL
 
+from include.http import transport as http_transport
 from include.http.request import Request
 from include.http.request_cost import RequestCost
 from stagehouse.hooks.connection_fields import BadConnection
@@ -23,6 +26,24 @@ def api() -> Iterator[CountingApi]:
     """An API."""
     with CountingApi().serving() as api:
         yield api
+
+
+class Greeting(socketserver.StreamRequestHandler):
+    """Answers a request in another protocol."""
+
+    def handle(self) -> None:
+        """Read it, and speak."""
+        self.rfile.readline()
+        self.wfile.write(b"SSH-2.0-OpenSSH_9.2\r\n")
+
+
+@pytest.fixture
+def no_http() -> Iterator[str]:
+    """The URL of a server that speaks something else."""
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Greeting) as server:
+        threading.Thread(target=server.serve_forever, args=[0.05], daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_address[1]}"
+        server.shutdown()
 
 
 @pytest.fixture
@@ -94,6 +115,16 @@ async def test_the_secret_goes_where_the_connection_says(connect, tmp_path, api,
     assert "0123456789" not in received.answer.url
 
 
+async def test_an_answer_may_take_as_long_as_the_connection_says(connect, tmp_path, api, monkeypatch):
+    """Whatever other APIs take: an unsafe request that was given up too early would be unknown."""
+    monkeypatch.setattr(http_transport, "SOCK_READ_S", 0.2)
+    api.latency_s = 0.6
+    hook = connect(api.url, {"timeout_s": 5})
+    async with hook.transport(tmp_path) as transport:
+        received = await transport.ask(Request(URL(f"{hook.base_url}/items/a"), "calls"), RequestCost())
+    assert received.answer.status == 200
+
+
 def test_the_button_asks_for_the_path_that_is_named(connect, api: CountingApi):
     """Once, by GET; without a path it asks nothing and says so."""
     ok, told = connect(api.url).test_connection()
@@ -105,16 +136,16 @@ def test_the_button_asks_for_the_path_that_is_named(connect, api: CountingApi):
     assert [(method, path) for method, path, _, _ in api.log] == [("GET", "/items/me?x=1")]
 
 
-@pytest.mark.parametrize("status", [401, 403, 404, 302])
+@pytest.mark.parametrize("status", [401, 403, 404, 302, 429])
 def test_the_button_shows_a_refusal(connect, api: CountingApi, status: int):
-    """In the words of the API, without the secret."""
-    api.answer = lambda *_: web.Response(
-        status=status, text=f"no: {SECRET}", headers={"Location": "https://evil.example/"}
-    )
+    """In the words of the API, without the secret; one request is all that it sends."""
+    headers = {"Location": "https://evil.example/", "Retry-After": "1"}
+    api.answer = lambda *_: web.Response(status=status, text=f"no: {SECRET}", headers=headers)
     ok, told = connect(api.url, {"test_path": "/me", "processes": 2}).test_connection()
     assert not ok
     assert str(status) in told
     assert SECRET not in told
+    assert len(api.log) == 1
 
 
 def test_the_button_shows_that_nobody_is_there(connect):
@@ -122,6 +153,14 @@ def test_the_button_shows_that_nobody_is_there(connect):
     ok, told = connect(f"http://127.0.0.1:{free_ports(1)[0]}", {"test_path": "/me"}).test_connection()
     assert not ok
     assert "Cannot connect" in told
+
+
+def test_the_button_shows_an_answer_that_is_no_http(connect, no_http: str):
+    """Without the secret that stands in the address."""
+    ok, told = connect(no_http, {"test_path": "/me", "query_parameter": "key"}).test_connection()
+    assert not ok
+    assert "/me?key=***" in told
+    assert "0123456789" not in told
 
 
 def test_an_account_has_one_lease(connect, postgres_server: PostgresServer, monkeypatch):

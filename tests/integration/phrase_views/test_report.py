@@ -610,4 +610,7 @@ def rows_read(clickhouse: ClickHouse, campaign_id: int) -> int:
     from clickhouse_driver.util.escape import escape_params
 
     query = REPORT_SQL.read_text() % escape_params(bound_params(ask(campaign_id)), clickhouse._context)
-    return clickhouse._engine().query(query, "Null").storage_rows_read()
+    result = clickhouse._engine().query(query, "Null")
+    if not hasattr(result, "storage_rows_read"):
+        pytest.skip("the chDB of engine 24.8 does not tell what was read")
+    return result.storage_rows_read()

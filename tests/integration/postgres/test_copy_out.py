@@ -1,5 +1,6 @@
 """Tables of Postgres as parts of text, in ClickHouse as they were: each type that a source may have."""
 
+import gc
 import random
 from pathlib import Path
 
@@ -135,6 +136,20 @@ def test_a_source_that_fails_in_the_middle_leaves_no_part(source, tmp_path: Path
     with pytest.raises(psycopg2.DataError, match="division by zero"):
         staged(tmp_path, source, "SELECT 1 / (299999 - n) FROM generate_series(1, 300000) AS n")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_nothing_comes_after_a_failure(source):
+    """Neither what was gathered before it, when Python tidies up."""
+    pieces: list[bytes] = []
+
+    def write(piece: memoryview) -> int:
+        pieces.append(bytes(piece))
+        return len(piece)
+
+    with pytest.raises(psycopg2.DataError, match="division by zero"):
+        copy_out(source, "SELECT 1 / (1000 - n) FROM generate_series(1, 3000) AS n", write)
+    gc.collect()
+    assert pieces == []
 
 
 def test_what_the_writer_refuses_ends_the_copy(source, tmp_path: Path):

@@ -53,14 +53,18 @@ MISTAKES = [
     ('title = "{title}"', 'title = "Mr {title}"', "body.title", "beside text"),
     ('title = "{title}"', 'title = "{Title}"', "body.title", "no column of [columns]"),
     ("page = 1", 'page = "{Title}"', "query.page", "no column of [columns]"),
-    ("page = 1", "page = [1]", "query.page", "valid string"),
+    ("page = 1", "page = [1]", "query.page", "a text, a whole number, true or false"),
+    ("page = 1", "page = 1.5", "query.page", "a text, a whole number, true or false"),
     ("number = 1.5", "number = nan", "body.more.number", "no number of JSON"),
     ("number = 1.5", "number = 2026-08-20", "body", "valid"),
     ('id = "id"', 'id = "id["', "keep.id", "no JMESPath"),
+    ('id = "id"', 'id = "[].size(id)"', "keep.id", "no function size; known: abs, avg"),
+    ('id = "id"', 'id = "length()"', "keep.id", "length"),
     ('id = "id"', '"a b" = "id"', "keep.a b", "pattern"),
     ("hours = 24.0", "hours = 0.0", "idempotency.hours", "greater than 0"),
     ("hours = 24.0", "hour = 24.0", "idempotency.hours", "is missing"),
     ('header = "Idempotency-Key"', 'header = "a: b"', "idempotency.header", "pattern"),
+    ('header = "Idempotency-Key"', 'header = "Authorization"', "idempotency.header", "of HTTP's own"),
     ("[query]", "[query", "", "no TOML"),
 ]
 
@@ -84,6 +88,15 @@ def test_a_mistake_is_named(good: str, bad: str, key: str, told: str):
     assert told in str(caught.value)
     assert str(caught.value).startswith("recipe posts.toml")
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "expression",
+    ["a[1:2].b", "merge(a, b, c)", "sort_by(@, &b)[0]", "a[?b == 'c'].d | [0]", "{x: length(a), y: !b}"],
+)
+def test_an_expression_to_keep_that_is_right(expression: str):
+    """A slice, a function of any number of values, one of an expression."""
+    parse_recipe("posts.toml", GOOD.replace('id = "id"', f'id = "{expression}"', 1))
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD"])

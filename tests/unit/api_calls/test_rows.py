@@ -111,6 +111,8 @@ BAD = [
     (b"{}\n", "blank"),
     (b"{\n", "line 1 is no JSON object"),
     (b'{"b": 1}\n', "'a' is not in the header"),
+    (b'{"a": 1, "\\ud800": 2}\n', "line 1"),
+    (b'{"a": 1, "b\\u0000": 2}\n', "line 1"),
 ]
 
 

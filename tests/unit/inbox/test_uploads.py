@@ -48,6 +48,7 @@ def test_an_upload_is_kept(tmp_path: Path):
         ("a.csv\n", ".data"),
         ("a.сsv", ".data"),  # noqa: RUF001 - a Cyrillic letter
         ("a.csv.exe", ".data"),
+        ("a.csv.csv", ".csv"),
         ("<img src=x onerror=alert(1)>.tsv", ".tsv"),
         ("..", ".data"),
         (".csv", ".csv"),

@@ -22,8 +22,8 @@ from include.inbox.errors import (
 )
 from include.inbox.lines import MAX_LINE_BYTES, read_blocks
 from include.phrase_views.counters.rows import parse_csv, parse_ndjson
-from include.phrase_views.counters.staging import PHRASES_VIEWS, REJECTED, stage_counters
-from include.staging.text_parts import read_lines, rows_of
+from include.phrase_views.counters.staging import REJECTED, stage_counters
+from include.staging.text_parts import read_rows
 
 HEADER = b"campaign_id,phrase,views,dt\n"
 GOOD = "7,платье,100,2026-08-20 11:50:00".encode()
@@ -44,9 +44,7 @@ def stage(directory: Path, data: bytes, **options):
 def staged_rows(directory: Path, staged) -> list:
     """Read all staged rows back."""
     return [
-        row
-        for part in staged.parts.parts
-        for row in rows_of(PHRASES_VIEWS, read_lines(directory / part.file, part))
+        row for part in staged.parts.parts for row in read_rows(directory / part.file, staged.parts, part)
     ]
 
 

@@ -1,6 +1,7 @@
 """The manifest: what a run staged, readable or refused."""
 
 import json
+import tracemalloc
 from datetime import UTC, date, datetime
 from pathlib import Path
 
@@ -128,3 +129,15 @@ def test_what_this_run_has_staged_is_found_again(manifest: Manifest, tmp_path: P
     assert not parts_are_whole(tmp_path, manifest)
     part.unlink()
     assert not parts_are_whole(tmp_path, manifest)
+
+
+def test_what_is_found_again_is_read_by_pieces(manifest: Manifest, tmp_path: Path):
+    """A part of text has hundreds of megabytes."""
+    tables = {"every_kind": write_table(tmp_path, EVERY_KIND, [LOWEST, HIGHEST] * 20_000)}
+    large = manifest.model_copy(update={"tables": tables})
+    (part,) = tables["every_kind"].parts
+    tracemalloc.start()
+    assert parts_are_whole(tmp_path, large)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < (tmp_path / part.file).stat().st_size / 10

@@ -48,9 +48,10 @@ def test_rows_are_shown_and_the_hash_is_checked(part: Path):
     assert text.endswith("as the manifest says\n")
 
 
-def test_a_part_that_is_not_what_was_written_is_red(part: Path):
-    """Rows that can be read do not hide it."""
-    part.write_bytes(part.read_bytes().replace(b"-128", b"-127"))
+@pytest.mark.parametrize("change", [(b"-128", b"-127"), (b"-128", b"-x28")])
+def test_a_part_that_is_not_what_was_written_is_red(part: Path, change: tuple[bytes, bytes]):
+    """Neither rows that can be read hide it, nor one that cannot."""
+    part.write_bytes(part.read_bytes().replace(*change))
     code, text = show(str(part), "--rows", "0")
     assert code == 1
     assert "is damaged" in text

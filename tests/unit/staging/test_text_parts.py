@@ -160,6 +160,27 @@ def test_a_line_that_is_no_row_is_named(line: bytes, column: str, reason: str):
     assert str(bad).isprintable()
 
 
+@pytest.mark.parametrize(
+    "text", [b"4291747200", b"-1", *(b"9" * n for n in (12, 17, 20, 5000)), b"-" + b"9" * 17]
+)
+@pytest.mark.parametrize("kind", ["DateTime('UTC')", "Nullable(DateTime('UTC'))"])
+def test_a_second_that_no_calendar_has_is_named(kind: str, text: bytes):
+    """However far it is beyond the type: Python itself fails in several ways."""
+    table = StagedTable(name="t", columns={"at": kind}, key=(), day_column=None, form="text")
+    bad = first_bad_row(table, [b"0", text])
+    assert bad is not None
+    assert (bad.row, bad.column) == (2, "at")
+    assert len(str(bad)) < 500
+
+
+def test_the_error_of_a_long_text_is_short():
+    """It goes to logs and notices; a line may have megabytes."""
+    bad = first_bad_row(SALES, [b"1\t\\N\t\\N\t" + b"x" * 2**20 + b"\r"])
+    assert bad is not None
+    assert bad.column == "name"
+    assert len(str(bad)) < 500
+
+
 def test_what_was_changed_cut_or_lost_is_refused(tmp_path: Path):
     """The hash of the manifest is the judge."""
     (part,) = write(tmp_path, b"1\t\\N\t\\N\ta\n2\t\\N\t\\N\tb\n").parts

@@ -108,7 +108,19 @@ def test_a_unit_that_fits_no_table_or_no_statement(tmp_path: Path, table, unit):
 
 UNKNOWN_TO_THE_VERSION_BEFORE = {
     "tables": {
-        "__all__": {"table": {"partition_by", "form", "escapes", "replaced_whole"}, "keys_are_unique": True}
+        "__all__": {
+            "table": {
+                "partition_by",
+                "form",
+                "escapes",
+                "replaced_whole",
+                "version_column",
+                "appended",
+                "stamps",
+            },
+            "keys_are_unique": True,
+            "ranges": True,
+        }
     }
 }
 

@@ -1,0 +1,90 @@
+"""
+### Visits of users, from Kafka
+
+Every five minutes and by hand: the messages that have come since the run before, from the topic
+`user_sessions` into the table `user_sessions`, each exactly once. All else is as `user_events` says.
+
+| task | reads | writes | safe to rerun |
+| ---- | ----- | ------ | ------------- |
+| `postgres_health` | params, connections | XCom: the facts found | yes |
+| `tables` | `clickhouse_default` | missing tables and columns | yes, does nothing |
+| `plan` | `kafka_offsets`, the topic's offsets | `plan.json`; XCom: ranges and lag | yes, the plan is used |
+| `stage` | the planned offsets | parts, then the manifest | yes, what is staged is used |
+| `load` | one part | a staging table of this try | yes |
+| `publish` | the staging tables | `user_sessions`, dead letters, the ledger | yes, adds what is missing |
+| `check` | ClickHouse, the manifest, the lease of `publish` | the asset `user_sessions` | yes |
+| `commit_group` | `kafka_offsets` | the group's offsets, for monitors of lag | yes |
+| `again` | the plan, the manifest | another run, while messages are left | yes, one follows |
+"""
+
+from __future__ import annotations
+
+import stagehouse.preconditions  # noqa: F401 - says what is missing
+
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from airflow.sdk import chain, dag, task
+
+from stagehouse.hooks.storage_roots import require_storage
+from stagehouse.jobs.kafka_params import topic_params
+from stagehouse.jobs.kafka_topics import TopicSource
+from stagehouse.pipeline.defaults import DAG_DEFAULTS, TASK_DEFAULTS
+from stagehouse.pipeline.preflight import postgres_facts, tables
+from stagehouse.pipeline.staged import load_publish_check
+
+if TYPE_CHECKING:
+    from include.kafka.messages import RowType
+
+
+def row_type() -> RowType:
+    """Return what makes rows of messages."""
+    from include.kafka.sessions import USER_SESSIONS
+
+    return USER_SESSIONS
+
+
+SOURCE = TopicSource("user_sessions", row_type)
+
+
+@dag(
+    **DAG_DEFAULTS,
+    schedule="*/5 * * * *",
+    max_active_runs=1,  # where one ends the next begins
+    dagrun_timeout=timedelta(hours=2),
+    params=topic_params(SOURCE.name, *SOURCE.formats),
+    default_args=TASK_DEFAULTS,
+    tags=["kafka", "clickhouse"],
+    doc_md=__doc__,
+)
+def user_sessions() -> None:
+    """Wire the nine tasks."""
+
+    @task
+    async def postgres_health() -> dict[str, object]:
+        require_storage("staging_root")
+        SOURCE.require_usable()
+        return await postgres_facts()
+
+    @task.short_circuit
+    def plan() -> bool:
+        return SOURCE.plan_run()
+
+    @task(execution_timeout=timedelta(minutes=30))
+    def stage() -> list[dict[str, str]]:
+        return SOURCE.stage_run()
+
+    @task
+    def commit_group() -> dict[str, int]:
+        return SOURCE.commit_run()
+
+    @task
+    def again() -> int:
+        return SOURCE.continue_run()
+
+    parts = stage()
+    chain(postgres_health(), tables(), plan(), parts)
+    chain(load_publish_check(parts, SOURCE.staged()), commit_group(), again())
+
+
+user_sessions()

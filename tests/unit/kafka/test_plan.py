@@ -1,0 +1,78 @@
+"""Which offsets a batch has: from the ledger, the topic's marks and the params, without a broker."""
+
+from datetime import UTC, datetime
+
+import pytest
+
+from include.kafka.errors import TopicMadeAnew
+from include.kafka.ledger import Ledger
+from include.kafka.plan import Plan, make_plan, read_plan, save_plan
+from include.kafka.request import BatchRequest
+from include.kafka.session import Marks, Topic
+from include.staging.errors import StagingFileDamaged
+
+NOW = datetime(2026, 8, 21, tzinfo=UTC)
+NEW = Ledger(-1, "", "", {})
+
+
+def plan(ledger: Ledger, *marks: Marks, topic_id: str = "id", cluster_id: str = "c", **params) -> Plan:
+    """Make a plan."""
+    topic = Topic("t", cluster_id, topic_id, tuple(range(len(marks))))
+    request = BatchRequest(topic="t", **params)
+    return make_plan("here", request, ledger, topic, dict(enumerate(marks)), dag_id="d", run_id="r", now=NOW)
+
+
+def ranges(made: Plan) -> list[tuple[int, int, int, int]]:
+    """Return partition, start, end and lost of each range."""
+    return [(each.partition, each.start, each.end, each.lost) for each in made.ranges]
+
+
+@pytest.mark.parametrize(
+    ("most", "ends"),
+    [(100, [60, 30, 10]), (50, [30, 15, 5]), (10, [6, 3, 1]), (3, [1, 1, 1]), (2, [1, 1, 0]), (1, [1, 0, 0])],
+)
+def test_no_batch_has_more_than_it_may(most: int, ends: list[int]):
+    """Each partition gets its share, and some partition goes on."""
+    made = plan(NEW, Marks(0, 60, 60), Marks(0, 30, 30), Marks(0, 10, 10), max_messages=most)
+    assert [end for _, _, end, _ in ranges(made)] == [end for end in ends if end]
+    assert made.behind == 100 - sum(ends)
+
+
+def test_a_ledger_that_is_ahead_of_what_is_stable_waits():
+    """As where an older transaction was opened; nothing is read, nothing is lost."""
+    made = plan(Ledger(0, "c", "id", {0: 8}), Marks(0, 5, 9))
+    assert (ranges(made), made.behind, made.lags[0].open) == ([], 0, 4)
+
+
+@pytest.mark.parametrize(
+    ("ledger", "differs"),
+    [
+        (Ledger(2, "c", "other", {0: 1}), "its id was other, and is id"),
+        (Ledger(2, "other", "", {0: 1}), "the cluster's id was other, and is c"),
+        (Ledger(2, "c", "id", {0: 6}), "partition 0 ends at offset 5, the ledger is at 6"),
+        (Ledger(2, "c", "id", {1: 6}), "partition 1 is gone"),
+    ],
+)
+def test_another_topic(ledger: Ledger, differs: str):
+    """Is found by ids, where brokers know them, else by where it ends; accepted, it is the next epoch."""
+    with pytest.raises(TopicMadeAnew, match=differs):
+        plan(ledger, Marks(2, 5, 5))
+    made = plan(ledger, Marks(2, 5, 5), accept_recreated=True)
+    assert (made.epoch, ranges(made)) == (3, [(0, 2, 5, 0)])
+
+
+def test_what_brokers_do_not_know_is_no_difference():
+    """Ids came with Kafka 2.8."""
+    made = plan(Ledger(0, "c", "id", {0: 1}), Marks(0, 5, 5), topic_id="")
+    assert (made.epoch, ranges(made)) == (0, [(0, 1, 5, 0)])
+
+
+def test_a_plan_is_kept(tmp_path):
+    """And a damaged one is named."""
+    made = plan(NEW, Marks(0, 5, 5))
+    assert read_plan(tmp_path) is None
+    save_plan(tmp_path, made)
+    assert read_plan(tmp_path) == made
+    (tmp_path / "plan.json").write_text("{")
+    with pytest.raises(StagingFileDamaged, match=r"plan\.json"):
+        read_plan(tmp_path)
