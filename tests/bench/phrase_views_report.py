@@ -15,7 +15,7 @@ from pathlib import Path
 from include.clickhouse.client import ClickHouse, NativeClient
 from include.clickhouse.embedded import EmbeddedClient
 from include.clickhouse.schema import migrate
-from include.phrase_views.report import BY_HOUR, REPORT_SQL, bound_params, insert_report
+from include.phrase_views.gains import BY_HOUR, REPORT_SQL, bound_params, insert_report
 from include.phrase_views.request import PhraseViewsRequest
 from tests.bench.findings import Finding, at_most, never_above, require_equal
 from tests.bench.rounds import in_turn, ratios, typical
