@@ -30,6 +30,7 @@ from tests.bench import (
     phrase_views_report,
     rank_memory,
     requests_spent,
+    small_loads,
     text_parts,
     workers,
 )
@@ -40,7 +41,7 @@ BENCHMARKS: dict[str, Callable[[], list[Finding]]] = {
     for module in (
         *(fetch, load, load_batches, load_memory, parse, phrase_views_import, phrase_views_report),
         *(requests_spent, rank_memory, text_parts, workers, capacity, calls_rate, calls_file, calls_evening),
-        *(change_capture, lost_rows),
+        *(change_capture, lost_rows, small_loads),
     )
 }
 
