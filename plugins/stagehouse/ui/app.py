@@ -12,7 +12,17 @@ from starlette.exceptions import HTTPException
 from stagehouse.hooks.connection_fields import BadConnection
 from stagehouse.hooks.postgres_hook import StagehousePostgresHook
 from stagehouse.hooks.storage_roots import BadVariable, StorageAway
-from stagehouse.ui import api_calls, database, inbox, phrase_views, runs, static, top_repositories, uploads
+from stagehouse.ui import (
+    api_calls,
+    database,
+    inbox,
+    phrase_views,
+    runs,
+    shop,
+    static,
+    top_repositories,
+    uploads,
+)
 from stagehouse.ui.access import signed_in
 from stagehouse.ui.archive import NotPublished, UnreadableIndex
 from stagehouse.ui.responses import add_headers, refusal
@@ -44,7 +54,7 @@ def create_app() -> FastAPI:
         openapi_url=None,
     )
     app.middleware("http")(add_headers)
-    for module in (static, phrase_views, top_repositories, api_calls, inbox, uploads, runs, database):
+    for module in (static, phrase_views, top_repositories, api_calls, shop, inbox, uploads, runs, database):
         app.include_router(module.router)
     app.add_exception_handler(HTTPException, _refused)
     app.add_exception_handler(NotPublished, _not_published)
