@@ -85,7 +85,7 @@ def _speed() -> list[Finding]:
     remark = f"{typical(seconds['import'])} s ({steps}) against {typical(seconds['driver'])} s"
     speed = ratios(seconds["driver"], seconds["import"])
     return [
-        at_least(f"import {ROWS:,} counters: rows/s of the driver from memory", speed, 0.5, remark=remark)
+        at_least(f"import {ROWS:,} counters: rows/s of the driver from memory", speed, 0.7, remark=remark)
     ]
 
 
