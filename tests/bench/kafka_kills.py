@@ -1,13 +1,15 @@
 """Are messages lost or doubled when consumers are killed, again and again, at random points?
 
 Of our runs, and of two naive consumers, written for this: one lets the client commit by itself, the other
-commits after its insert. `python -m tests.bench.kafka_kills JSON` is one of them, to be killed.
+commits after its insert. KILLS=5 kills each less often. `python -m tests.bench.kafka_kills JSON` is one of
+them, to be killed.
 """
 
 from __future__ import annotations
 
 import itertools
 import json
+import os
 import random
 import subprocess
 import sys
@@ -25,8 +27,9 @@ from tests.integration.kafka.place import Place, event
 from tests.servers.clickhouse import running_clickhouse
 from tests.servers.kafka import running_kafka
 
-KILLS, MESSAGES = 50, 100_000
+KILLS = int(os.environ.get("KILLS") or 50)
 AT_ONCE, OF_A_RUN, PAUSE_S = 100, 2_000, 0.02
+MESSAGES = OF_A_RUN * KILLS
 READY = "ready"
 NAIVE = {"auto": "commits by itself", "after": "commits after its insert"}
 
