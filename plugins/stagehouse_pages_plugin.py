@@ -1,4 +1,4 @@
-"""Pages in Airflow's UI: *Phrase views*, *Top repositories*, *API calls*, *Shop*, *Inbox*, and each run's.
+"""Pages in Airflow's UI: views, repositories, *API calls*, *Shop*, *Events*, *Inbox*, and each run's.
 
 Every Airflow process, every task's too, runs this file, so it imports nothing but what it subclasses. The app
 behind it (plugins/stagehouse/ui) is made when somebody reads `fastapi_apps`, which only the API server does.
@@ -21,6 +21,7 @@ BARS = "<path d='M1 9h3v6H1zM6.5 5h3v10h-3zM12 1h3v14h-3z'/>"
 STAR = "<path d='m8 1 2.2 4.6 5 .7-3.6 3.5.8 5L8 12.4l-4.4 2.4.8-5L.8 6.3l5-.7z'/>"
 ARROWS = "<path d='M1 3h9V1l5 3.5L10 8V6H1zM15 13H6v2l-5-3.5L6 8v2h9z'/>"
 BASKET = "<path d='M1 2h2l2 8h8l2-6H5zM6 12h2v2H6zM11 12h2v2h-2z'/>"
+PULSE = "<path d='M0 9V7h3l3-6 4 10 2-4h4v2h-3l-3 6-4-10-2 4z'/>"
 TRAY = "<path d='M7 1h2v5h3L8 10 4 6h3zM1 9h3l2 3h4l2-3h3v6H1z'/>"
 RUN_PAGE = "stagehouse/runs/?dag_id={DAG_ID}&run_id={RUN_ID}"  # the UI fills in and encodes the names
 
@@ -79,6 +80,14 @@ class StagehousePages(AirflowPlugin):
             "destination": "nav",
             "url_route": "shop",
             "icon": ICON.format(BASKET),
+            "nav_top_level": True,
+        },
+        {
+            "name": "Events",
+            "href": "stagehouse/events/",
+            "destination": "nav",
+            "url_route": "events",
+            "icon": ICON.format(PULSE),
             "nav_top_level": True,
         },
         {

@@ -15,6 +15,7 @@ from stagehouse.hooks.storage_roots import BadVariable, StorageAway
 from stagehouse.ui import (
     api_calls,
     database,
+    events,
     inbox,
     phrase_views,
     runs,
@@ -54,7 +55,18 @@ def create_app() -> FastAPI:
         openapi_url=None,
     )
     app.middleware("http")(add_headers)
-    for module in (static, phrase_views, top_repositories, api_calls, shop, inbox, uploads, runs, database):
+    for module in (
+        static,
+        phrase_views,
+        top_repositories,
+        api_calls,
+        shop,
+        events,
+        inbox,
+        uploads,
+        runs,
+        database,
+    ):
         app.include_router(module.router)
     app.add_exception_handler(HTTPException, _refused)
     app.add_exception_handler(NotPublished, _not_published)
