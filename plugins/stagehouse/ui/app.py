@@ -15,6 +15,8 @@ from stagehouse.hooks.storage_roots import BadVariable, StorageAway
 from stagehouse.ui import api_calls, database, inbox, phrase_views, runs, static, top_repositories, uploads
 from stagehouse.ui.access import signed_in
 from stagehouse.ui.archive import NotPublished, UnreadableIndex
+from stagehouse.ui.metrics import add_metrics
+from stagehouse.ui.monitored import Monitor
 from stagehouse.ui.responses import add_headers, refusal
 
 logger = logging.getLogger(__name__)
@@ -46,6 +48,8 @@ def create_app() -> FastAPI:
     app.middleware("http")(add_headers)
     for module in (static, phrase_views, top_repositories, api_calls, inbox, uploads, runs, database):
         app.include_router(module.router)
+    app.state.monitor = Monitor()
+    add_metrics(app)
     app.add_exception_handler(HTTPException, _refused)
     app.add_exception_handler(NotPublished, _not_published)
     for mistake in (BadVariable, BadConnection, StorageAway, UnreadableIndex):
