@@ -18,7 +18,7 @@ INSTALL := $(UV) pip install --quiet --python $(BIN)/python --require-hashes
 LOCK := $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url
 
 # Debian packages of the tests, each with the program it must bring.
-TEST_PACKAGES := clickhouse-server:clickhouse-server pgbouncer:pgbouncer chromium:chromium chromium-driver:chromedriver redis-server:redis-server zookeeper:/usr/share/zookeeper/bin/zkServer.sh
+TEST_PACKAGES := clickhouse-server:clickhouse-server pgbouncer:pgbouncer chromium:chromium chromium-driver:chromedriver redis-server:redis-server prometheus:promtool zookeeper:/usr/share/zookeeper/bin/zkServer.sh
 
 # GitHub's GraphQL schema, of the npm package that GitHub's own client uses; the tests' stand-in executes it.
 SCHEMA := $(VENV)/github.graphql
