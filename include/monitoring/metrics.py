@@ -79,7 +79,7 @@ class Facts(NamedTuple):
     """All that was read for one answer; what a source did not give is None.
 
     Attributes: hours, by which DAGs publish the day before; readings, of the sources that were asked; lags,
-    by topic and DAG; restarts, by component.
+    by topic and DAG; restarts, by component; inbox, how many names are in it.
     """
 
     now: datetime
@@ -90,6 +90,7 @@ class Facts(NamedTuple):
     staging: Staging | None = None
     lags: Mapping[tuple[str, str], int] | None = None
     restarts: Mapping[str, int] | None = None
+    inbox: int | None = None
 
 
 def exposition(facts: Facts) -> bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from airflow.api_fastapi.auth.managers.models.resource_details import DagAccessEntity
@@ -16,7 +17,16 @@ def signed_in() -> Any:
 
 def may_read(dag_id: str) -> Any:
     """Return the dependency that lets those pass who may read the DAG; 401 or 403 for all others."""
-    return Depends(requires_access_dag(method="GET", param_dag_id=dag_id))
+    return Depends(_reading(dag_id))
+
+
+def readable_dags(dag_ids: Iterable[str]) -> Any:
+    """Return the dependency that tells which of the DAGs the user may read; 401 or 403 for who is no user."""
+
+    def readable(request: Request, user: GetUserDep) -> frozenset[str]:
+        return frozenset(each for each in dag_ids if _passes(_reading(each), request, user))
+
+    return Depends(readable)
 
 
 def may_read_the_dag_asked_for() -> Any:
@@ -33,13 +43,21 @@ def tells_who_may_start(dag_id: str) -> Any:
     """Return the dependency that says whether the user may start runs of the DAG."""
 
     def may(request: Request, user: GetUserDep) -> bool:
-        try:
-            _starting(dag_id)(request, user)
-        except HTTPException:
-            return False
-        return True
+        return _passes(_starting(dag_id), request, user)
 
     return Depends(may)
+
+
+def _passes(asked: Any, request: Request, user: Any) -> bool:
+    try:
+        asked(request, user)
+    except HTTPException:
+        return False
+    return True
+
+
+def _reading(dag_id: str) -> Any:
+    return requires_access_dag(method="GET", param_dag_id=dag_id)
 
 
 def _starting(dag_id: str) -> Any:

@@ -12,7 +12,17 @@ from starlette.exceptions import HTTPException
 from stagehouse.hooks.connection_fields import BadConnection
 from stagehouse.hooks.postgres_hook import StagehousePostgresHook
 from stagehouse.hooks.storage_roots import BadVariable, StorageAway
-from stagehouse.ui import api_calls, database, inbox, phrase_views, runs, static, top_repositories, uploads
+from stagehouse.ui import (
+    api_calls,
+    data,
+    database,
+    inbox,
+    phrase_views,
+    runs,
+    static,
+    top_repositories,
+    uploads,
+)
 from stagehouse.ui.access import signed_in
 from stagehouse.ui.archive import NotPublished, UnreadableIndex
 from stagehouse.ui.metrics import add_metrics
@@ -46,7 +56,7 @@ def create_app() -> FastAPI:
         openapi_url=None,
     )
     app.middleware("http")(add_headers)
-    for module in (static, phrase_views, top_repositories, api_calls, inbox, uploads, runs, database):
+    for module in (static, data, phrase_views, top_repositories, api_calls, inbox, uploads, runs, database):
         app.include_router(module.router)
     app.state.monitor = Monitor()
     add_metrics(app)

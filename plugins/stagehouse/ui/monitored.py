@@ -30,12 +30,20 @@ from stagehouse.clock import now
 from stagehouse.hooks.clickhouse_hook import ClickHouseHook
 from stagehouse.hooks.connection_fields import BadConnection
 from stagehouse.hooks.publication_hours import publication_hours
-from stagehouse.hooks.storage_roots import BadVariable, staging_root
+from stagehouse.hooks.storage_roots import (
+    INBOX_ROOT,
+    BadVariable,
+    impatient,
+    inbox_root,
+    names_below,
+    staging_root,
+)
 from stagehouse.ui.airflow_database import read_airflow, read_events
 
 if TYPE_CHECKING:
     from include.clickhouse.client import ClickHouse
     from include.kafka.session import KafkaSession
+    from include.staging.files import StagingPath
 
 log = logging.getLogger(__name__)
 
@@ -47,13 +55,14 @@ class Places(NamedTuple):
     """What connections and variables say.
 
     Attributes: clickhouse, None where it is the embedded engine; staging, None where it is an object store;
-    kafka, None without the connection; problems, in words.
+    kafka, None without the connection; inbox, None where it is not named; problems, in words.
     """
 
     hours: Mapping[str, int]
     clickhouse: ClickHouse | BadConnection | None
     staging: Path | None
     kafka: Callable[..., KafkaSession] | None
+    inbox: StagingPath | None
     problems: tuple[str, ...] = ()
 
 
@@ -74,6 +83,7 @@ class Monitor:
         self.clickhouse = Source("clickhouse", self._read_clickhouse, _explained)
         self.staging = Source("staging", self._read_staging, _explained)
         self.kafka = Source("kafka", self._read_kafka, _explained)
+        self.inbox = Source("inbox", self._read_inbox, _explained)
 
     def read(self) -> Facts:
         """Ask all sources at once; return what they give within the budget. Never raises for one of them."""
@@ -85,13 +95,15 @@ class Monitor:
         staging = self.staging.ask() if places and places.staging else None
         # Known from the last reading of the ledger: this one may still be on its way.
         kafka = self.kafka.ask() if places and places.kafka and self._ledgers() else None
+        inbox = self.inbox.ask() if places and places.inbox else None
         of_airflow = airflow(deadline)
         of_clickhouse = clickhouse(deadline) if clickhouse else None
         of_staging = staging(deadline) if staging else None
         of_kafka = kafka(deadline) if kafka else None
+        of_inbox = inbox(deadline) if inbox else None
         found = of_airflow.facts
         published = of_clickhouse.facts if of_clickhouse else found.events if found else None
-        asked: tuple[Reading[Any] | None, ...] = (of_airflow, of_clickhouse, of_staging, of_kafka)
+        asked: tuple[Reading[Any] | None, ...] = (of_airflow, of_clickhouse, of_staging, of_kafka, of_inbox)
         return Facts(
             now(),
             places.hours if places else DEFAULT_HOURS,
@@ -101,6 +113,7 @@ class Monitor:
             of_staging.facts if of_staging else None,
             of_kafka.facts if of_kafka else None,
             _restarts(),
+            of_inbox.facts if of_inbox else None,
         )
 
     def last_published(self) -> Published | None:
@@ -134,6 +147,12 @@ class Monitor:
             raise TimeoutError
         return read_staging(root)
 
+    def _read_inbox(self) -> int:
+        root = self.places.inbox if self.places else None
+        if root is None:
+            raise TimeoutError
+        return len(names_below(INBOX_ROOT, impatient(root)))
+
     def _read_kafka(self) -> dict[tuple[str, str], int]:
         connect = self.places.kafka if self.places else None
         if connect is None:
@@ -152,7 +171,7 @@ def read_places() -> Places:
     problems = list[str]()
     hours: Mapping[str, int] = DEFAULT_HOURS
     clickhouse: ClickHouse | BadConnection | None
-    root = kafka = None
+    root = kafka = inbox = None
     try:
         hours = publication_hours()
     except BadVariable as error:
@@ -170,7 +189,12 @@ def read_places() -> Places:
     except BadConnection as error:
         if error.field != "id":  # there is none: nothing is read from Kafka
             problems.append(str(error))
-    return Places(hours, clickhouse, root if isinstance(root, Path) else None, kafka, tuple(problems))
+    try:
+        inbox = inbox_root()
+    except (BadVariable, BadConnection) as error:
+        problems.append(str(error))
+    staging = root if isinstance(root, Path) else None
+    return Places(hours, clickhouse, staging, kafka, inbox, tuple(problems))
 
 
 def _kafka() -> Callable[..., KafkaSession]:

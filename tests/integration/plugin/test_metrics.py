@@ -12,26 +12,16 @@ from fastapi.testclient import TestClient
 
 from include.clickhouse.schema import migrate
 from include.monitoring.metrics import METRICS, PREFIX
+from tests.integration.plugin.conftest import METRICS_TOKEN as TOKEN
 
-TOKEN = "a token of forty characters, for Prometheus"
 ASKING = {"Authorization": f"Bearer {TOKEN}"}
 GITHUB = "github_top_repositories"
+ALL_UP = {"airflow": 1, "clickhouse": 1, "staging": 1, "inbox": 1}
 WAITS_S = 3.8  # the budget, and a busy machine
 
 
 @pytest.fixture
-def environment(metadb, clickhouse_server, clickhouse_database, tmp_path, monkeypatch):
-    """Connections and variables of an Airflow that has run nothing yet."""
-    clickhouse_server.execute(f"CREATE DATABASE IF NOT EXISTS {clickhouse_database}")
-    connection = clickhouse_server.airflow_connection(schema=clickhouse_database)
-    monkeypatch.setenv("AIRFLOW_CONN_CLICKHOUSE_DEFAULT", connection)
-    monkeypatch.setenv("AIRFLOW_VAR_STAGING_ROOT", str(tmp_path / "staging"))
-    monkeypatch.setenv("STAGEHOUSE_METRICS_TOKEN", TOKEN)
-    return monkeypatch
-
-
-@pytest.fixture
-def client(environment) -> TestClient:
+def client(monitored) -> TestClient:
     """The app alone, in this process."""
     from stagehouse.ui.app import create_app
 
@@ -59,11 +49,11 @@ def up(found: dict[str, float]) -> dict[str, float]:
 
 
 @pytest.mark.parametrize("token", ["", "short"])
-def test_without_a_token_there_are_no_metrics(environment, token: str):
+def test_without_a_token_there_are_no_metrics(monitored, token: str):
     """Nor with one that can be guessed."""
     from stagehouse.ui.app import create_app
 
-    environment.setenv("STAGEHOUSE_METRICS_TOKEN", token)
+    monitored.setenv("STAGEHOUSE_METRICS_TOKEN", token)
     answer = TestClient(create_app()).get("/metrics", headers={"Authorization": f"Bearer {token}"})
     assert answer.status_code == 404
 
@@ -84,17 +74,17 @@ def test_who_has_another_token_sees_nothing(client: TestClient, authorization: b
 def test_an_empty_installation(client: TestClient):
     """Has its sources up, and no table."""
     found = scrape(client)
-    assert up(found) == {"airflow": 1, "clickhouse": 1, "staging": 1}
+    assert up(found) == ALL_UP
     assert not [name for name in found if name.startswith("table_")]
     assert found['airflow_task_instances{state="queued"}'] == 0
     assert found["staging_free_bytes"] > 0
 
 
-def test_a_day_that_is_not_published(client: TestClient, clickhouse_server, clickhouse_database, environment):
+def test_a_day_that_is_not_published(client: TestClient, clickhouse_server, clickhouse_database, monitored):
     """Is late, by so many seconds; one that was published is not; no label is a date, and none grows."""
     from stagehouse.hooks.clickhouse_hook import ClickHouseHook
 
-    environment.setenv(
+    monitored.setenv(
         "AIRFLOW_VAR_PUBLISHED_BY_HOUR", '{"github_top_repositories": 0, "phrase_views_report": 0}'
     )
     now = datetime.now(UTC)
@@ -129,7 +119,7 @@ def test_clickhouse_that_hangs_takes_nothing_else_down(client: TestClient, click
     os.kill(clickhouse_server.process.pid, signal.SIGSTOP)
     try:
         begun = time.monotonic()
-        assert up(scrape(client)) == {"airflow": 1, "clickhouse": 0, "staging": 1}
+        assert up(scrape(client)) == ALL_UP | {"clickhouse": 0}
         assert time.monotonic() - begun < WAITS_S
     finally:
         os.kill(clickhouse_server.process.pid, signal.SIGCONT)
@@ -142,15 +132,15 @@ def test_clickhouse_that_is_stopped_is_down_at_once(client: TestClient, clickhou
     """And back with it, without a restart of ours."""
     clickhouse_server.stop()
     begun = time.monotonic()
-    assert up(scrape(client)) == {"airflow": 1, "clickhouse": 0, "staging": 1}
+    assert up(scrape(client)) == ALL_UP | {"clickhouse": 0}
     assert time.monotonic() - begun < WAITS_S
     clickhouse_server.start()
     assert up(scrape(client))["clickhouse"] == 1
 
 
-def test_a_connection_that_is_wrong_is_a_source_that_is_down(client: TestClient, environment):
+def test_a_connection_that_is_wrong_is_a_source_that_is_down(client: TestClient, monitored):
     """With its secret in no metric."""
-    environment.setenv(
+    monitored.setenv(
         "AIRFLOW_CONN_CLICKHOUSE_DEFAULT",
         '{"conn_type": "clickhouse", "host": "h", "port": 8123, "password": "s3cret"}',
     )
@@ -159,20 +149,20 @@ def test_a_connection_that_is_wrong_is_a_source_that_is_down(client: TestClient,
     assert "s3cret" not in answer.text
 
 
-def test_the_embedded_engine_is_not_opened(client: TestClient, environment, tmp_path):
+def test_the_embedded_engine_is_not_opened(client: TestClient, monitored, tmp_path):
     """Tasks have it to themselves: it is no source, and no file is made."""
     path = tmp_path / "engine"
     connection = {"conn_type": "clickhouse", "extra": {"path": str(path)}}
-    environment.setenv("AIRFLOW_CONN_CLICKHOUSE_DEFAULT", json.dumps(connection))
-    assert up(scrape(client)) == {"airflow": 1, "staging": 1}
+    monitored.setenv("AIRFLOW_CONN_CLICKHOUSE_DEFAULT", json.dumps(connection))
+    assert up(scrape(client)) == {"airflow": 1, "staging": 1, "inbox": 1}
     assert not path.exists()
     assert not path.with_suffix(".lock").exists()
 
 
-def test_restarts_of_the_local_stack(client: TestClient, environment, tmp_path):
+def test_restarts_of_the_local_stack(client: TestClient, monitored, tmp_path):
     """As it wrote them down; a file that is none is no error of a scrape."""
     file = tmp_path / "restarts.json"
-    environment.setenv("STAGEHOUSE_RESTARTS", str(file))
+    monitored.setenv("STAGEHOUSE_RESTARTS", str(file))
     assert 'local_restarts{component="scheduler"}' not in scrape(client)
     file.write_text('{"scheduler": 2}')
     assert scrape(client)['local_restarts{component="scheduler"}'] == 2
