@@ -11,9 +11,9 @@ into the tables `shop_<table>_versions`. The views `shop_<table>` show the rows 
 | `stage` | the shop, ClickHouse | parts, counts by bucket, then the manifest | yes, reads the shop anew |
 | `load` | one part | a staging table of this try | yes |
 | `publish` | the staging tables | `shop_<table>_versions`, then `source_snapshots` | yes |
-| `aggregate` | the views | XCom: days made anew | yes |
-| `quality` | ClickHouse, counts of `stage`, the lease of `publish` | the asset `shop` | yes |
-| `render` | what readers see | XCom: where the page is | yes |
+| `aggregate` | the views | days of `daily_sales_aggregation`, `user_activity_aggregation` | yes |
+| `quality` | ClickHouse, counts of `stage` | `quality_checks`, the asset `shop` | yes |
+| `render` | what readers see | files below `reports_root` | yes |
 
 **The leases** are in `postgres_default`. The shop's role needs SELECT on the tables, and nothing else.
 
@@ -34,6 +34,7 @@ from typing import Any
 from airflow.sdk import Asset, TriggerRule, chain, dag, task
 
 from stagehouse.hooks.storage_roots import require_storage
+from stagehouse.jobs import shop_reports
 from stagehouse.jobs import shop_sync as job
 from stagehouse.jobs.shop_sync_params import PARAMS
 from stagehouse.pipeline.defaults import DAG_DEFAULTS, TASK_DEFAULTS
@@ -70,7 +71,7 @@ def shop_sync() -> None:
 
     @task
     async def postgres_health() -> dict[str, object]:
-        require_storage("staging_root")
+        require_storage("staging_root", "reports_root")
         return await job.check_source(TABLES)
 
     @task
@@ -91,15 +92,15 @@ def shop_sync() -> None:
 
     @task
     def aggregate() -> dict[str, object]:
-        return job.aggregate_run()
+        return shop_reports.aggregate_run()
 
     @task(outlets=[SHOP])
     def quality() -> list[dict[str, object]]:
-        return job.quality_run()
+        return shop_reports.quality_run()
 
     @task
     def render() -> str:
-        return job.render_run()
+        return shop_reports.render_run()
 
     parts = stage()
     chain(postgres_health(), tables(), parts)

@@ -15,8 +15,8 @@ from shutil import copyfile
 PROJECT = Path(__file__).resolve().parents[1]
 FOLDERS = ("dags", "include", "plugins")
 NOT_COPIED = (
-    *("include/api_stand_in", "include/github_stand_in", "include/local_stack"),
-    *("include/into_airflow.py", "__pycache__"),
+    *(f"include/{name}_stand_in" for name in ("api", "github", "kafka", "shop")),
+    *("include/local_stack", "include/into_airflow.py", "__pycache__"),
 )
 IGNORED = Path("plugins/.airflowignore")  # its lines are appended to theirs
 COPIED = Path("plugins/stagehouse/copied.sha256")  # as `sha256sum --check` reads it, from AIRFLOW_HOME

@@ -22,6 +22,7 @@ OTHERS = (
     ("Phrase views", "phrase-views"),
     ("Top repositories", "top-repositories"),
     ("API calls", "api-calls"),
+    ("Shop", "shop"),
     ("Inbox", "inbox"),
 )
 RUN_PAGE = "stagehouse/runs/?dag_id={DAG_ID}&run_id={RUN_ID}"  # the UI fills in and encodes the names

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from datetime import date
 from typing import Any, Protocol
 
 from pydantic import BaseModel, ConfigDict
@@ -69,6 +70,28 @@ def fingerprint(
         {"partition": partition},
     )[0]
     return Fingerprint(rows=rows, keys=distinct, checksum=checksum, outside=strangers)
+
+
+def fingerprints_by_day(
+    clickhouse: ClickHouse, table: StagedTable, days: Iterable[date] | None = None, source: str | None = None
+) -> dict[date, Fingerprint]:
+    """Count and hash the rows of each day, of `days` or of all, in `table` or the staging table `source`.
+
+    A day without rows is not there.
+    """
+    day, keys = quoted(str(table.day_column)), ", ".join(map(quoted, table.key))
+    where, bound = "", {}
+    if days is not None:
+        where, bound = f"WHERE {day} IN %(days)s", {"days": tuple(each.isoformat() for each in days)}
+    rows = clickhouse.execute(
+        f"SELECT {day}, count(), uniqExact({keys}), {_checksum(table)} FROM {quoted(source or table.name)} "
+        f"{where} GROUP BY {day}",
+        bound,
+    )
+    return {
+        found: Fingerprint(rows=count, keys=distinct, checksum=total)
+        for found, count, distinct, total in rows
+    }
 
 
 def fingerprint_of_ranges(clickhouse: ClickHouse, parts: TableParts) -> Fingerprint:

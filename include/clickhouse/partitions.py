@@ -38,19 +38,31 @@ def replace_partition(
         it is repeated.
     """
     clickhouse, unit, name = publication.clickhouse, publication.unit, partition_name(table)
-    partition = {"partition": unit.partition}
     if expected.rows and source:
         require_fingerprint(publication, table, expected, source)
         # One part, so that a crash inside REPLACE leaves all of the partition or nothing of it.
-        clickhouse.execute(f"OPTIMIZE TABLE {quoted(source)} PARTITION {name} FINAL", partition)
-        change = f"REPLACE PARTITION {name} FROM {quoted(source)}"
-    else:  # REPLACE from a table without the partition wipes the day on 18.16 and is refused on 26.9
-        change = f"DROP PARTITION {name}"
-    statement = f"ALTER TABLE {beside_params(rows_of(clickhouse, table.name))} {change}"
-    publication.execute_until_confirmed(statement, partition)
+        merge = f"OPTIMIZE TABLE {quoted(source)} PARTITION {name} FINAL"
+        clickhouse.execute(merge, {"partition": unit.partition})
+    replace_proved_partition(publication, table, source, expected)
     await_replicas(clickhouse, table.name)
     require_fingerprint(publication, table, expected)
     log.info("%s: table %s, %s: %d rows published", clickhouse.where, table.name, unit.name, expected.rows)
+
+
+def replace_proved_partition(
+    publication: Publication, table: StagedTable, source: str | None, expected: Fingerprint
+) -> None:
+    """Replace the partition by that of `source`, which may have others and is known to hold what is expected.
+
+    Args, Raises: as of replace_partition(); nothing is proved here.
+    """
+    name = partition_name(table)
+    if expected.rows and source:
+        change = f"REPLACE PARTITION {name} FROM {quoted(source)}"
+    else:  # REPLACE from a table without the partition wipes the day on 18.16 and is refused on 26.9
+        change = f"DROP PARTITION {name}"
+    statement = f"ALTER TABLE {beside_params(rows_of(publication.clickhouse, table.name))} {change}"
+    publication.execute_until_confirmed(statement, {"partition": publication.unit.partition})
 
 
 def partition_name(table: StagedTable) -> str:

@@ -30,6 +30,7 @@ RELIED_ON: Mapping[str, str] = {
     "aggregate_functions_null_for_empty": "0",
     "data_type_default_nullable": "0",
     "empty_result_for_aggregation_by_empty_set": "0",
+    "join_use_nulls": "0",
     "asterisk_include_alias_columns": "0",
     "asterisk_include_materialized_columns": "0",
     "asterisk_include_virtual_columns": "0",

@@ -10,13 +10,15 @@ from collections.abc import Mapping
 
 from include.kafka.errors import BadKafkaOption
 
-# What a batch relies on: offsets by assignment, nothing aborted, no jump, an end that is told.
+# What a batch relies on: offsets by assignment, nothing aborted, no jump, an end that is told, no topic made
+# by asking for it.
 FORCED: Mapping[str, str | bool] = {
     "enable.auto.commit": False,
     "enable.auto.offset.store": False,
     "auto.offset.reset": "error",
     "isolation.level": "read_committed",
     "enable.partition.eof": True,
+    "allow.auto.create.topics": False,
 }
 SECRETS = (
     "sasl.password",

@@ -23,7 +23,8 @@ from confluent_kafka import (
     TopicPartition,
 )
 from confluent_kafka.admin import AdminClient
-from confluent_kafka.admin._listoffsets import OffsetSpec  # its types say that the package exports none
+from confluent_kafka.admin._listoffsets import OffsetSpec  # the types say that the package exports neither
+from confluent_kafka.admin._metadata import ClusterMetadata
 
 from include.kafka.errors import BadKafkaOption, BrokerRefused, BrokerUnusable, NoSuchTopic, TopicError
 from include.kafka.options import FORCED
@@ -35,6 +36,7 @@ NO_PROGRESS_S = 60.0  # the next message, or the end of a partition
 CONSUMED_AT_ONCE = 1_000
 BYTES_AT_ONCE = 4 * 2**20  # of large messages fewer are taken at once
 _TICK_S = 0.2  # consume() waits so long where fewer messages come
+_MOCK = "mockCluster"  # the id of librdkafka's own cluster, which tells no ids of topics
 _UNKNOWN_ID = ("", "AAAAAAAAAAAAAAAAAAAAAA")  # of brokers that know no ids
 # A consumer has to name a group; it is not joined, and nothing is committed by that name. A broker that has
 # no more messages keeps a question for so long, and the one for the next partition waits behind it. What the
@@ -103,25 +105,10 @@ class KafkaSession:
     def topic(self, name: str) -> Topic:
         """Return what the topic is. Raises: NoSuchTopic, BrokerUnusable, BrokerRefused."""
         doing = f"describe topic {name}"
-        (asked,) = self._admin.describe_topics(
-            TopicCollection([name]), request_timeout=self._answer_wait_s
-        ).values()
-        try:
-            found = self._answered(asked, doing)
-        except KafkaException as error:
-            if error.args[0].code() in (KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError.TOPIC_EXCEPTION):
-                raise NoSuchTopic(self.where, name) from None
-            raise self._error(doing, error.args[0]) from None
-        cluster = self._asked(
-            self._admin.describe_cluster(request_timeout=self._answer_wait_s), "describe the cluster"
-        )
-        topic_id = str(found.topic_id)
-        return Topic(
-            name,
-            str(cluster.cluster_id or ""),
-            "" if topic_id in _UNKNOWN_ID else topic_id,
-            tuple(sorted(each.id for each in found.partitions)),
-        )
+        metadata = self._metadata(name, doing)
+        topic_id = "" if str(metadata.cluster_id).startswith(_MOCK) else self._topic_id(name, doing)
+        partitions = tuple(sorted(metadata.topics[name].partitions))
+        return Topic(name, str(metadata.cluster_id or ""), topic_id, partitions)
 
     def marks(self, topic: Topic) -> dict[int, Marks]:
         """Return by partition which offsets there are. Raises: BrokerUnusable, BrokerRefused."""
@@ -192,6 +179,27 @@ class KafkaSession:
         if self._admin_client is None:
             self._admin_client = AdminClient(self._options, logger=log)
         return self._admin_client
+
+    def _metadata(self, name: str, doing: str) -> ClusterMetadata:
+        until = time.monotonic() + self._answer_wait_s
+        while True:
+            try:
+                found: ClusterMetadata = self._consumer.list_topics(name, timeout=1.0)
+                error = found.topics[name].error
+            except KafkaException as failed:
+                error = failed.args[0]
+            if error is None:
+                return found
+            if error.code() in (KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError.TOPIC_EXCEPTION):
+                raise NoSuchTopic(self.where, name)
+            self._consumer.poll(0)  # it calls _hear()
+            if self._refused or error.code() in _REFUSALS or time.monotonic() > until:
+                raise self._error(doing, error)
+
+    def _topic_id(self, name: str, doing: str) -> str:
+        asked = self._admin.describe_topics(TopicCollection([name]), request_timeout=self._answer_wait_s)
+        found = str(self._asked(asked[name], doing).topic_id)
+        return "" if found in _UNKNOWN_ID else found
 
     def _offsets(self, topic: Topic, which: OffsetSpec, isolation: IsolationLevel) -> dict[int, int]:
         wanted = {TopicPartition(topic.name, each): which for each in topic.partitions}

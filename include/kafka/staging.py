@@ -182,9 +182,10 @@ class _Reading:
 
 def _require_same_topic(session: KafkaSession, plan: Plan) -> None:
     found = session.topic(plan.topic)
-    if (found.cluster_id, found.topic_id) != (plan.cluster_id, plan.topic_id):
-        ids = f"its id was {plan.topic_id} when the batch was planned, and is {found.topic_id}"
-        raise TopicMadeAnew(session.where, plan.topic, ids)
+    for was, is_now in ((plan.topic_id, found.topic_id), (plan.cluster_id, found.cluster_id)):
+        if was and is_now and was != is_now:
+            ids = f"its id, or the cluster's, was {was} when the batch was planned, and is {is_now}"
+            raise TopicMadeAnew(session.where, plan.topic, ids)
 
 
 def _whole(parts: TableParts, ranges: Iterable[KeyRange]) -> TableParts:

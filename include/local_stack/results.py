@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from datetime import date
+from decimal import Decimal
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -16,6 +17,10 @@ from include.local_stack.state import StateDirectory
 from include.staging.files import run_directory
 
 SHOWN = 10
+_NUMBERS = {
+    *("#", "rows", "stars", "commits", "repositories", "from", "to", "dead letters", "lag", "users"),
+    *("sales", "pieces", "revenue", "rules", "checks"),
+}
 
 LOADS = "SELECT table, date, rows, published_at FROM loads FINAL WHERE date = %(day)s ORDER BY table"
 DAY = "SELECT DISTINCT date FROM loads FINAL WHERE run_id = %(run_id)s"
@@ -66,7 +71,7 @@ def outcomes_of(clickhouse: Reader, run_id: str) -> tuple[date, Table]:
             "Next: look in the log of its task publish"
         )
     day = found[0][0]
-    return day, _table(
+    return day, table(
         "Calls", day, ("outcome", "rows", "status", "reason of the first"), [row[1:] for row in found]
     )
 
@@ -85,19 +90,19 @@ def read_back(clickhouse: Reader, run_id: str) -> Iterator[Table]:
     ((day,),) = days
     bound = {"day": day, "shown": SHOWN}
     loads = clickhouse.execute(LOADS, {"day": day})
-    yield _table("Stored", day, ("table", "date", "rows", "published at (UTC)"), loads)
+    yield table("Stored", day, ("table", "date", "rows", "published at (UTC)"), loads)
     # A backfilled day has none: GitHub tells only today's stars.
     if top := clickhouse.execute(TOP, bound):
-        yield _table("Top repositories", day, ("#", "repository", "stars"), top)
+        yield table("Top repositories", day, ("#", "repository", "stars"), top)
     authors = clickhouse.execute(AUTHORS, bound)
-    yield _table("Most active authors", day, ("author", "commits", "repositories"), authors)
+    yield table("Most active authors", day, ("author", "commits", "repositories"), authors)
 
 
-def _table(title: str, day: date, columns: Iterable[str], rows: Iterable[tuple[Any, ...]]) -> Table:
-    table = Table(title=f"{title}, {day}", title_justify="left")
+def table(title: str, of: date | str, columns: Iterable[str], rows: Iterable[tuple[Any, ...]]) -> Table:
+    """Return a table to print. Args: of, a day or what else the title ends with."""
+    made = Table(title=f"{title}, {of}", title_justify="left")
     for column in columns:
-        numeric = column in {"#", "rows", "stars", "commits", "repositories"}
-        table.add_column(column, justify="right" if numeric else "left", no_wrap=True)
+        made.add_column(column, justify="right" if column in _NUMBERS else "left", no_wrap=True)
     for row in rows:
-        table.add_row(*(f"{value:,}" if isinstance(value, int) else str(value) for value in row))
-    return table
+        made.add_row(*(f"{value:,}" if isinstance(value, int | Decimal) else str(value) for value in row))
+    return made

@@ -18,6 +18,8 @@ JOBS = {
     "github": ("github_top_repositories",),
     "phrases": ("phrases_views_import", "phrase_views_report"),
     "api": ("api_calls",),
+    "shop": ("shop_migration", "shop_sync"),
+    "events": ("user_events", "user_sessions"),
 }
 
 # What a child needs of the developer's environment; nothing of AIRFLOW_* may leak in.

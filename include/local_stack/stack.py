@@ -85,6 +85,7 @@ class Stack:
         self._say("Postgres is up")
         stand_ins = StandIns(self._settings, self.state, self._sessions, self._sleep)
         github_url, api_url = self._settings.github_api or stand_ins.github(), stand_ins.api()
+        kafka = stand_ins.kafka()
         self._say(f"GitHub API: {github_url}{'' if self._settings.github_api else ' (local stand-in)'}")
         port, secrets = free_port(), self.state.secrets()
         environment = airflow_environment(
@@ -95,6 +96,7 @@ class Stack:
             postgres_host=postgres.host,
             github_url=github_url,
             api_url=api_url,
+            kafka=kafka,
             scheduled=self._scheduled,
         )
         self._migrate(environment)

@@ -1,4 +1,4 @@
-"""The local stand-ins of APIs as components: of GitHub, and of an API for the calls of a file."""
+"""The local stand-ins as components: of GitHub, of an API for the calls of a file, and of Kafka."""
 
 import sys
 import time
@@ -24,16 +24,23 @@ class StandIns:
         """Start the one of GitHub and return its URL. Raises: ComponentDied; NotHealthy: it is mute."""
         data = self._settings.github_data
         options = ("--data", str(data)) if data else ()
-        return self._start("github-stand-in", "include.github_stand_in", options)
+        return self._start_http("github-stand-in", "include.github_stand_in", options)
 
     def api(self) -> str:
         """Start the one that api_calls asks and return its URL. Raises: as above."""
-        return self._start("api-stand-in", "include.api_stand_in", ("--rate", str(API_RATE)))
+        return self._start_http("api-stand-in", "include.api_stand_in", ("--rate", str(API_RATE)))
 
-    def _start(self, name: str, module: str, options: tuple[str, ...]) -> str:
+    def kafka(self) -> str:
+        """Start the one of Kafka and return the address of its broker. Raises: as above."""
+        return self._start("kafka-stand-in", "include.kafka_stand_in")
+
+    def _start_http(self, name: str, module: str, options: tuple[str, ...]) -> str:
+        return f"http://{self._start(name, module, ('--host', LOOPBACK, '--port', '0', *options))}"
+
+    def _start(self, name: str, module: str, options: tuple[str, ...] = ()) -> str:
         port_file = self._state.port_file(name)
         port_file.unlink(missing_ok=True)
-        listen = ("--host", LOOPBACK, "--port", "0", "--port-file", str(port_file))
+        listen = ("--port-file", str(port_file))
         command = Command(
             name=name,
             argv=(sys.executable, "-m", module, *listen, *options),
@@ -49,4 +56,4 @@ class StandIns:
             if time.monotonic() > deadline:
                 tail = last_lines(command.log)
                 raise NotHealthy(f"the {name} does not listen", READY_WITHIN_S, command.log, tail)
-        return f"http://{LOOPBACK}:{port}"
+        return f"{LOOPBACK}:{port}"

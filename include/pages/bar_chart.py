@@ -20,10 +20,13 @@ def bar_chart(
     description: str,
     shown: Callable[[int], str],
     slanted: bool = False,
+    name: str = "chart",
+    with_values: bool = True,
 ) -> Markup:
     """Return a bar a label, with `shown` of its value above it.
 
-    Args: title, description: for those who do not see it. slanted: for labels wider than their bars.
+    Args: title, description: for those who do not see it. slanted: for labels wider than their bars. name:
+        one that no other chart of the page has. with_values: False where bars are too narrow for them.
     Returns: `svg.bars`, the same bytes for the same arguments.
     """
     import pygal  # type: ignore[import-untyped]
@@ -37,8 +40,10 @@ def bar_chart(
         width=_WIDTH,
         height=_HEIGHT,
         margin=8,
+        margin_left=40 if slanted else 8,  # where the first label begins, and wide letters end
+        margin_bottom=24 if slanted else 8,
         show_legend=False,
-        print_values=True,
+        print_values=with_values,
         print_values_position="top",
         print_zeroes=False,
         formatter=lambda value: shown(round(value)),
@@ -50,7 +55,7 @@ def bar_chart(
     )
     chart.x_labels = labels
     chart.add("", values)
-    chart.add_xml_filter(lambda svg: _described(_bare(svg), title, description))
+    chart.add_xml_filter(lambda svg: _described(_bare(svg), title, description, name))
     return Markup(chart.render(is_unicode=True))  # noqa: S704 - ElementTree has escaped what it holds
 
 
@@ -73,15 +78,15 @@ def _bare(svg: Element) -> Element:
     return svg
 
 
-def _described(svg: Element, title: str, description: str) -> Element:
+def _described(svg: Element, title: str, description: str, name: str) -> Element:
     svg.attrib.pop("id", None)
     svg.set("class", "bars")
     svg.set("role", "img")
-    svg.set("aria-labelledby", "chart-title chart-description")
+    svg.set("aria-labelledby", f"{name}-title {name}-description")
     for own in svg.findall("title"):
         svg.remove(own)
-    for name, text in (("desc", description), ("title", title)):
-        element = Element(name, id=f"chart-{'title' if name == 'title' else 'description'}")
+    for tag, text in (("desc", description), ("title", title)):
+        element = Element(tag, id=f"{name}-{'title' if tag == 'title' else 'description'}")
         element.text = text
         svg.insert(0, element)
     return svg

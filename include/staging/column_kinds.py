@@ -57,6 +57,9 @@ COLUMN_KINDS = _NOT_NULL | {
     for name, kind in _NOT_NULL.items()
 }
 
+# What a table may have whose rows ClickHouse computes: no file has a text for the others.
+COMPUTED_KINDS = frozenset({*_NOT_NULL, "Decimal(18,2)"})
+
 
 def without_null(kind: str) -> str:
     """Return `X` for `Nullable(X)`, and any other kind as it is."""

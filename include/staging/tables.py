@@ -33,7 +33,7 @@ from pydantic import (
     model_validator,
 )
 
-from include.staging.column_kinds import COLUMN_KINDS, NDJSON_KINDS
+from include.staging.column_kinds import COLUMN_KINDS, COMPUTED_KINDS, NDJSON_KINDS
 from include.staging.errors import BadRow, StagingFileDamaged, StagingFileMissing, clear
 from include.staging.files import StagingPath, open_buffered, write_atomically
 from include.staging.units import PARTITION_BY, partition_column, partition_sql
@@ -64,8 +64,9 @@ class StagedTable(BaseModel):
     columns of such a table that are not staged: the publication fills them with its time and its run; form
     of its parts:
     "text" is what COPY writes, for large tables and more kinds of columns (text_parts.py), and hashed
-    otherwise, so a table keeps its form; escapes, of text: False where no value needed one, which is proved
-    for less.
+    otherwise, so a table keeps its form; "none" where ClickHouse makes the rows, of any kinds that
+    COMPUTED_KINDS has, and nothing is staged; escapes, of text: False where no value needed one, which is
+    proved for less.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -79,12 +80,12 @@ class StagedTable(BaseModel):
     replaced_whole: bool = False
     appended: bool = False
     stamps: tuple[Literal["published_at", "run_id"], ...] = ()
-    form: Literal["ndjson", "text"] = "ndjson"
+    form: Literal["ndjson", "text", "none"] = "ndjson"
     escapes: bool = True
 
     @model_validator(mode="after")
     def _is_whole(self) -> Self:
-        kinds = COLUMN_KINDS if self.form == "text" else NDJSON_KINDS
+        kinds = {"ndjson": NDJSON_KINDS, "text": COLUMN_KINDS, "none": COMPUTED_KINDS}[self.form]
         for column, kind in self.columns.items():
             if not re.fullmatch(_NAME, column) or kind not in kinds:
                 raise ValueError(f"no column {safe_repr(column)} of kind {safe_repr(kind)} can be staged")

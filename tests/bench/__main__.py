@@ -21,6 +21,8 @@ from tests.bench import (
     capacity,
     change_capture,
     fetch,
+    kafka_batches,
+    kafka_kills,
     load,
     load_batches,
     load_memory,
@@ -40,6 +42,7 @@ BENCHMARKS: dict[str, Callable[[], list[Finding]]] = {
     for module in (
         *(fetch, load, load_batches, load_memory, parse, phrase_views_import, phrase_views_report),
         *(requests_spent, rank_memory, text_parts, workers, capacity, calls_rate, calls_file, calls_evening),
+        *(kafka_batches, kafka_kills),
         *(change_capture, lost_rows),
     )
 }

@@ -43,11 +43,12 @@ GRANT SELECT ON ALL TABLES IN SCHEMA public TO shop_reader;
 
 
 class Place:
-    """What a run works with. Attributes: source, a connection to the shop; engine, path of chDB; staging."""
+    """What a run works with. Attributes: source, connected to the shop; engine, staging, reports: paths."""
 
     def __init__(self, directory: Path, server: PostgresServer, database: str) -> None:
         self.source = server.connect(dbname=database)
         self.engine, self.staging = directory / "chdb", directory / "staging"
+        self.reports = directory / "reports"
 
     def sql(self, statement: str) -> None:
         """Run statements in the shop."""
@@ -72,6 +73,7 @@ def place(tmp_path: Path, postgres_server, postgres_database, monkeypatch: pytes
         "CONN_SHOP_DEFAULT": postgres_server.airflow_connection(**reader),
         "CONN_CLICKHOUSE_DEFAULT": json.dumps(clickhouse),
         "VAR_STAGING_ROOT": str(made.staging),
+        "VAR_REPORTS_ROOT": str(made.reports),
     }.items():
         monkeypatch.setenv(f"AIRFLOW_{name}", value)
     yield made
@@ -120,6 +122,47 @@ def test_a_shop_is_there_and_stays_so(run, place: Place):
     assert place.read(sale)[0][1] == 3
     assert place.read("SELECT count(), uniqExact(version) FROM source_snapshots FINAL") == [(3, 3)]
     assert [table for (table,) in place.read("SHOW TABLES") if "__stg_" in table] == []
+
+
+TOTALS = """
+    SELECT toString(date), total_sales, toString(total_revenue) FROM daily_sales_aggregation
+    WHERE dimension = 'total' ORDER BY date
+"""
+
+
+def page(place: Place) -> str:
+    """The page of the only day there is."""
+    (file,) = place.reports.glob("shop/*/index.html")
+    return file.read_text()
+
+
+def test_aggregates_checks_and_the_page(run, place: Place):
+    """Days are made anew where something changed; what is checked is kept, and shown with how new it is."""
+    place.sql("INSERT INTO sellers VALUES (1, 'Ann'); INSERT INTO products VALUES (1, NULL, 1, 'x', 1)")
+    place.sql("UPDATE users SET id = 0 WHERE id = 20")
+    assert states(run()) == dict.fromkeys(TASKS, "success")
+    assert place.read(TOTALS) == [("2026-08-20", 99, "2475")]
+    assert place.read("SELECT DISTINCT outcome FROM quality_checks FINAL") == [("ok",)]
+    checked = place.read("SELECT uniqExact(rule), uniqExact(`table`) FROM quality_checks FINAL")
+    assert checked[0][0] > 10
+    assert "99 sales of 2,475.00 in these days" in page(place)
+    place.sql("DELETE FROM sales WHERE id = 7; UPDATE sales SET sale_date = '2026-08-21' WHERE id = 8")
+    assert states(run()) == dict.fromkeys(TASKS, "success")
+    assert place.read(TOTALS) == [("2026-08-20", 97, "2425"), ("2026-08-21", 1, "25")]
+    before = place.read("SELECT count() FROM quality_checks FINAL")
+    assert states(run())["quality"] == "success"  # idle: no rule is asked
+    assert place.read("SELECT count() FROM quality_checks FINAL") == before
+
+
+def test_a_check_that_fails_is_on_the_page(run, place: Place, capfd):
+    """A reference that points nowhere is a warning, and red by `strict`: with table, key, and what to do."""
+    assert states(run()) == dict.fromkeys(TASKS, "success")
+    assert "3 warnings" in page(place)
+    red = run(strict=True)
+    assert states(red)["quality"] == "failed"
+    said = capfd.readouterr().out
+    assert "seller_id leads to shop_sellers: table shop_sales, seller_id 1: expected a row of" in said
+    assert "checks failed" in page(place)
 
 
 def test_a_right_that_is_missing_is_named_before_anything_is_done(run, place: Place, capfd):

@@ -51,7 +51,7 @@ def place(kafka: KafkaBroker, topic: str, engine: dict[str, Any], tmp_path: Path
     place = Place(kafka.options(), topic, lambda: client(engine), tmp_path / "staging")
     kafka.create(topic)
     # Small batches: a client takes whole ones, and is not to have all of them at once.
-    kafka.produce(topic, [*map(event, range(2500)), b"no event"], batch_num_messages=20)
+    kafka.produce(topic, [*map(event, range(2500)), b"no event"], batch_num_messages=500)
     return place
 
 
@@ -98,8 +98,7 @@ def at_the_first_messages(do):
 def test_the_broker_is_killed_while_it_is_read(kafka: KafkaBroker, place: Place):
     """The try is red within its deadline and says what was heard; the next one has the same offsets."""
     plan = place.plan()
-    small = {"queued.min.messages": 1, "fetch.message.max.bytes": 1000}
-    place.options |= small
+    place.options |= {"queued.min.messages": 1, "fetch.message.max.bytes": 1000}
     with (
         at_the_first_messages(kafka.kill),
         patch("include.kafka.session.CONSUMED_AT_ONCE", 1),

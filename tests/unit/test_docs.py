@@ -17,6 +17,7 @@ from include.kafka.sessions import USER_SESSIONS
 from include.monitoring.metrics import METRICS, PREFIX
 from include.phrase_views.counters.staging import PHRASES_VIEWS
 from include.phrase_views.report import BY_HOUR
+from include.shop.aggregates import DAILY_SALES, USER_ACTIVITY
 from stagehouse.hooks.clickhouse_hook import ClickHouseOptions
 from stagehouse.hooks.github_hook import GitHubOptions
 from stagehouse.hooks.http_api_hook import HttpApiOptions
@@ -255,7 +256,9 @@ def test_every_column_is_written_down(name: str, text: str):
 
 
 @pytest.mark.parametrize(
-    "table", [POSITIONS, AUTHORS_COMMITS, OUTCOMES, BY_HOUR], ids=lambda table: table.name
+    "table",
+    [POSITIONS, AUTHORS_COMMITS, OUTCOMES, BY_HOUR, DAILY_SALES, USER_ACTIVITY],
+    ids=lambda table: table.name,
 )
 def test_the_key_within_a_day_is_written_down(table):
     """The columns that are proved to be unique when a day is published."""
@@ -265,7 +268,17 @@ def test_the_key_within_a_day_is_written_down(table):
 
 @pytest.mark.parametrize(
     "table",
-    [REPOSITORIES, POSITIONS, AUTHORS_COMMITS, OUTCOMES, BY_HOUR, PHRASES_VIEWS, API_CALLS],
+    [
+        REPOSITORIES,
+        POSITIONS,
+        AUTHORS_COMMITS,
+        OUTCOMES,
+        BY_HOUR,
+        PHRASES_VIEWS,
+        API_CALLS,
+        DAILY_SALES,
+        USER_ACTIVITY,
+    ],
     ids=lambda table: table.name,
 )
 def test_what_is_staged_is_a_column_of_the_page(table):

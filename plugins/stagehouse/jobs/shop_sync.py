@@ -97,37 +97,6 @@ def publish_run(staged: Sequence[dict[str, object]]) -> dict[str, Any]:
         return publish(clickhouse, manifest, parts, attempt=this_attempt(), now=now, check_lease=lease.check)
 
 
-def aggregate_run() -> dict[str, Any]:
-    """Make the aggregates of days whose input has changed anew; there is none yet."""
-    return {}
-
-
-def quality_run() -> list[dict[str, Any]]:
-    """Compare source and destination at the instant that was published; return what was found.
-
-    Raises: Differs.
-    """
-    from include.change_capture.comparison import compare, require_same
-    from include.clickhouse.publish import check_day
-    from include.staging.cleaning import drop_old_runs, drop_unfinished_files
-    from stagehouse.hooks.storage_roots import staging_root
-
-    manifest = staged_manifest()
-    directory = staging_of(manifest.day)
-    with publication_lock(PREFIX) as (clickhouse, _):
-        compared = compare(clickhouse, directory, manifest)
-        check_day(clickhouse, directory, manifest, this_attempt())
-        require_same(clickhouse, compared)
-    drop_old_runs(staging_root(), manifest.dag_id, now())
-    drop_unfinished_files(staging_root() / manifest.dag_id, now())
-    return [each.model_dump(mode="json") for each in compared]
-
-
-def render_run() -> str:
-    """Render what readers see; return where, "" while there is no page of it yet."""
-    return ""
-
-
 def staged_manifest() -> Manifest:
     """Return what the run has staged, perhaps on another worker. Raises: StagingError."""
     return manifest_of("stage", run_date())

@@ -19,6 +19,7 @@ from stagehouse.ui import (
     inbox,
     phrase_views,
     runs,
+    shop,
     static,
     top_repositories,
     uploads,
@@ -56,7 +57,18 @@ def create_app() -> FastAPI:
         openapi_url=None,
     )
     app.middleware("http")(add_headers)
-    for module in (static, data, phrase_views, top_repositories, api_calls, inbox, uploads, runs, database):
+    for module in (
+        static,
+        data,
+        phrase_views,
+        top_repositories,
+        api_calls,
+        shop,
+        inbox,
+        uploads,
+        runs,
+        database,
+    ):
         app.include_router(module.router)
     app.state.monitor = Monitor()
     add_metrics(app)

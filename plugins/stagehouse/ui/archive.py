@@ -99,6 +99,12 @@ class RenderedRanking(RenderedDay):
     repositories: NonNegativeInt
 
 
+class RenderedShop(RenderedDay):
+    """index.json of shop. Attributes: reports: names of their files, in the order of the page."""
+
+    reports: tuple[Annotated[str, Field(pattern=r"^[a-z_]{1,60}$")], ...]
+
+
 class RunNote(BaseModel):
     """The note of a rendered run (include/pages/run_note.py). Attributes: run_id; day."""
 

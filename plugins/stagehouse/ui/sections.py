@@ -23,4 +23,5 @@ TOP_REPOSITORIES = Section(
     "top_repositories", "top-repositories", "Top repositories", "github_top_repositories"
 )
 API_CALLS = Section("api_calls", "api-calls", "API calls", "api_calls")
-SECTIONS = {section.dag_id: section for section in (PHRASE_VIEWS, TOP_REPOSITORIES, API_CALLS)}
+SHOP = Section("shop", "shop", "Shop", "shop_sync")
+SECTIONS = {section.dag_id: section for section in (PHRASE_VIEWS, TOP_REPOSITORIES, API_CALLS, SHOP)}

@@ -14,11 +14,17 @@ from include.clickhouse.errors import NotAllowed, WrongConnection
 from include.clickhouse.schema import migrate
 from include.clickhouse.settings import RELIED_ON
 from include.errors import PermanentError
+from include.quality.rules import find
+from include.shop.rules import RULES
 from stagehouse.hooks.clickhouse_hook import ClickHouseHook
 from tests.integration.clickhouse.days import COMMITS, REPOSITORIES, commits, repositories, stored
 from tests.integration.clickhouse.days import run as run_day
 from tests.integration.phrase_views.days import ask, counters, hours_of, insert
 from tests.integration.phrase_views.days import run as run_report
+from tests.integration.shop.small_shop import run as aggregate_shop
+from tests.integration.shop.small_shop import small
+from tests.integration.shop.source_tables import ShopTables
+from tests.integration.shop.truth import daily_sales
 from tests.servers.clickhouse import ClickHouseServer, running_clickhouse
 
 OTHERWISE = {name: {"throw": "break", "0": "1", "1": "0"}.get(value, "") for name, value in RELIED_ON.items()}
@@ -37,7 +43,7 @@ del OTHERWISE["use_query_cache"]  # the engine takes it with no overflow mode bu
 OF_2018 = {
     "distinct_overflow_mode", "distributed_group_by_no_merge", "empty_result_for_aggregation_by_empty_set",
     "extremes", "force_index_by_date", "force_primary_key", "group_by_overflow_mode", "join_overflow_mode",
-    "optimize_throw_if_noop", "read_overflow_mode", "replication_alter_partitions_sync",
+    "join_use_nulls", "optimize_throw_if_noop", "read_overflow_mode", "replication_alter_partitions_sync",
     "result_overflow_mode", "set_overflow_mode", "skip_unavailable_shards", "sort_overflow_mode",
     "timeout_overflow_mode", "transfer_overflow_mode",
 }  # fmt: skip
@@ -125,6 +131,17 @@ def test_the_servers_names_are_all_known_to_the_driver(tmp_path: Path):
     with server_with_profile(tmp_path, {}) as server, native(server) as clickhouse:
         found = clickhouse.execute("SELECT name FROM system.settings")
     assert {name for (name,) in found} & RELIED_ON.keys() == OF_2018
+
+
+def test_the_aggregates_of_a_shop_are_what_they_are(connect: Callable[..., ClickHouse]):
+    """What has no name is named '', not NULL, and each sale without a product is counted."""
+    with connect() as clickhouse:
+        migrate(clickhouse)
+        shop = ShopTables(clickhouse)
+        tables = small(shop)
+        aggregate_shop(shop)
+        assert sorted(clickhouse.execute("SELECT * FROM daily_sales_aggregation")) == daily_sales(tables)
+        assert {each.outcome for each in find(clickhouse, RULES, strict=True)} == {"ok"}
 
 
 @pytest.mark.parametrize("name", ["force_data_skipping_indices", "force_optimize_projection_name"])

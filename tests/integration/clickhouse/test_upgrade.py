@@ -54,6 +54,8 @@ CHECKSUMS = {
     7: "4c4342f9407cf6e99ccf7f4663f1baf7",
     8: "1084943def21b90e2af8dae46073af2d",
     9: "4ac56d1f00f468ec6a8dfd69b540f76c",
+    10: "bf3e9e33c6b013b43abb7ab836bf7010",
+    11: "23334113d594ba2df46a0a0edfba6753",
 }
 NEXT_VERSION = len(CHECKSUMS) + 1
 ADDITIVE = (

@@ -26,6 +26,9 @@ ROUTES = {  # as the app names it: as somebody asks for it
     "/top-repositories/": "/top-repositories/",
     "/top-repositories/{day}/index.html": "/top-repositories/2026-11-20/index.html",
     "/top-repositories/{day}/repositories.csv": "/top-repositories/2026-11-20/repositories.csv",
+    "/shop/": "/shop/",
+    "/shop/{day}/index.html": "/shop/2026-11-20/index.html",
+    "/shop/{day}/{report}.csv": "/shop/2026-11-20/revenue_by_day.csv",
     "/runs/": "/runs/?dag_id=github_top_repositories&run_id=ranked__2026-11-20T00%3A30%3A00%2B00%3A00",
     "/db/version": "/db/version",
     "/api-calls/": "/api-calls/",
@@ -45,6 +48,7 @@ OPEN_TO_ALL_SIGNED_IN = {
 }
 SECTIONS = {
     "phrase-views": "phrase_views_report",
+    "shop": "shop_sync",
     "db": "postgres_health",
     "api-calls": "api_calls",
     "inbox": "api_calls",  # and after it phrases_views_import: test_inbox.py

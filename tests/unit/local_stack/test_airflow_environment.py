@@ -31,6 +31,7 @@ def environment(settings) -> dict[str, str]:
         postgres_host="/sockets",
         github_url="http://127.0.0.1:7",
         api_url="http://127.0.0.1:6",
+        kafka="127.0.0.1:7",
         scheduled=False,
     )
 
@@ -66,6 +67,12 @@ def test_connections_carry_address_token_and_pace(environment, tmp_path):
         "conn_type": "clickhouse",
         "schema": "stagehouse",
         "extra": {"path": str(tmp_path / "state" / "clickhouse")},
+    }
+    assert json.loads(environment["AIRFLOW_CONN_SHOP_DEFAULT"]) == {
+        "conn_type": "postgres",
+        "host": "/sockets",
+        "login": "shop_reader",
+        "schema": "shop",
     }
     assert json.loads(environment["AIRFLOW_CONN_POSTGRES_DEFAULT"]) == {
         "conn_type": "postgres",

@@ -48,8 +48,11 @@ def test_only_names_one_job(tmp_path):
     """Without it all jobs run; the import stands before the report that reads what it brought."""
     assert read(tmp_path, ONLY="api").jobs == (("api_calls",),)
     assert read(tmp_path, ONLY="phrases").jobs == (("phrases_views_import", "phrase_views_report"),)
+    assert read(tmp_path, ONLY="shop").jobs == (("shop_migration", "shop_sync"),)
     everything = read(tmp_path, ONLY="").jobs
-    assert everything == tuple(read(tmp_path, ONLY=name).jobs[0] for name in ("github", "phrases", "api"))
+    assert everything == tuple(
+        read(tmp_path, ONLY=name).jobs[0] for name in ("github", "phrases", "api", "shop", "events")
+    )
 
 
 @pytest.mark.parametrize(
