@@ -34,6 +34,7 @@ KAFKA_POM := tests/servers/kafka.pom.xml
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 	@echo
+	@echo 'make up takes MONITORING=1: with Prometheus, where it is installed'
 	@echo 'make run takes: GITHUB_API=URL GITHUB_TOKEN=... GITHUB_DATA=DIR TOP=1..100000 (the sample has 300) DAY=YYYY-MM-DD RPS=10 CONCURRENCY=5 ONLY=github|phrases|api|shop|events'
 
 run: $(VENV)/embedded.stamp ## all jobs on an embedded stack, or ONLY one; shows progress and what was stored
