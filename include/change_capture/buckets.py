@@ -77,14 +77,16 @@ class KeyBuckets(BaseModel):
 
         Args: changed: a condition on rows that are counted apart, "" for all; values: hash all values too.
         """
-        apart = f"count(*) FILTER (WHERE {changed})" if changed else "count(*)"
         hashed = self._encoded(_joined(self.table.kept))
-        total = f"sum(('x' || left(md5({hashed}), 15))::bit(60)::bigint)" if values else "0"
-        using.execute(
-            "SELECT bucket::text, rows, apart, total FROM ("
-            f"SELECT {self.in_source} AS bucket, count(*) AS rows, {apart} AS apart, {total} AS total "
-            f"FROM {self.table.quoted} GROUP BY 1) AS counted"
-        )
+        columns, counted = [f"{self.in_source} AS bucket"], ["bucket::text", "count(*)"]
+        columns += [f"CASE WHEN {changed} THEN 1 END AS apart"] if changed else []
+        counted += ["count(apart)" if changed else "count(*)"]
+        columns += [f"('x' || left(md5({hashed}), 15))::bit(60)::bigint AS total"] if values else []
+        counted += ["sum(total)" if values else "0"]
+        # Of a union the planner expects 200 groups, else as many as keys, which no two processes would count.
+        each = f"SELECT {', '.join(columns)} FROM {self.table.quoted}"
+        rows = f"({each} UNION ALL {each} WHERE false) AS rows"
+        using.execute(f"SELECT {', '.join(counted)} FROM {rows} GROUP BY bucket")
         return {
             name: Bucket(rows=rows, changed=apart, checksum=int(total) % 2**64)
             for name, rows, apart, total in using.fetchall()

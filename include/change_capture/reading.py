@@ -84,7 +84,9 @@ class TableReader:
         Raises: TableShrank; ValueRefused; BadRow; psycopg2.Error; ClickHouseError.
         """
         buckets = KeyBuckets.of(self.using, table)
-        window = "" if whole or self.state is None else changed_since(self.snapshot, self.state)
+        window = ""
+        if not whole and self.state:
+            window = changed_since(self.snapshot, self.state, self.using.connection.server_version)
         found = buckets.count_source(self.using, window, values=self.values)
         changed = sum(bucket.changed for bucket in found.values())
         newest = newest_version(self.clickhouse, table)

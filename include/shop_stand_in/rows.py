@@ -1,8 +1,8 @@
 r"""A shop's database of about forty days, made up: the same for the same day, whoever makes it.
 
 What real shops have and neat samples lack is in it: sales without a product, products without a category,
-sales that were entered days after they were made, the last microsecond of a day, prices of nothing and of all
-that fits, names with quotes, tabs, line ends, a backslash, `\N` and letters of other scripts.
+sales that were entered days after they were made, the last microsecond of a day, a price of nothing, another
+of a cent, names with quotes, tabs, line ends, a backslash, `\N` and letters of other scripts.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ NAMES = (
     "🧵 thread", " blanks ", "a,b;c", "<b>bold</b>", "100%", "%(name)s",
 )  # fmt: skip
 STATUSES = ("active", "purchased", "removed")
-PRICES = (Decimal("0.00"), Decimal("0.01"), Decimal("99999999.99"))
+PRICES = (Decimal("0.00"), Decimal("0.01"), Decimal("1299.99"))
 
 
 class ShopRows:

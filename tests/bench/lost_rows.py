@@ -1,9 +1,13 @@
 """Who loses rows, beside four writers that do anything at random?
 
 Each run is compared with the rows of its own snapshot. A copy by `updated_at > the greatest one seen`, as it
-is usually written, is compared with the rows of the snapshot that it reads, too.
+is usually written, is compared with the rows of the snapshot that it reads, too. dlt reads at instants of its
+own: it is compared with what is there once the writers have ended and it has run once more.
 """
 
+import json
+import os
+import subprocess
 import tempfile
 import threading
 from collections.abc import Callable
@@ -15,14 +19,16 @@ import psycopg2.extensions
 
 from include.change_capture.comparison import compare
 from include.clickhouse.client import ClickHouse
-from tests.bench.findings import Finding, never_above
+from tests.bench.findings import Finding, WorkNotDone, never_above, not_measured
+from tests.bench.peers import DLT_SQL, NotInstalled
 from tests.bench.staged_day import connect as connect_to
 from tests.bench.staged_day import migrated_server
 from tests.integration.change_capture.place import TABLES, Place
 from tests.integration.change_capture.writers import Watched, Writer, truth
-from tests.servers.postgres import running_postgres
+from tests.servers.postgres import PostgresServer, running_postgres
 
-RANDOM_RUNS = 200
+ROOT = Path(__file__).resolve().parents[2]
+RANDOM_RUNS, PEER_RUNS, PEER_WITHIN_S = 200, 20, 600
 KEYS = {"parents": ("id", "name"), "pairs": ("left_id", "right_id", "amount"), "words": ("word",)}
 WATERMARK = """
 ALTER TABLE parents ADD COLUMN updated_at timestamptz NOT NULL DEFAULT now();
@@ -41,7 +47,7 @@ def run() -> list[Finding]:
         connect_to(server.port) as clickhouse,
     ):
         connect = partial(psycopg2.connect, **postgres.parameters)
-        return _wrong_rows(connect, clickhouse, Path(folder))
+        return [*_wrong_rows(connect, clickhouse, Path(folder)), _wrong_by_dlt(postgres, Path(folder))]
 
 
 def _wrong_rows(connect: Callable, clickhouse: ClickHouse, directory: Path) -> list[Finding]:
@@ -77,6 +83,42 @@ def _wrong_rows(connect: Callable, clickhouse: ClickHouse, directory: Path) -> l
         never_above(what, ours, 0),
         Finding(f"{what}, by updated_at > the greatest seen", marked, "", None, digits=0),
     ]
+
+
+def _wrong_by_dlt(postgres: PostgresServer, directory: Path) -> Finding:
+    """Let dlt copy beside the same writers, and once more after them."""
+    what = f"rows wrong after {PEER_RUNS} runs beside four writers and one after them, by {DLT_SQL.title}"
+    connect = partial(psycopg2.connect, **postgres.parameters)
+    done = threading.Event()
+    writers = [Writer(connect, number, done) for number in range(4)]
+    for writer in writers:
+        writer.start()
+    try:
+        _run_dlt(postgres, directory, PEER_RUNS)
+    except NotInstalled as why:
+        return not_measured(what, why)
+    finally:
+        done.set()
+        for writer in writers:
+            writer.join()
+    copied = _run_dlt(postgres, directory, 1)
+    with connect() as source, source.cursor() as cursor:
+        cursor.execute("SELECT id, name FROM parents")
+        there = set(cursor.fetchall())
+    return Finding(what, [len(set(copied) ^ there)], "", None, digits=0, remark=f"of {len(there)} rows")
+
+
+def _run_dlt(postgres: PostgresServer, directory: Path, runs: int) -> list[tuple[int, str]]:
+    """Return what is stored after so many runs of dlt, by its keys and names."""
+    dsn = "postgresql+psycopg2://{user}:{password}@{host}:{port}/{dbname}".format(**postgres.parameters)
+    command = (DLT_SQL.program(), "-m", "tests.bench.dlt_shop", dsn, str(directory), "parents", str(runs))
+    env = os.environ | {"HOME": str(directory), "RUNTIME__DLTHUB_TELEMETRY": "false"}
+    said = subprocess.run(
+        command, cwd=ROOT, env=env, capture_output=True, text=True, check=False, timeout=PEER_WITHIN_S
+    )
+    if said.returncode:
+        raise WorkNotDone(f"dlt ended with {said.returncode}: {said.stderr[-500:]}")
+    return [(number, name) for number, name in json.loads(said.stdout.splitlines()[-1])]
 
 
 def _wrong_by_watermark(source: psycopg2.extensions.connection, copied: dict[int, tuple]) -> int:

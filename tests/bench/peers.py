@@ -6,7 +6,7 @@ They are installed below .stagehouse/peers the first time, which `make clean` re
 import shutil
 import subprocess
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 PLACE = Path(__file__).resolve().parents[2] / ".stagehouse" / "peers"
@@ -61,5 +61,6 @@ class NotInstalled(Exception):
 
 AIOCHCLIENT = Peer("aiochclient", "2.7.0", "aiochclient", "[aiohttp-speedups]")
 TAP_GITHUB = Peer("meltanolabs-tap-github", "1.30.1", "tap-github")
-DLT = Peer("dlt", "1.31.0", "dlt's rest_api source")
+DLT = Peer("dlt", "1.31.0", "dlt's rest_api source", "[duckdb,postgres,sql-database]")
+DLT_SQL = replace(DLT, title="dlt's sql_database source")
 AIRBYTE = Peer("airbyte-source-github", "2.7.1", "Airbyte's source-github")

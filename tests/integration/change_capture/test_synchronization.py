@@ -18,8 +18,10 @@ def test_an_idle_run_sends_nothing_and_has_a_version(place):
     assert versions[0] < versions[1]
 
 
-def test_changes_of_each_kind_are_sent(place):
+@pytest.mark.parametrize("listed", [10_000, 0])
+def test_changes_of_each_kind_are_sent(place, listed, monkeypatch):
     """Rows added, changed and removed, keys changed, each once and nothing else."""
+    monkeypatch.setattr("include.change_capture.state.MOST_LISTED", listed)
     place.run()
     place.sql("INSERT INTO parents VALUES (201, 'new', NULL, NULL)")
     place.sql("UPDATE parents SET name = 'changed' WHERE id = 7")

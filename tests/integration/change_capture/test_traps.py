@@ -178,8 +178,10 @@ def test_a_server_that_crashed(place_of):
         place.connection.close()
 
 
-def test_numbers_of_transactions_that_begin_anew(place_of):
-    """At 2^32 they do: rows before, after and on both sides of it are sent, and no others."""
+@pytest.mark.parametrize("listed", [10_000, 0])
+def test_numbers_of_transactions_that_begin_anew(place_of, listed, monkeypatch):
+    """At 2^32 they do: rows before, after and on both sides of it are sent, and no others, listed or not."""
+    monkeypatch.setattr("include.change_capture.state.MOST_LISTED", listed)
     with running_postgres() as server:
         for number in (3 * 2**29, 3 * 2**30, 2**32 - 300):
             _begin_with_transaction(server, number)

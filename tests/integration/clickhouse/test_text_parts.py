@@ -240,6 +240,22 @@ def test_text_is_upserted(clickhouse, sales, tmp_path):
     assert staging_tables(clickhouse) == []
 
 
+def test_what_a_server_has_lost_since_it_was_loaded_is_not_published(clickhouse, sales, tmp_path):
+    """Its rows are counted before readers see any; their values are proved where readers see them."""
+    clickhouse.execute("DROP TABLE sales")
+    create(clickhouse, SALES, "ReplacingMergeTree ORDER BY id")
+    rows = [
+        (n, 1, None, datetime(2026, 8, 20, tzinfo=UTC), None, 1.5, UUID(int=n), 0, None, "") for n in range(9)
+    ]
+    directory, manifest = stage(tmp_path, "run 1", (sales, rows), rows_per_part=4)
+    loaded = load(clickhouse, directory, manifest)
+    clickhouse.execute(f"TRUNCATE TABLE {loaded[1].staging_table}")
+    with pytest.raises(DayMismatch, match=r"holds 0 of 4 rows of sales-.*clear task load"):
+        publish(clickhouse, manifest, loaded[1:] + loaded[:1] + loaded[2:])
+    ((seen,),) = clickhouse.execute("SELECT count() FROM sales FINAL")
+    assert seen == 0
+
+
 def test_one_run_stages_both_forms(clickhouse, tmp_path):
     """Each table has its own."""
     create(clickhouse, DAILY, "MergeTree PARTITION BY date ORDER BY (date, id)")
