@@ -107,6 +107,8 @@ env: ## write .env with random secrets for docker compose
 	    -e "s|^CLICKHOUSE_PASSWORD=.*|CLICKHOUSE_PASSWORD=$$(plain)|" \
 	    -e "s|^REDIS_PASSWORD=.*|REDIS_PASSWORD=$$(plain)|" \
 	    -e "s|^ADMIN_PASSWORD=.*|ADMIN_PASSWORD=$$(plain)|" \
+	    -e "s|^METRICS_TOKEN=.*|METRICS_TOKEN=$$(plain)|" \
+	    -e "s|^GRAFANA_PASSWORD=.*|GRAFANA_PASSWORD=$$(plain)|" \
 	    -e "s|^FERNET_KEY=.*|FERNET_KEY=$$(random)|" \
 	    -e "s|^API_SECRET_KEY=.*|API_SECRET_KEY=$$(plain)|" \
 	    -e "s|^JWT_SECRET=.*|JWT_SECRET=$$(plain)$$(plain)|" .env.example > .env \
