@@ -16,7 +16,7 @@ from include.clickhouse.loads import RecordedLoad, recorded_load
 from include.clickhouse.schema_compat import fingerprint_as_published
 from include.github.commits.source import NOT_KNOWN
 from include.github.tables import AUTHORS_COMMITS, OUTCOMES, POSITIONS
-from include.phrase_views.report import BY_HOUR, NEXT_STEP
+from include.phrase_views.gains import BY_HOUR, NEXT_STEP
 from include.staging.tables import StagedTable
 from include.text import safe_repr
 

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from pydantic import JsonValue
 
-from include.api_calls.calls import TICK_S, Calls, Run, keep_keys, presumed, settle
+from include.api_calls.calls import TICK_S, Calls
 from include.api_calls.earlier import Earlier
 from include.api_calls.marks import Marks, Taken
 from include.api_calls.outcomes import MERGED, OUTCOMES, Outcome, Outcomes
@@ -19,6 +19,7 @@ from include.api_calls.planning import salt_of
 from include.api_calls.progress import Progress
 from include.api_calls.request import CallsRequest
 from include.api_calls.sender import Sender
+from include.api_calls.settling import Run, keep_keys, presumed, settle
 from include.api_calls.staging import StagedFile
 from include.api_calls.table import API_CALLS, table_rows, unit_name
 from include.clickhouse.client import ClickHouse
@@ -131,7 +132,7 @@ async def _call(
     taken = await marks.take(beside_others=beside_others) if marks else Taken(0, (), 0, None)
     taken = presumed(taken, run.outcomes) if marks else taken
     with Earlier(clickhouse, run.staged, run_id.run_id, nothing=beside_others) as earlier:
-        to_do, lost = await asyncio.to_thread(settle, run, earlier, taken, taken.high)
+        to_do, lost = await asyncio.to_thread(settle, run, earlier, taken)
         await asyncio.to_thread(keep_keys, run, earlier)
     clickhouse.disconnect()  # calls take hours, and an embedded engine lets in one process at a time
     for batch in _batched(lost, MERGED):

@@ -9,22 +9,17 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
-from datetime import datetime, timedelta
-from itertools import chain, islice
-from typing import NamedTuple
+from datetime import datetime
+from itertools import islice
 
-from include.api_calls.calling import Call
-from include.api_calls.earlier import Earlier, left_out
 from include.api_calls.errors import AccessRefused, ApiAway
-from include.api_calls.marks import Marks, Taken
-from include.api_calls.outcomes import Outcome, Outcomes
+from include.api_calls.marks import Taken
+from include.api_calls.outcomes import Outcome
 from include.api_calls.progress import Progress
-from include.api_calls.request import CallsRequest
 from include.api_calls.sender import Sender
-from include.api_calls.staging import StagedFile
+from include.api_calls.settling import READ_AHEAD, Run, Todo, rows_left
 from include.errors import facts_of
 from include.http.errors import (
     LimitNeverLifts,
@@ -35,9 +30,11 @@ from include.http.errors import (
 )
 
 TICK_S = 5.0
-READ_AHEAD = 200  # rows whose calls are in memory
 KEPT_BACK = 100  # outcomes of repeatable rows that are saved together, at each tick at the latest
-MOST_AT_ONCE = 100  # requests at the same time that a connection may allow
+
+# Rows in a row. A connection that is cut loses those in flight, 5 unless it is told otherwise: so many are an
+# outage, and somebody has to look in the API for each of them.
+MOST_UNKNOWN = 20
 
 NOT_CARRIED_OUT = (
     AccessRefused,
@@ -54,105 +51,6 @@ NO_TIME = (
 )
 
 log = logging.getLogger(__name__)
-
-
-class Todo(NamedTuple):
-    """A row to be sent."""
-
-    row: int
-    call: Call
-    key: str
-
-
-@dataclass(frozen=True)
-class Run:
-    """The settings of one run's calls.
-
-    Attributes: staged, the file; request; salt, of the keys: the run's id where all rows are sent again;
-    outcomes; marks, None where every call is repeatable; now, our clock; keys, by row, of those that have
-    another one than by the rows' own.
-    """
-
-    staged: StagedFile
-    request: CallsRequest
-    salt: str
-    outcomes: Outcomes
-    marks: Marks | None
-    now: Callable[[], datetime]
-    keys: dict[int, str] = field(default_factory=dict)
-
-    @property
-    def limit(self) -> int:
-        """The last row that may be sent."""
-        return min(self.request.limit or self.staged.rows, self.staged.rows)
-
-
-def settle(run: Run, earlier: Earlier, taken: Taken, high: int) -> tuple[int, list[Outcome]]:
-    """Give their outcomes to the rows that are not sent.
-
-    Args: earlier, of other runs; taken, what earlier tries of this one marked; high, row up to which they
-        may have sent.
-    Returns: how many rows are to be sent; outcomes that are to be saved: rows that may have been carried out.
-    """
-    maker, outcomes, unsent = run.staged.maker(run.salt), run.outcomes, frozenset(taken.unsent)
-    again = _may_send_again(run, taken)
-    lost, to_do = list[Outcome](), 0
-    for row in run.staged:
-        if outcomes.of(row.row):
-            continue
-        if row.problem:
-            outcomes.take([Outcome(row.row, "rejected", reason=row.problem)])
-            continue
-        known = None
-        if run.marks and row.row <= high and row.row not in unsent:
-            if not again:
-                lost.append(_lost(row.row, taken.oldest_at))
-                continue
-        elif not earlier.empty:
-            values = maker.values(row.cells)
-            known = left_out(row.row, earlier.of(maker.key(row.row, values, maker.call(values))), run.request)
-        if known:
-            outcomes.take([known])
-        else:
-            to_do += row.row <= run.limit
-    return to_do, lost
-
-
-def keep_keys(run: Run, earlier: Earlier) -> None:
-    """Give rows that an earlier run left unknown the key by which that one sent them: the API may know it."""
-    if not (run.staged.recipe.idempotency and run.request.retry_unknown) or earlier.empty:
-        return
-    maker = run.staged.maker(run.salt)
-    for row in run.staged:
-        if not row.problem:
-            values = maker.values(row.cells)
-            done = earlier.of(key := maker.key(row.row, values, maker.call(values)))
-            if done and done.outcome == "unknown" and done.key != key:
-                run.keys[row.row] = done.key
-
-
-def _may_send_again(run: Run, taken: Taken) -> bool:
-    """Tell whether rows that may have been sent are known again by the API."""
-    key = run.staged.recipe.idempotency
-    return bool(key and taken.oldest_at and run.now() - taken.oldest_at < timedelta(hours=key.hours))
-
-
-def _lost(row: int, marked_at: datetime | None) -> Outcome:
-    reason = "the try that sent it was killed before its answer was kept: it may have been carried out or not"
-    return Outcome(row, "unknown", 0, reason, 1, "", int(marked_at.timestamp()) if marked_at else 0)
-
-
-def presumed(taken: Taken, outcomes: Outcomes) -> Taken:
-    """Return what earlier tries may have sent.
-
-    Where answers are beyond what is marked, PostgreSQL has been set back: rows go in order, so that no more
-    than those at the same time can have been sent beyond the last answer. What was not sent then may have
-    been since.
-    """
-    if outcomes.last <= taken.high:
-        return taken
-    log.warning("row %d is answered, and not marked: was PostgreSQL restored?", outcomes.last)
-    return taken._replace(high=outcomes.last + MOST_AT_ONCE, unsent=())
 
 
 class Calls:
@@ -176,13 +74,14 @@ class Calls:
     ) -> None:
         self._run, self._sender, self._progress, self._requests = run, sender, progress, requests
         self._to_do, self._taken, self._ends_at = to_do, taken, ends_at
-        self._left = self._rows_left()
+        self._left = rows_left(run)
         self._queue: list[Todo] = []
         self._queueing, self._finished = asyncio.Lock(), asyncio.Event()
         self._marked: dict[int, datetime] = {}
         self._kept_back: list[Outcome] = []
         self._given_back: list[int] = []
         self._ended: Exception | None = None
+        self._unknown_in_a_row = 0
         self.stopped = ""
 
     async def run(self, workers: int, check_lease: Callable[[], None], tick_s: float) -> None:
@@ -211,7 +110,8 @@ class Calls:
         while not (self._ended or self.stopped) and (todo := await self._next()):
             try:
                 await self._mark(todo.row)
-                await self._keep([await self._sender.send(*todo)])
+                outcome = await self._sender.send(*todo)
+                await self._keep([outcome])
             except NOT_CARRIED_OUT as error:
                 self._given_back.append(todo.row)
                 if isinstance(error, AccessRefused):
@@ -225,6 +125,7 @@ class Calls:
             else:
                 self._to_do -= 1
                 self._judge()
+                self._brake(outcome)
 
     async def _mark(self, row: int) -> None:
         """Say that a row may be sent from now on."""
@@ -245,9 +146,9 @@ class Calls:
 
     def unsure(self) -> set[int]:
         """Return rows without an outcome that may have been carried out: they have a key, to go again by."""
-        last, unsent = min(self._taken.high, self._run.staged.rows), frozenset(self._taken.unsent)
-        before = (row for row in range(1, last + 1) if row not in unsent)
-        return {row for row in chain(before, self._sender.unsure) if not self._run.outcomes.of(row)}
+        outcomes, last = self._run.outcomes, min(self._taken.high, self._run.staged.rows)
+        before = set(outcomes.open_rows(1, last)).difference(self._taken.unsent)
+        return before.union(row for row in self._sender.unsure if not outcomes.of(row))
 
     def _is_unsure(self, row: int) -> bool:
         """Whether this try, or an earlier one, may have had a row carried out that is given back."""
@@ -268,13 +169,23 @@ class Calls:
         for outcome in batch:
             self._marked.pop(outcome.row, None)
         if single:
-            records = [record for row in single if (record := self._run.outcomes.get(row))]
-            await asyncio.to_thread(self._run.outcomes.merge, records)
+            await asyncio.to_thread(self._run.outcomes.merge, single)
 
     def _judge(self) -> None:
         failed, most = self._run.outcomes.failed_here, self._run.request.max_failed
         if failed > most and not self.stopped:
             self.stopped = f"{failed} rows failed, param max_failed allows {most}"
+
+    def _brake(self, outcome: Outcome) -> None:
+        """Send no more where one answer after the other is lost; rows with a key go again, by a budget."""
+        is_lost = outcome.outcome == "unknown" and not self._run.staged.recipe.idempotency
+        self._unknown_in_a_row = self._unknown_in_a_row + 1 if is_lost else 0
+        if self._unknown_in_a_row == MOST_UNKNOWN and not self.stopped:
+            self.stopped = (
+                f"{MOST_UNKNOWN} rows in a row became unknown, the last one by: {outcome.reason[:200]}. "
+                "Next: see whether the API is well again, then clear task call with all after it, which goes "
+                "on from here"
+            )
 
     def _end(self, error: Exception) -> None:
         """Take no more rows. What is wrong counts more than a limit, and of limits the one that ends last."""
@@ -301,15 +212,6 @@ class Calls:
                 except Exception as error:  # noqa: BLE001 - as above
                     self._end(error)
             return self._queue.pop(0) if self._queue else None
-
-    def _rows_left(self) -> Iterator[Todo]:
-        run = self._run
-        maker = run.staged.maker(run.salt)
-        for row in islice(run.staged, run.limit):
-            if not run.outcomes.of(row.row):
-                values = maker.values(row.cells)
-                call = maker.call(values)
-                yield Todo(row.row, call, run.keys.get(row.row) or maker.key(row.row, values, call))
 
     async def _watch(self, check_lease: Callable[[], None], tick_s: float) -> None:
         while not self._finished.is_set():

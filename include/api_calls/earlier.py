@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple, Self
 
 from include.api_calls.calling import NAMED_BY
@@ -13,13 +13,14 @@ from include.api_calls.request import CallsRequest
 from include.api_calls.staging import StagedFile
 from include.api_calls.table import API_CALLS, file_prefix
 from include.clickhouse.client import ClickHouse
+from include.staging.tables import batches
 
 PAGE = 50_000  # rows read at once
 _RECORDED = (
     "SELECT run_id, unit FROM loads_by_unit FINAL WHERE `table` = %(table)s AND position(unit, %(of)s) = 1"
 )
 _READ = f"""
-SELECT run_id, row, key, outcome, status, reason, requests, toUnixTimestamp(sent_at)
+SELECT row, key, outcome, status, reason, toUnixTimestamp(sent_at)
 FROM {API_CALLS.name} FINAL
 WHERE recipe = %(recipe)s AND run_id = %(run_id)s AND row > %(row)s
     AND outcome IN ('ok', 'unknown', 'failed')
@@ -31,6 +32,10 @@ INSERT INTO done VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (named_by) DO UPDAT
     reason = excluded.reason, sent_at = excluded.sent_at, same_file = excluded.same_file
 WHERE (excluded.outcome = 'ok', excluded.sent_at) > (done.outcome = 'ok', done.sent_at)
 """
+_FIND = "SELECT named_by, key, run_id, outcome, status, reason, same_file FROM done WHERE named_by IN ({})"
+_SOUGHT_AT_ONCE = 500  # of the 32,766 that SQLite takes
+
+Known = tuple[int, str, str, int, str, int]  # row, key, outcome, status, reason, sent_at
 
 
 class Done(NamedTuple):
@@ -73,14 +78,18 @@ class Earlier:
         runs = _runs(clickhouse, f"{staged.name} ") if staged.recipe.unique else of_file
         for run in sorted(runs - {run_id}):
             for page in _pages(clickhouse, staged.name, run):
-                self.empty = False
-                self._known.executemany(
-                    _KEEP,
-                    [
-                        (*_named(key), run, outcome, status, reason, sent_at, run in of_file)
-                        for _, _, key, outcome, status, reason, _, sent_at in page
-                    ],
-                )
+                self.take(page, run, same_file=run in of_file)
+
+    def take(self, page: Sequence[Known], run_id: str, *, same_file: bool) -> None:
+        """Know rows of a run. Args: same_file, whether it had this file."""
+        self.empty = False
+        self._known.executemany(
+            _KEEP,
+            [
+                (*_named(key), run_id, outcome, status, reason, sent_at, same_file)
+                for _, key, outcome, status, reason, sent_at in page
+            ],
+        )
 
     def __enter__(self) -> Self:
         return self
@@ -89,13 +98,14 @@ class Earlier:
         self._known.close()
         self._file.close()
 
-    def of(self, key: str) -> Done | None:
-        """Return what is known of a call, whichever run sent it anew."""
-        found = self._known.execute(
-            "SELECT hex(key), run_id, outcome, status, reason, same_file FROM done WHERE named_by = ?",
-            _named(key)[:1],
-        ).fetchone()
-        return Done(found[0].lower(), *found[1:]) if found else None
+    def of(self, keys: Sequence[str]) -> dict[str, Done]:
+        """Return what is known of calls by key, whichever run sent them anew."""
+        found: dict[str, Done] = {}
+        for some in batches(keys, _SOUGHT_AT_ONCE):
+            named_by = {_named(key)[0]: key for key in some}
+            asked = self._known.execute(_FIND.format(", ".join("?" * len(named_by))), list(named_by))
+            found |= {named_by[named]: Done(key.hex(), *facts) for named, key, *facts in asked}
+        return found
 
 
 def left_out(row: int, done: Done | None, request: CallsRequest) -> Outcome | None:
@@ -127,10 +137,8 @@ def _runs(clickhouse: ClickHouse, beginning: str) -> set[str]:
     return {run_id for run_id, _ in found}
 
 
-def _pages(
-    clickhouse: ClickHouse, recipe: str, run_id: str
-) -> Iterator[list[tuple[str, int, str, str, int, str, int, int]]]:
+def _pages(clickhouse: ClickHouse, recipe: str, run_id: str) -> Iterator[list[Known]]:
     row = 0
     while page := clickhouse.execute(_READ, {"recipe": recipe, "run_id": run_id, "row": row}):
         yield page
-        row = page[-1][1]
+        row = page[-1][0]

@@ -9,7 +9,6 @@ from itertools import islice
 
 from pydantic import BaseModel, ConfigDict
 
-from include.api_calls.calls import Run, settle
 from include.api_calls.earlier import Earlier
 from include.api_calls.errors import TooLong
 from include.api_calls.marks import Taken
@@ -17,6 +16,7 @@ from include.api_calls.outcomes import Outcomes
 from include.api_calls.request import CallsRequest
 from include.api_calls.rules import CallRules
 from include.api_calls.sender import request_of
+from include.api_calls.settling import Run, settle
 from include.api_calls.staging import StagedFile
 from include.clickhouse.client import ClickHouse
 from include.http.pacing import GUARD
@@ -59,7 +59,7 @@ def plan_calls(
     outcomes = Outcomes(directory, staged.rows)
     run = Run(staged, request, salt_of(request, run_id), outcomes, None, lambda: now)
     with Earlier(clickhouse, staged, run_id, nothing=request.resend == "all") as earlier:
-        calls, _ = settle(run, earlier, Taken(0, (), 0, None), 0)
+        calls, _ = settle(run, earlier, Taken(0, (), 0, None))
     plan = Plan(
         rows=staged.rows,
         outcomes={name: count for name, count in outcomes.counts.items() if count},
@@ -93,9 +93,8 @@ def first_requests(
     """
     maker, token = staged.maker(salt_of(request, run_id)), Token(_HIDDEN if secret else "")
     for row in islice((row for row in staged if not row.problem), SHOWN):
-        values = maker.values(row.cells)
-        call = maker.call(values)
-        sent = request_of(staged.recipe, base_url, call, maker.key(row.row, values, call))
+        ((call, key),) = maker.calls([row.row], [row.cells])
+        sent = request_of(staged.recipe, base_url, call, key)
         url = str(rules.addressed(sent.url, token)).replace("%2A%2A%2A", _HIDDEN)
         headers = {**rules.headers, **sent.headers, **rules.credentials(token)}
         lines = [f"row {row.row}, line {row.line}: {call.method} {url}"]

@@ -62,7 +62,7 @@ class Progress:
         seconds = (now - began).total_seconds()
         rate = (requests - requests_then) / seconds if seconds > 0 else 0.0
         finished = to_do_then - to_do
-        known = {name: outcomes.counts[name] for name in OUTCOMES}
+        known: dict[str, int] = {name: outcomes.counts[name] for name in OUTCOMES}
         return {
             **self._facts,
             "state": state,

@@ -246,4 +246,6 @@ def _leaves(key: str, node: JsonValue) -> Iterator[tuple[str, JsonValue]]:
     else:
         if isinstance(node, float) and not math.isfinite(node):
             raise ValueError(f"{key}: {node} is no number of JSON")
+        if isinstance(node, int) and not -(2**63) <= node < 2**64:
+            raise ValueError(f"{key}: {safe_repr(node)} is no integer of 64 bits")
         yield key, node

@@ -7,8 +7,8 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
+from include.api_calls.layout import DELIMITERS, Format, is_encoding
 from include.api_calls.recipe import NAME
-from include.api_calls.rows import DELIMITERS, Format, is_encoding
 from include.inbox.params import ALLOWED, FilePath, MaxRejected
 from include.params import checked, refuse_unknown_params
 

@@ -9,9 +9,10 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from typing import Any, NamedTuple
 
+from include.api_calls.layout import Layout
 from include.api_calls.outcomes import OUTCOMES
 from include.api_calls.progress import READABLE
-from include.api_calls.rows import Layout, Row
+from include.api_calls.rows import Row
 from include.api_calls.staging import INPUT, REJECTED, StagedFile
 from include.api_calls.table import API_CALLS
 from include.clickhouse.client import ClickHouse

@@ -14,7 +14,7 @@ from yarl import URL
 
 from include.api_calls.calling import Call
 from include.api_calls.errors import AccessRefused, ApiAway, NotDone
-from include.api_calls.outcomes import Outcome
+from include.api_calls.outcomes import Name, Outcome
 from include.api_calls.recipe import Recipe
 from include.errors import facts_of
 from include.http.answers import REDIRECTS, Answer, Redirect, excerpt
@@ -45,7 +45,7 @@ _LOST = (Transient, aiohttp.ClientError, TimeoutError, OSError)
 
 
 class _Result(NamedTuple):
-    outcome: str
+    outcome: Name
     status: int
     reason: str = ""
     answer: str = ""

@@ -11,17 +11,16 @@ import io
 import json
 import logging
 import zlib
-from array import array
-from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from datetime import date, datetime
-from itertools import islice
-from typing import Any, NamedTuple
+from typing import Any
 
 from include.api_calls.calling import CallMaker
+from include.api_calls.checking import Checked, Reject
+from include.api_calls.layout import Layout, read_layout
 from include.api_calls.recipe import ENDING, Recipe, parse_recipe, read_recipe
 from include.api_calls.request import CallsRequest
-from include.api_calls.rows import Layout, OpenFile, Row, read_layout, read_rows
+from include.api_calls.rows import Block, Row, Wanted, lines_before, read_blocks
 from include.inbox.errors import ImportFileDamaged, ImportFileTooLarge, TooManyRejected
 from include.inbox.files import InboxPath, locate, unchanged
 from include.staging.files import StagingPath, open_buffered, write_atomically, written_atomically
@@ -34,21 +33,9 @@ INPUT = "input"  # the folder, in the run's directory
 REJECTED = "rejected.ndjson"
 _COPY = "file"
 MAX_BYTES = 2 * 1024**3  # unpacked: a gzip of 2 MB can hold as much
-_SHOWN = 300  # characters of a rejected row
 _SEEN_BEYOND = 1_000  # rejects written down above the threshold, so that their kinds show
-_SOUGHT_AT_ONCE = 2**17
-_CHECKED_AT_ONCE = 500  # rows
 _READ_BYTES = 1024 * 1024
 _GZIP = b"\x1f\x8b"
-
-
-class Reject(NamedTuple):
-    """A row that is not called. Attributes: row and line, its numbers; reason; text, cut."""
-
-    row: int
-    line: int
-    reason: str
-    text: str
 
 
 class StagedFile:
@@ -69,26 +56,40 @@ class StagedFile:
         self.layout = Layout.model_validate(facts["layout"])
         self.rows: int = facts["rows"]
         self.rejected: int = facts["rejected"]
+        self._row_on_each_line: bool = facts.get("row_on_each_line", False)  # not of an older version
 
     def maker(self, salt: str = "") -> CallMaker:
         """Return what makes calls of the rows."""
         return CallMaker(self.name, self.recipe, self.layout.header, self.sha256, salt)
 
+    def rejects(self) -> Iterator[Reject]:
+        """Yield the rows that are not to be called. Raises: OSError."""
+        if self.rejected:
+            with open_buffered(self._directory / REJECTED) as file:
+                yield from (Reject(**json.loads(line)) for line in file)
+
+    def blocks(self, wanted: Wanted | None = None) -> Iterator[Block]:
+        """Yield all rows; those that are not to be called have a problem.
+
+        Args: wanted: tells whether the rows from a first to a last are; where none are, they may be left out.
+        Raises: OSError.
+        """
+        wanted = wanted if self._row_on_each_line else None
+        rejects = self.rejects()
+        reject = next(rejects, None)
+        for block in read_blocks(
+            self.path, lambda: open_buffered(self._directory / _COPY), self.layout, wanted
+        ):
+            problems = dict(block.problems)
+            while reject and reject.row <= block.last:
+                problems[reject.row] = reject.reason
+                reject = next(rejects, None)
+            yield block._replace(problems=problems)
+
     def __iter__(self) -> Iterator[Row]:
-        """Yield all rows; those that are not to be called have a problem. Raises: OSError."""
-        rows = read_rows(self.path, lambda: open_buffered(self._directory / _COPY), self.layout)
-        if not self.rejected:
-            yield from rows
-            return
-        with open_buffered(self._directory / REJECTED) as file:
-            rejects = (Reject(**json.loads(line)) for line in file)
-            reject = next(rejects, None)
-            for row in rows:
-                if reject and reject.row == row.row:
-                    yield row._replace(problem=reject.reason)
-                    reject = next(rejects, None)
-                else:
-                    yield row
+        """Yield all rows one by one, as blocks() does."""
+        for block in self.blocks():
+            yield from block.rows()
 
 
 def stage_file(
@@ -128,8 +129,8 @@ def stage_file(
         columns=list(recipe.columns),
     )
     maker = CallMaker(request.recipe, recipe, layout.header)
-    checked = _Checked(request.path, lambda: open_buffered(copy), layout, maker, bool(recipe.unique))
-    rejects = checked.rejects(request.max_rejected + _SEEN_BEYOND)
+    checked = Checked(request.path, lambda: open_buffered(copy), layout, maker)
+    rejects = checked.rejects(request.max_rejected + _SEEN_BEYOND, unique=bool(recipe.unique))
     lines = "".join(json.dumps(each._asdict(), ensure_ascii=False) + "\n" for each in rejects).encode()
     write_atomically(directory / INPUT / REJECTED, lines)
     told = tell_rejected(lines)
@@ -152,6 +153,7 @@ def stage_file(
             "layout": layout.model_dump(),
             "rows": checked.rows,
             "rejected": len(rejects),
+            "row_on_each_line": checked.end == checked.rows + lines_before(layout),
         },
     )
     save_manifest(directory / INPUT, manifest)
@@ -163,84 +165,11 @@ def staged_file(directory: StagingPath, staged_by: StagedBy, *, staged_on: str, 
     return StagedFile(directory, read_manifest(directory / INPUT, staged_by, staged_on=staged_on, host=host))
 
 
-class _Checked:
-    """The rows of a file, checked one by one, then against each other. Attributes: rows, of the file."""
-
-    def __init__(
-        self, path: str, open_file: OpenFile, layout: Layout, maker: CallMaker, unique: bool
-    ) -> None:
-        self._path, self._open_file, self._layout, self._maker = path, open_file, layout, maker
-        self._unique, self.rows = unique, 0
-
-    def rejects(self, most: int) -> list[Reject]:
-        """Return the rows that are not to be called, in order, and not many more than `most`."""
-        found, hashes = list[Reject](), array("q")
-        rows = read_rows(self._path, self._open_file, self._layout)
-        while batch := list(islice(rows, _CHECKED_AT_ONCE)):
-            self.rows = batch[-1].row
-            if not self._unique and self._all_fit(batch):
-                continue
-            found += [_reject(row, told) for row in batch if (told := self._problem(row, hashes))]
-            if len(found) > most:
-                return found
-        if self._unique and (twice := _seen_twice(hashes)):
-            found = sorted([*found, *self._doubled(twice, most)])
-        return found
-
-    def _all_fit(self, rows: Sequence[Row]) -> bool:
-        return not any(row.problem for row in rows) and self._maker.all_fit([row.cells for row in rows])
-
-    def _problem(self, row: Row, hashes: array[int]) -> str:
-        if row.problem:
-            return row.problem
-        try:
-            values = self._maker.check(row.cells)
-        except ValueError as error:
-            return str(error)
-        if self._unique:
-            hashes.append(_hash(self._maker.unique(values)))
-        return ""
-
-    def _doubled(self, twice: frozenset[int], most: int) -> Iterable[Reject]:
-        first = dict[str, int]()
-        count = 0
-        for row in read_rows(self._path, self._open_file, self._layout):
-            try:
-                values = self._maker.check(row.cells) if not row.problem else None
-            except ValueError:
-                continue
-            if values is None or _hash(text := self._maker.unique(values)) not in twice:
-                continue
-            if (line := first.setdefault(text, row.line)) != row.line:
-                yield _reject(row, f"line {line} has the same values of the recipe's unique columns")
-                count += 1
-                if count > most:
-                    return
-
-
 def _is_whole(copy: StagingPath, manifest: Manifest) -> bool:
     if not copy.exists():
         return False
     with open_buffered(copy) as file:
         return hashlib.file_digest(file, "sha256").hexdigest() == manifest.facts["sha256"]
-
-
-def _hash(text: str) -> int:
-    return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), signed=True)
-
-
-def _seen_twice(hashes: array[int]) -> frozenset[int]:
-    twice: set[int] = set()
-    shares = len(hashes) // _SOUGHT_AT_ONCE + 1
-    for share in range(shares):
-        some = [each for each in hashes if each % shares == share] if shares > 1 else hashes
-        if len(set(some)) < len(some):
-            twice.update(each for each, times in Counter(some).items() if times > 1)
-    return frozenset(twice)
-
-
-def _reject(row: Row, reason: str) -> Reject:
-    return Reject(row.row, row.line, reason[:300], ",".join(row.cells)[:_SHOWN])
 
 
 def _copy(name: str, path: InboxPath, copy: StagingPath) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Mapping
 from datetime import UTC, date, datetime
+from functools import lru_cache
 
 from include.api_calls.outcomes import Outcome, Outcomes
 from include.api_calls.staging import StagedFile
@@ -59,26 +60,32 @@ def table_rows(
         otherwise, why rows without an outcome were not sent.
     """
     maker = staged.maker(salt)
-    for row in staged:
-        key = ""
-        if row.problem:
-            outcome = Outcome(row.row, "rejected", reason=row.problem)
-        else:
-            values = maker.values(row.cells)
-            key = keys.get(row.row) or maker.key(row.row, values, maker.call(values))
-            known = outcomes.get(row.row) or unsure.get(row.row)
-            outcome = known or Outcome(row.row, "not_sent", reason=otherwise)
-        yield (
-            day,
-            run_id,
-            staged.name,
-            row.row,
-            row.line,
-            key,
-            outcome.outcome,
-            outcome.status,
-            outcome.reason,
-            outcome.requests,
-            outcome.answer,
-            datetime.fromtimestamp(outcome.sent_at, UTC),
-        )
+    for block in staged.blocks():
+        called = block.to_call()
+        own_keys = maker.keys(called, block.cells_of(called))
+        key_of = dict(zip(called, own_keys, strict=True))
+        for row, line in enumerate(block.lines, block.first):
+            if row in block.problems:
+                outcome = Outcome(row, "rejected", reason=block.problems[row])
+            else:
+                known = outcomes.get(row) or unsure.get(row)
+                outcome = known or Outcome(row, "not_sent", reason=otherwise)
+            yield (
+                day,
+                run_id,
+                staged.name,
+                row,
+                line,
+                keys.get(row) or key_of.get(row, ""),
+                outcome.outcome,
+                outcome.status,
+                outcome.reason,
+                outcome.requests,
+                outcome.answer,
+                _moment(outcome.sent_at),
+            )
+
+
+@lru_cache(1000)
+def _moment(seconds: int) -> datetime:
+    return datetime.fromtimestamp(seconds, UTC)

@@ -17,7 +17,7 @@ from include.clickhouse.reading_ahead import read_ahead
 from include.clickhouse.staging_tables import create_staging_table, staging_table_name
 from include.staging.files import StagingPath
 from include.staging.manifest import Manifest
-from include.staging.tables import read_batches
+from include.staging.tables import Part, read_batches
 
 log = logging.getLogger(__name__)
 
@@ -67,12 +67,16 @@ def load_part(
         batches = read_batches(path, staged.table, part, batch_rows, manifest.task)
         with _garbage_collection_paused():
             insert_rows(clickhouse, name, list(staged.table.columns), read_ahead(batches))
+        _require_count(clickhouse, name, manifest, part)
+    log.info("%s: %d rows of %s are in %s", clickhouse.where, part.rows, part.file, name)
+    return StagedPart(table=table, file=file, staging_table=name, rows=part.rows)
+
+
+def _require_count(clickhouse: ClickHouse, name: str, manifest: Manifest, part: Part) -> None:
     ((arrived,),) = clickhouse.execute(f"SELECT count() FROM {quoted(name)}")
     if arrived != part.rows:
         reason = f"{arrived} of {part.rows} rows of {part.file} arrived"
         raise DayMismatch(clickhouse.where, name, manifest.unit.name, reason, "run the task again")
-    log.info("%s: %d rows of %s are in %s", clickhouse.where, part.rows, part.file, name)
-    return StagedPart(table=table, file=file, staging_table=name, rows=part.rows)
 
 
 @contextmanager

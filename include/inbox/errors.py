@@ -27,6 +27,20 @@ class OutsideInbox(ImportFileError):
     next_step = "see that the file is there, below the inbox, then start a new run for it"
 
 
+@define(slots=False)
+class InboxAway(OSError):
+    """The store of the inbox gives no usable answer: nobody knows what it has. Attributes: inbox; reason."""
+
+    inbox: str
+    reason: str
+
+    def __str__(self) -> str:
+        return (
+            f"inbox {self.inbox}: no usable answer ({self.reason}). Next: see whether the store is up, and "
+            "what its connection may do there, then run the task again"
+        )
+
+
 class BadHeader(ImportFileError):
     """The first line of a CSV does not name each column once."""
 

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import Any, Protocol, cast
 
-from include.inbox.errors import ImportFileChanged, OutsideInbox
+from include.inbox.errors import ImportFileChanged, InboxAway, OutsideInbox
 from include.staging.files import StagingPath
 
 _USER = re.compile("(?<=://)[^/@]*@")  # Airflow's URLs may carry the id of a connection
@@ -27,9 +27,10 @@ def locate(inbox: StagingPath, name: str) -> InboxPath:
 
     Raises: OutsideInbox: absolute, with '..', a backslash or a control character; another scheme or host; a
         link that leads out of the inbox; or no regular file (a named pipe would keep its reader waiting).
+        InboxAway: a store does not say whether it is there.
     """
     path = _place(inbox, name)
-    if not path.is_file():
+    if not _is_file(inbox, path):
         raise OutsideInbox(name, f"no regular file of that name is in the inbox {inbox}")
     return path
 
@@ -69,6 +70,18 @@ def _place(inbox: StagingPath, name: str) -> InboxPath:
     if PurePosixPath(relative).is_absolute() or ".." in PurePosixPath(relative).parts:
         raise OutsideInbox(name, f"no path relative to the inbox {inbox}, without '..'")
     return _local(inbox, relative) if isinstance(inbox, Path) else _stored(inbox, relative)
+
+
+def _is_file(inbox: StagingPath, path: InboxPath) -> bool:
+    if isinstance(path, Path):
+        return path.is_file()
+    store: Any = path
+    try:
+        return bool(store.fs.info(store.path)["type"] == "file")
+    except FileNotFoundError:
+        return False
+    except Exception as error:  # a store has errors of its own, and its is_file() takes each for "no"
+        raise InboxAway(str(inbox), " ".join(str(error).split())[:300]) from error
 
 
 def _version(path: InboxPath) -> object:

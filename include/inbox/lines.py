@@ -76,7 +76,9 @@ def _blocks(path: str, source: BufferedReader[Any], max_bytes: int) -> Iterator[
             raise ImportFileTooLarge(path, f"more than {max_bytes} bytes unpacked")
         whole, newline, rest = (rest + data).rpartition(b"\n")
         if newline:
-            block = Block(first, whole.removesuffix(b"\r").replace(b"\r\n", b"\n"))
+            if b"\r" in whole:
+                whole = whole.removesuffix(b"\r").replace(b"\r\n", b"\n")
+            block = Block(first, whole)
             first = block.last + 1
             yield block
         else:

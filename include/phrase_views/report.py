@@ -1,32 +1,15 @@
-"""Computes and publishes the report: the views that each phrase gained in each hour of a day.
-
-What the numbers mean:
-
-- A gain is the difference of two neighbouring samples of a phrase; of the first sample of the day, to the
-  last one of the LOOKBACK before it. Where there is none, it gains nothing and its hour is `partial`.
-- A counter that falls below half of its neighbour was reset: its new value is the gain, and the hour is
-  flagged `reset`, as Prometheus does it with all that fall
-  (https://prometheus.io/docs/prometheus/latest/querying/functions/#increase), and as `falls` `reset` does.
-- One that falls less was corrected, or two replicas are read in turn: it gains nothing before it is above its
-  highest value since the last reset, RECENT before the day included, and its hour is flagged `corrected`.
-- After GAP without a sample the whole gain is in the hour of the next sample, flagged `gap`.
-- A sample stamped on the hour belongs to the hour it begins (hour_rule `sample`) or to the one it ends
-  (`closing`); then the last one of a day is stamped 00:00 of the next. An hour ends where the next one
-  begins, also where clocks change on the half hour. A counter below zero counts as zero.
-"""
+"""Publishes the report of a day, what gains.py computes; checks it; reads it."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime, time, timedelta
-from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
 
 from include.clickhouse.client import ClickHouse, quoted
 from include.clickhouse.cluster import connect_to_unit
-from include.clickhouse.errors import DayMismatch
 from include.clickhouse.fingerprint import Fingerprint, expected_fingerprint, fingerprint
 from include.clickhouse.loads import record_load, recorded_load
 from include.clickhouse.partitions import (
@@ -48,40 +31,14 @@ from include.clickhouse.staging_tables import (
     staging_table_name,
     whole_staging_tables,
 )
+from include.phrase_views.gains import BY_HOUR, COLUMNS, NEXT_STEP, check_conservation, insert_report
 from include.phrase_views.hours import steps
 from include.phrase_views.report_row import ReportRow
 from include.phrase_views.request import Falls, PhraseViewsRequest
-from include.staging.tables import StagedTable
 from include.staging.units import Unit
-from include.text import shown_text, text_of
+from include.text import text_of
 
 log = logging.getLogger(__name__)
-
-LOOKBACK = timedelta(days=7)
-GAP = timedelta(hours=1)
-RECENT = timedelta(hours=1)  # before the day: a dip at midnight is read as any other
-RESET_BELOW = {"correct": 2, "reset": 1}  # a value that so many times is less than the one before is a reset
-NEXT_STEP = "clear task report with all after it"
-BY_HOUR = StagedTable(
-    name="phrases_views_by_hour",
-    columns={
-        "date": "Date",
-        "campaign_id": "Int32",
-        "phrase": "String",
-        "hour": "UInt8",
-        "views": "Int64",
-        "flags": "String",
-        "hour_start": "DateTime('UTC')",
-        "time_zone": "String",
-        "hour_rule": "String",
-        "falls": "String",
-    },
-    key=("campaign_id", "phrase", "hour_start"),
-)
-REPORT_SQL, CONSERVATION_SQL = (
-    Path(__file__).with_name(f"{name}.sql") for name in ("report", "conservation")
-)
-_COLUMNS = ", ".join(map(quoted, BY_HOUR.columns))
 
 
 class ComputedReport(BaseModel):
@@ -121,17 +78,6 @@ def compute_report(
     check_conservation(clickhouse, request, source=name)
     log.info("%s: %s: %d rows are in %s", clickhouse.where, request, found.rows, name)
     return ComputedReport(staging_table=name, rows=found.rows, checksum=found.checksum)
-
-
-def insert_report(clickhouse: ClickHouse, request: PhraseViewsRequest, table: str) -> None:
-    """Compute the rows of the campaigns asked for into `table`.
-
-    20 M counters took 1.2 times as long as a bare GROUP BY by hour on engine 26.9; on 18.16, where FINAL and
-    what follows run in one thread, 6 times. Measured (make bench) when each fall was a reset: the highest
-    value was not sought yet.
-    """
-    insert = f"INSERT INTO {quoted(table)} ({_COLUMNS}) {REPORT_SQL.read_text()}"
-    clickhouse.execute(insert, bound_params(request))
 
 
 def publish_report(
@@ -198,25 +144,6 @@ def check_report(
     return rows
 
 
-def check_conservation(
-    clickhouse: ClickHouse, request: PhraseViewsRequest, source: str = BY_HOUR.name
-) -> None:
-    """Require of each phrase that its hours in table `source` add up to what its counters gained.
-
-    Raises: DayMismatch, which names a campaign, a phrase and both sums.
-    """
-    query = CONSERVATION_SQL.read_text().replace(f"FROM {BY_HOUR.name}", f"FROM {quoted(source)}")
-    wrong = clickhouse.execute(query, bound_params(request))
-    if wrong:
-        campaign_id, phrase, counted, reported = wrong[0]
-        reason = (
-            f"the hours of campaign {campaign_id}, phrase {shown_text(text_of(phrase))!r} add up to "
-            f"{reported} views, but its counters gained {counted} (at least {len(wrong)} such phrases). "
-            "Did counters of this day come in since?"
-        )
-        raise DayMismatch(clickhouse.where, source, request.day, reason, NEXT_STEP)
-
-
 def read_report(clickhouse: ClickHouse, day: date) -> Iterator[ReportRow]:
     """Yield the published rows of a day by campaign, phrase and hour_start; one campaign is in memory."""
     campaigns = f"SELECT DISTINCT campaign_id FROM {BY_HOUR.name} WHERE date = %(day)s ORDER BY campaign_id"
@@ -242,31 +169,6 @@ def publication(clickhouse: ClickHouse, day: date) -> tuple[str, datetime]:
     return recorded.run_id, recorded.published_at
 
 
-def bound_params(request: PhraseViewsRequest) -> dict[str, object]:
-    """Return the params of the SQL: instants as seconds since 1970, the hour of each step."""
-    step_s, of_steps = steps(request.day, request.time_zone)
-    # A sample on the mark belongs to the hour before: as if each were stamped a second earlier.
-    shift = 1 if request.hour_rule == "closing" else 0
-    first_stamp = int(of_steps[0].start.timestamp()) + shift
-    return {
-        "day": request.day.isoformat(),
-        "time_zone": request.time_zone,
-        "hour_rule": request.hour_rule,
-        "falls": request.falls,
-        "reset_below": RESET_BELOW[request.falls],
-        "hours": [0, *(hour.hour for hour in of_steps)],  # of step 1, before the day, and of the day's
-        "hour_starts": [0, *(int(hour.start.timestamp()) for hour in of_steps)],
-        "step_s": step_s,
-        "gap_s": int(GAP.total_seconds()),
-        "lookback_stamp": first_stamp - int(LOOKBACK.total_seconds()),
-        "recent_stamp": first_stamp - int(RECENT.total_seconds()),
-        "first_stamp": first_stamp,
-        "end_stamp": first_stamp + step_s * len(of_steps),
-        "all_campaigns": int(not request.campaign_ids),
-        "campaign_ids": request.campaign_ids or (0,),  # an empty list is no SQL
-    }
-
-
 def _end(request: PhraseViewsRequest) -> datetime:
     """Return when the day is over, in its zone and by UTC."""
     midnight = datetime.combine(request.day + timedelta(days=1), time.min, UTC)
@@ -282,7 +184,7 @@ def _with_other_campaigns(
     clickhouse = publication.clickhouse
     name = staging_table_name(BY_HOUR.name, publication.run_id, f"publish {publication.attempt}")
     create_staging_table(clickhouse, BY_HOUR.name, name)
-    into = f"INSERT INTO {quoted(name)} ({_COLUMNS}) SELECT {_COLUMNS} FROM"
+    into = f"INSERT INTO {quoted(name)} ({COLUMNS}) SELECT {COLUMNS} FROM"
     clickhouse.execute(f"{into} {quoted(computed)}")
     clickhouse.execute(  # all columns, also those that only a newer version of the project knows
         f"INSERT INTO {quoted(name)} SELECT * FROM {BY_HOUR.name} "

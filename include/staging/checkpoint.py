@@ -60,9 +60,13 @@ class Checkpoint:
         Args: parse: makes a batch of the lines. What it refuses by a ValueError is left out, with a warning.
         Raises: OSError.
         """
+        return self.read_whole(names, lambda data: parse(data.splitlines()))
+
+    def read_whole(self, names: Iterable[str], parse: Callable[[bytes], T]) -> Iterator[tuple[str, T]]:
+        """Yield these batches, as read() does. Args: parse: makes a batch of all its lines together."""
         for path, data in read_files(map(self.path, names)):
             try:
-                batch = parse(data.splitlines())
+                batch = parse(data)
             except ValueError as error:
                 reason = first_problem(error) if isinstance(error, ValidationError) else str(error)
                 log.warning("%s is not readable, %s: %s", path, self._otherwise, reason)

@@ -12,7 +12,7 @@ Only where it does not are lines looked at one by one, to name the row.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, suppress
 from itertools import islice
 from types import TracebackType
@@ -74,19 +74,24 @@ class TextWriter:
         if len(self._pending) >= BLOCK_BYTES:
             end = self._pending.rfind(b"\n") + 1
             if end:
-                self._take(bytes(self._pending[:end]))
+                self._check_and_take(bytes(self._pending[:end]))
                 del self._pending[:end]
             if len(self._pending) > self._longest_line:
                 raise self._too_long(0)
         return len(data)
 
+    def write_lines(self, lines: Sequence[bytes]) -> None:
+        """Take whole lines, each without its end, of values that were checked. Raises: BadRow; OSError.
+
+        All that was written before has to end with a line.
+        """
+        if lines:
+            self._take_pending()
+            self._take(b"\n".join([*lines, b""]), lines)
+
     def end_part(self) -> None:
         """Let what comes now be in another part. Raises: BadRow where a line has no end; OSError."""
-        if self._pending:
-            if not self._pending.endswith(b"\n"):
-                raise BadRow(self._table.name, self._next_row(self._pending), _ALL, "the line has no end")
-            self._take(bytes(self._pending))
-            self._pending.clear()
+        self._take_pending()
         self._close()
 
     @property
@@ -114,15 +119,25 @@ class TextWriter:
         self._digest, self._rows, self._checksum, self._size = hashlib.sha256(), 0, 0, 0
         self._write: Callable[[bytes], None] | None = None
 
-    def _take(self, block: bytes) -> None:
+    def _take_pending(self) -> None:
+        if self._pending:
+            if not self._pending.endswith(b"\n"):
+                raise BadRow(self._table.name, self._next_row(self._pending), _ALL, "the line has no end")
+            self._check_and_take(bytes(self._pending))
+            self._pending.clear()
+
+    def _check_and_take(self, block: bytes) -> None:
         lines = block[:-1].split(b"\n")
-        if max(map(len, lines)) > self._longest_line:
-            too_long = next(number for number, line in enumerate(lines) if len(line) > self._longest_line)
-            raise self._too_long(too_long)
         if not is_copy_text(block):
             rows_before = self._rows_before + self._rows
             bad = first_bad_row(self._table, lines, rows_before)
             raise bad or BadRow(self._table.name, rows_before + 1, _ALL, "bytes that COPY does not write")
+        self._take(block, lines)
+
+    def _take(self, block: bytes, lines: Sequence[bytes]) -> None:
+        if len(block) > self._longest_line and max(map(len, lines)) > self._longest_line:
+            too_long = next(number for number, line in enumerate(lines) if len(line) > self._longest_line)
+            raise self._too_long(too_long)
         if self._write is None:
             path = self._directory / f"{self._table.name}.tsv"
             self._write = self._file.enter_context(written_atomically(path, named=self._path))
@@ -131,7 +146,8 @@ class TextWriter:
         self._rows += len(lines)
         self._size += len(block)
         self._checksum += sum(map(CityHash64, lines))
-        self._escapes = self._escapes or block.count(b"\\") != block.count(NULL.encode())
+        if not self._escapes and b"\\" in block:
+            self._escapes = block.count(b"\\") != block.count(NULL.encode())
         if self._size >= self._part_bytes:
             self._close()
 
@@ -173,7 +189,7 @@ def write_rows(
         while begun < count:
             begun = count
             for batch in batches(islice(source, rows_per_part), ROWS_CHECKED_AT_ONCE):
-                writer.write(written(table, batch, count, _lines))
+                writer.write_lines(written(table, batch, count, _lines))
                 count += len(batch)
             writer.end_part()
     return writer.parts
@@ -264,7 +280,7 @@ def _row_of(table: StagedTable, line: bytes, number: int) -> Row:
     return tuple(values)
 
 
-def _lines(table: StagedTable, rows: list[Row]) -> bytes:
+def _lines(table: StagedTable, rows: list[Row]) -> list[bytes]:
     columns = zip(table.columns.values(), zip(*rows, strict=True), strict=True)
     written_columns = [texts(kind, values) for kind, values in columns]
-    return "".join(f"{line}\n" for line in map("\t".join, zip(*written_columns, strict=True))).encode()
+    return "\n".join(map("\t".join, zip(*written_columns, strict=True))).encode().split(b"\n")

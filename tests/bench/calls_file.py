@@ -1,10 +1,11 @@
-"""What does a file of a million rows cost before its first call, and does memory grow with it?
+"""What does a file of a million rows cost before its first call and after its last, and does memory grow?
 
 Reading and checking is the task `stage`. Resuming is what a try of `call` does before it sends the next row:
-it reads what earlier tries kept of all rows, and finds the ones that are left. No row is sent.
+it reads what earlier tries kept of all rows, finds the ones that are left, and makes their requests. Writing
+is what it does at the end: the rows of the table api_calls, as staging files. No row is sent.
 
-`python -m tests.bench.calls_file DIRECTORY stage|resume|csv` does one of these with the file of DIRECTORY,
-and prints its seconds and the peak memory in KiB.
+`python -m tests.bench.calls_file DIRECTORY stage|resume|write|csv` does one of these with the file of
+DIRECTORY, and prints its seconds and the peak memory in KiB.
 """
 
 import csv
@@ -20,18 +21,23 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from include.api_calls.calls import Run, settle
+from include.api_calls.attempt import ROWS_PER_PART
 from include.api_calls.earlier import Earlier
 from include.api_calls.marks import Taken
 from include.api_calls.outcomes import MERGED, Outcome, Outcomes
 from include.api_calls.request import CallsRequest
+from include.api_calls.settling import Run, rows_left, settle
 from include.api_calls.staging import StagedFile, stage_file
+from include.api_calls.table import API_CALLS, table_rows
+from include.staging.tables import write_table
 from tests.bench.findings import Finding, at_most, require_equal
 from tests.bench.load_memory import peak_kib
 from tests.bench.rounds import in_turn, ratios, typical
 
 FEW, MANY = 100_000, 1_000_000
 ROUNDS = 3
+STEPS = ("stage", "resume", "write")
+RUN = "manual__2026-08-20T00:00:00+00:00"
 FILE = "file.csv"
 DAY = date(2026, 8, 20)
 RECIPE = """
@@ -44,39 +50,54 @@ title = { type = "text", max_length = 200 }
 userId = "{userId}"
 title = "{title}"
 """
+REQUEST = CallsRequest(path=FILE, recipe="posts")
 
 
 def run() -> list[Finding]:
-    """Stage and resume both files, and read the large one by the csv module, each in a fresh process."""
+    """Stage, resume and write both files, and read one by the csv module, each in a process of its own."""
     with tempfile.TemporaryDirectory(prefix="stagehouse-bench-") as folder:
         files = {rows: Path(folder) / str(rows) for rows in (FEW, MANY)}
         for rows, directory in files.items():
             _deliver(directory, rows)
         work: dict[str, Callable[[], float]] = {}
         told: dict[str, list[dict[str, float]]] = {}
-        for what, rows in (("stage", MANY), ("resume", MANY), ("csv", MANY), ("stage", FEW), ("resume", FEW)):
-            told[f"{what} {rows}"] = []
-            work[f"{what} {rows}"] = partial(_child, files[rows], what, told[f"{what} {rows}"])
+        for rows, steps in ((MANY, (*STEPS, "csv")), (FEW, STEPS)):
+            for what in steps:
+                told[f"{what} {rows}"] = []
+                work[f"{what} {rows}"] = partial(_child, files[rows], what, told[f"{what} {rows}"])
         seconds = in_turn(work, ROUNDS, warm_ups=0)
-    ours = [sum(both) for both in zip(seconds[f"stage {MANY}"], seconds[f"resume {MANY}"], strict=True)]
-    steps = ", ".join(f"{what} {typical(seconds[f'{what} {MANY}'])} s" for what in ("stage", "resume", "csv"))
+    before = [sum(both) for both in zip(seconds[f"stage {MANY}"], seconds[f"resume {MANY}"], strict=True)]
+    took = {what: f"{what} {typical(seconds[f'{what} {MANY}'])} s" for what in (*STEPS, "csv")}
     few, many = ([max(each) for each in _peaks(told, rows)] for rows in (FEW, MANY))
-    remark = f"{median(many):.0f} MiB against {median(few):.0f} MiB"
+    by_csv = seconds[f"csv {MANY}"]
     return [
         at_most(
             "read, check and resume 1 M rows: time of reading them by the csv module",
-            ratios(ours, seconds[f"csv {MANY}"]),
+            ratios(before, by_csv),
             3,
-            remark=steps,
+            remark=", ".join(took[what] for what in ("stage", "resume", "csv")),
         ),
-        at_most("the same: peak memory of 100,000 rows", ratios(many, few), 1.1, remark=remark),
+        Finding(
+            "write the outcomes of 1 M rows for the table: the same",
+            ratios(seconds[f"write {MANY}"], by_csv),
+            "",
+            None,
+            digits=1,
+            remark=took["write"],
+        ),
+        at_most(
+            "read, check, resume and write 1 M rows: peak memory of 100,000 rows",
+            ratios(many, few),
+            1.1,
+            remark=f"{median(many):.0f} MiB against {median(few):.0f} MiB",
+        ),
     ]
 
 
-def _peaks(told: dict[str, list[dict[str, float]]], rows: int) -> list[tuple[float, float]]:
-    """Return the peaks of stage and resume in MiB, of each round."""
-    both = zip(told[f"stage {rows}"], told[f"resume {rows}"], strict=True)
-    return [(stage["kib"] / 1024, resume["kib"] / 1024) for stage, resume in both]
+def _peaks(told: dict[str, list[dict[str, float]]], rows: int) -> list[list[float]]:
+    """Return the peaks of all steps in MiB, of each round."""
+    rounds = zip(*(told[f"{what} {rows}"] for what in STEPS), strict=True)
+    return [[step["kib"] / 1024 for step in steps] for steps in rounds]
 
 
 def _deliver(directory: Path, rows: int) -> None:
@@ -100,7 +121,7 @@ def stage(directory: Path, run_id: str) -> StagedFile:
     return stage_file(
         directory / "inbox",
         directory / "recipes",
-        CallsRequest(path=FILE, recipe="posts"),
+        REQUEST,
         directory / run_id,
         dag_id="bench",
         run_id=run_id,
@@ -111,22 +132,34 @@ def stage(directory: Path, run_id: str) -> StagedFile:
     )
 
 
-def _resumed(directory: Path) -> tuple[float, int]:
-    """Resume with the last thousand rows to do; return seconds and rows to do."""
+def _answered(directory: Path) -> StagedFile:
+    """Return the staged file of a run of which the last thousand rows are still to do."""
     staged = stage(directory, "resumed")
     place, last = directory / "resumed", staged.rows - MERGED
     if not (place / "answered").exists():
         outcomes = Outcomes(place, staged.rows)
         for first in range(1, last + 1, MERGED):
-            outcomes.save(
-                [Outcome(row, "ok", 201, "", 1, '{"id": 1}', 1) for row in range(first, first + MERGED)]
-            )
-    started = time.perf_counter()
-    run = Run(staged, CallsRequest(path=FILE, recipe="posts"), "", Outcomes(place, staged.rows), None, _never)
+            # The answer to the last row is late: it is in the next file, whose first row is here.
+            end = first + MERGED - 1
+            rows = [first - (first > 1), *range(first + 1, end), end + (end < last)]
+            outcomes.save([Outcome(row, "ok", 201, "", 1, '{"id": 1}', 1) for row in rows])
+    return staged
+
+
+def _resume(directory: Path, staged: StagedFile) -> None:
+    run = Run(staged, REQUEST, "", Outcomes(directory / "resumed", staged.rows), None, _never)
     nobody: Any = None  # of no earlier run anything is asked
     with Earlier(nobody, staged, "resumed", nothing=True) as earlier:
-        to_do, _ = settle(run, earlier, Taken(0, (), 0, None), 0)
-    return time.perf_counter() - started, to_do
+        to_do, _ = settle(run, earlier, Taken(0, (), 0, None))
+    require_equal("rows to do", (to_do, sum(1 for _ in rows_left(run))), (MERGED, MERGED))
+
+
+def _write(directory: Path, staged: StagedFile, outcomes: Outcomes) -> None:
+    same = {"day": DAY, "run_id": RUN, "salt": "", "keys": {}, "unsure": {}, "otherwise": "stopped"}
+    rows = table_rows(staged, outcomes, **same)
+    with tempfile.TemporaryDirectory(dir=directory) as parts:
+        written = write_table(Path(parts), API_CALLS, rows, ROWS_PER_PART)
+    require_equal("rows written", written.rows, staged.rows)
 
 
 def _never() -> datetime:
@@ -135,18 +168,20 @@ def _never() -> datetime:
 
 def main(directory: Path, what: str) -> None:
     """Do it, and print what it took."""
-    rows, started = int(directory.name), time.perf_counter()
+    rows, staged = int(directory.name), _answered(directory) if what in ("resume", "write") else None
+    outcomes = Outcomes(directory / "resumed", rows) if what == "write" else None
+    started = time.perf_counter()
     if what == "csv":
         with (directory / "inbox" / FILE).open(newline="") as file:
             require_equal("rows read", sum(1 for _ in csv.reader(file)), rows + 1)
-        seconds = time.perf_counter() - started
     elif what == "stage":
         staged = stage(directory, f"run{time.time_ns()}")
-        seconds = time.perf_counter() - started
         require_equal("rows staged", (staged.rows, staged.rejected), (rows, 0))
-    else:
-        seconds, to_do = _resumed(directory)
-        require_equal("rows to do", to_do, MERGED)
+    elif staged and outcomes:
+        _write(directory, staged, outcomes)
+    elif staged:
+        _resume(directory, staged)
+    seconds = time.perf_counter() - started
     sys.stdout.write(json.dumps({"seconds": seconds, "kib": peak_kib()}) + "\n")
 
 

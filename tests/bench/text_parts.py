@@ -31,6 +31,7 @@ from include.postgres.copy_out import copy_out
 from include.staging.manifest import Manifest, save_manifest
 from include.staging.tables import StagedTable
 from include.staging.text_parts import TextWriter
+from tests.bench import sizes
 from tests.bench.findings import Finding, at_least, at_most, require_equal
 from tests.bench.load_memory import peak_kib
 from tests.bench.rounds import in_turn, ratios, typical
@@ -38,7 +39,8 @@ from tests.bench.staged_day import DATABASE, DAY, connect, migrated_server, stag
 from tests.servers.clickhouse import PASSWORD, ClickHouseServer
 from tests.servers.postgres import PostgresServer, running_postgres
 
-ROWS, MANY_ROWS, ROUNDS = 1_000_000, 5_000_000, 3
+ROWS, MANY_ROWS, ROUNDS = sizes.rows(1_000_000), sizes.rows(5_000_000), 3
+MOST_MIB = 120
 _AT = "timestamptz '2026-08-20 00:00+00' + n % 144 * interval '10 min'"
 _SECONDS = "floor(date_part('epoch', {0}))::bigint"
 
@@ -121,7 +123,7 @@ def run() -> list[Finding]:
             place = Place(postgres, server, clickhouse, Path(folder), name)
             for rows in (ROWS, MANY_ROWS):
                 findings += _against_the_pipe(place, shape, rows)
-            findings += [_against_the_driver(place, shape), _memory(place)]
+            findings += [_against_the_driver(place, shape), *_memory(place)]
     return findings
 
 
@@ -148,7 +150,7 @@ def _against_the_pipe(place: Place, shape: Shape, rows: int) -> list[Finding]:
         "pipe": partial(_timed, place, cpu["pipe"], lambda: _pipe(place, shape, rows)),
     }
     seconds = in_turn(work, ROUNDS)
-    what = f"{rows // 1_000_000} M {place.name} from Postgres, staged, loaded, proved: speed of the bare pipe"
+    what = f"{rows:,} {place.name} from Postgres, staged, loaded, proved: speed of the bare pipe"
     remark = f"{typical(seconds['text'])} s against {typical(seconds['pipe'])} s"
     spent = {name: figures[1:] for name, figures in cpu.items()}
     spent_remark = f"{typical(spent['text'])} CPU s against {typical(spent['pipe'])} CPU s"
@@ -258,7 +260,7 @@ def _against_the_driver(place: Place, shape: Shape) -> Finding:
             seconds = in_turn(work, ROUNDS)
         gc.unfreeze()
     remark = f"{typical(seconds['load'])} s against {typical(seconds['driver'])} s"
-    what = f"load 1 M {place.name} of text: rows/s of the driver from memory"
+    what = f"load {ROWS:,} {place.name} of text: rows/s of the driver from memory"
     return at_least(what, ratios(seconds["driver"], seconds["load"]), shape.load, remark=remark)
 
 
@@ -286,7 +288,7 @@ def _seconds(work: Callable[[], None]) -> float:
     return time.perf_counter() - started
 
 
-def _memory(place: Place) -> Finding:
+def _memory(place: Place) -> list[Finding]:
     shape, peaks = SHAPES[place.name], []
     for rows in (ROWS, MANY_ROWS):
         _make_source(place, shape, rows)
@@ -296,8 +298,12 @@ def _memory(place: Place) -> Finding:
             done = subprocess.run(command, check=True, capture_output=True, text=True)
             peaks.append(int(done.stdout) / 1024)
     few, many = peaks
-    question = f"stage and load 5 M {place.name} of text: peak memory of 1 M"
-    return at_most(question, [many / few], 1.1, remark=f"{many:.0f} MiB against {few:.0f} MiB")
+    question = f"stage and load {MANY_ROWS:,} {place.name} of text: peak memory"
+    remark = f"{many:.0f} MiB against {few:.0f} MiB"
+    return [
+        at_most(f"{question} of {ROWS:,}", [many / few], 1.1, remark=remark),
+        at_most(f"{question}, MiB", [many], MOST_MIB, digits=0),
+    ]
 
 
 @contextmanager

@@ -267,6 +267,24 @@ def test_an_answer_that_was_lost_is_unknown(place: Place, run):
     assert place.outcomes(fourth) == ["skipped", "skipped"]
 
 
+def test_an_unknown_row_goes_again_by_the_key_it_had(place: Place, run):
+    """The API knows it again, in another run too; sent again with all rows it is a call of its own."""
+    place.recipe("keyed", POSTS + '[idempotency]\nheader = "Idempotency-Key"\nhours = 24.0\n')
+    place.api.answer = lambda _title, before: web.Response(status=202) if before == 0 else None
+    params = place.deliver("userId,title\n1,a\n1,b\n", recipe="keyed")
+    first = run(params)
+    assert place.outcomes(first) == ["unknown", "unknown"]
+    second = run({**params, "retry_unknown": True})
+    assert place.outcomes(second) == ["ok", "ok"]
+    run({**params, "resend": "all"})
+    keys: dict[str, list[str]] = {}
+    for _, _, headers, body in place.api.log:
+        keys.setdefault(json.loads(body)["title"], []).append(headers["Idempotency-Key"])
+    for first_key, again, of_its_own in keys.values():
+        assert first_key == again != of_its_own
+    assert keys["a"][0] != keys["b"][0]
+
+
 def test_rejected_rows_are_never_called(place: Place, run):
     """Up to max_rejected of them; with more the run is red before anything is called, and tells the rows."""
     params = place.deliver("userId,title\n1_000,a\n2,b\n3,c,d\n\n4,e\n")

@@ -10,7 +10,7 @@ from include.clickhouse.embedded import EmbeddedClient
 from include.clickhouse.fingerprint import fingerprint
 from include.clickhouse.loads import record_load
 from include.clickhouse.schema import migrate
-from include.phrase_views.report import BY_HOUR
+from include.phrase_views.gains import BY_HOUR
 from include.staging.units import Unit
 from tests.clock import DAY, now, run_by_clock
 from tests.servers.mailbox import Mailbox

@@ -253,7 +253,7 @@ def test_a_second_try_stages_the_same(dag, place: Place):
 @pytest.mark.parametrize(
     "damage", [Path.unlink, lambda path: path.write_bytes(b"[]")], ids=["lost", "damaged"]
 )
-@pytest.mark.parametrize("file", ["manifest.json", "phrases_views-*.ndjson"])
+@pytest.mark.parametrize("file", ["manifest.json", "phrases_views-*.tsv"])
 def test_what_was_lost_or_damaged_is_staged_again(dag, place: Place, file: str, damage: Callable):
     """Clearing the task mends what the later tasks refuse."""
     params = place.deliver("a.csv", CSV)

@@ -262,7 +262,7 @@ def test_a_changed_day_is_red(engine: Path):
 
 @pytest.mark.parametrize(
     ("table", "row"),
-    [(PHRASES_VIEWS, (1, "a phrase", 10, int(NOON.timestamp()))), (PRODUCTS, (1,))],
+    [(PHRASES_VIEWS, (1, "a phrase", 10, NOON)), (PRODUCTS, (1,))],
     ids=["upserted", "replaced whole"],
 )
 def test_where_the_last_of_two_counts_one_publication_excludes_all(

@@ -18,7 +18,7 @@ from include.clickhouse.fingerprint import Fingerprint
 from include.clickhouse.loads import record_load
 from include.clickhouse.schema import migrate
 from include.github.tables import AUTHORS_COMMITS
-from include.phrase_views.report import BY_HOUR
+from include.phrase_views.gains import BY_HOUR
 from include.postgres.errors import LeaseTaken
 from include.staging.units import Unit
 from stagehouse.hooks.postgres_hook import StagehousePostgresHook

@@ -46,9 +46,7 @@ class ImportDay:
         with self.connect() as clickhouse:
             migrate(clickhouse)
             feed = "INSERT INTO phrases_views (campaign_id, phrase, views, dt) VALUES"
-            clickhouse.execute(
-                feed, [(c, p, v, datetime.fromtimestamp(s, UTC)) for (c, p, s), v in FEED.items()]
-            )
+            clickhouse.execute(feed, _rows(FEED))
             run(clickhouse, root, "old run", (PHRASES_VIEWS, _rows(OLD)), rows_per_part=ROWS_PER_PART)
         self.directory, self.manifest = self.stage("new run", NEW)
 
@@ -113,4 +111,4 @@ def seen(clickhouse: ClickHouse) -> frozenset[tuple]:
 
 
 def _rows(of: Samples) -> list[tuple]:
-    return [(campaign, phrase, views, second) for (campaign, phrase, second), views in of.items()]
+    return [(c, phrase, views, datetime.fromtimestamp(s, UTC)) for (c, phrase, s), views in of.items()]

@@ -17,8 +17,8 @@ from include.clickhouse.client import ClickHouse, NativeClient
 from include.clickhouse.fingerprint import fingerprint
 from include.clickhouse.loads import recorded_load
 from include.clickhouse.schema import migrate
+from include.phrase_views.gains import BY_HOUR
 from include.phrase_views.report import (
-    BY_HOUR,
     ComputedReport,
     PublishedReport,
     check_report,

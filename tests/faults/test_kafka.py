@@ -95,6 +95,11 @@ def at_the_first_messages(do):
         yield
 
 
+# ClickHouse is not asked before the messages are read: half a minute for one engine is enough.
+WHILE_STAGING = pytest.mark.parametrize("engine", ["18.16 native"], indirect=True)
+
+
+@WHILE_STAGING
 def test_the_broker_is_killed_while_it_is_read(kafka: KafkaBroker, place: Place):
     """The try is red within its deadline and says what was heard; the next one has the same offsets."""
     plan = place.plan()
@@ -112,6 +117,7 @@ def test_the_broker_is_killed_while_it_is_read(kafka: KafkaBroker, place: Place)
     assert [each.start for each in place.plan("next").ranges] == [2501]
 
 
+@WHILE_STAGING
 def test_the_broker_is_away_for_a_moment(kafka: KafkaBroker, place: Place):
     """The same try goes on."""
     plan = place.plan()
@@ -127,6 +133,7 @@ def test_the_broker_is_away_for_a_moment(kafka: KafkaBroker, place: Place):
     require_exact(place)
 
 
+@WHILE_STAGING
 def test_the_broker_says_nothing(kafka: KafkaBroker, place: Place):
     """It is named within a deadline."""
     with (

@@ -9,7 +9,11 @@ import pytest
 from airflow.api_fastapi.core_api import security
 from fastapi.testclient import TestClient
 
+from include.errors import PermanentError
+from include.inbox.errors import InboxAway, OutsideInbox
+from include.inbox.files import locate
 from include.staging.files import run_folder
+from stagehouse.hooks.storage_roots import inbox_root
 from stagehouse.ui.app import create_app
 from tests.faults.canaries import Canary, leaks
 from tests.integration.plugin.reports import CALLED, CALLED_ON, RESULTS_CSV, write_calls
@@ -141,6 +145,27 @@ def test_a_store_that_cannot_be_read_is_a_503(
     assert answer.json()["detail"].startswith(f"variable '{variable}': 's3://")
     assert answer.text.count("variable '") == 1
     assert leaks([KEY], {"answer": answer.content}) == []
+
+
+@pytest.mark.parametrize("state", [gone, refusing])
+def test_a_run_is_told_that_its_store_is_away(
+    object_store: ObjectStore, bucket: str, connect: Callable, set_variable: Callable, state: Callable
+):
+    """A later try may find the file: it is not said to be missing."""
+    state(object_store, connect, set_variable)
+    said = rf"^inbox s3://aws_default@{bucket}/inbox: no usable answer \(.+\)\. Next: see whether"
+    with pytest.raises(InboxAway, match=said) as caught:
+        locate(inbox_root(), "users.csv")
+    assert not isinstance(caught.value, PermanentError)
+    assert leaks([KEY], {"error": str(caught.value).encode()}) == []
+
+
+def test_a_run_is_told_that_its_file_is_missing(bucket: str):
+    """Where the store says so, also of a folder."""
+    said = f"no regular file of that name is in the inbox s3://aws_default@{bucket}/inbox"
+    for name in ("no.csv", "august", "empty"):
+        with pytest.raises(OutsideInbox, match=said):
+            locate(inbox_root(), name)
 
 
 def test_runs_and_their_files(client: httpx.Client, object_store: ObjectStore, bucket: str, tmp_path):

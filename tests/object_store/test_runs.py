@@ -112,6 +112,8 @@ def test_counters_from_a_file_to_the_report(
     views = sum(each[2] for each in counters)
     found = place.read("SELECT count(), sum(views) FROM phrases_views FINAL")
     assert found == [(len(counters), views)]
+    staged = [key.rpartition(".")[2] for key in place.files("staging/phrases_views_import/")]
+    assert sorted(staged) == ["json", "ndjson", "tsv"]  # the manifest, no rejects, one part
     report = parsed(root, "phrase_views_report")
     assert str(report.test(run_conf={"day": DAY.isoformat()}).state) == "success"
     files = place.files(f"reports/phrase_views/{DAY}/")

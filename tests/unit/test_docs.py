@@ -16,7 +16,7 @@ from include.kafka.messages import DEAD_LETTERS
 from include.kafka.sessions import USER_SESSIONS
 from include.monitoring.metrics import METRICS, PREFIX
 from include.phrase_views.counters.staging import PHRASES_VIEWS
-from include.phrase_views.report import BY_HOUR
+from include.phrase_views.gains import BY_HOUR
 from include.shop.aggregates import DAILY_SALES, USER_ACTIVITY
 from stagehouse.hooks.clickhouse_hook import ClickHouseOptions
 from stagehouse.hooks.github_hook import GitHubOptions

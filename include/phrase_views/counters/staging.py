@@ -10,7 +10,6 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from io import BufferedReader
 from itertools import chain
-from operator import itemgetter
 
 from pydantic import BaseModel, ConfigDict
 
@@ -23,25 +22,26 @@ from include.inbox.errors import (
 from include.inbox.lines import Block, read_blocks
 from include.phrase_views.counters.request import Format
 from include.phrase_views.counters.rows import (
-    CounterRow,
     ParsedBlock,
     Reject,
+    cells,
     parse_csv,
     parse_ndjson,
     rejected,
 )
 from include.staging.files import StagingPath, write_atomically
-from include.staging.tables import StagedTable, TableParts, write_table
+from include.staging.tables import StagedTable, TableParts
+from include.staging.text_parts import TextWriter
 
 log = logging.getLogger(__name__)
 
 PHRASES_VIEWS = StagedTable(
     name="phrases_views",
-    # dt in seconds: to make an instant of them, and them of an instant, takes longer than all else
-    columns={"campaign_id": "Int32", "phrase": "String", "views": "Int32", "dt": "UInt32"},
+    columns={"campaign_id": "Int32", "phrase": "String", "views": "Int32", "dt": "DateTime('UTC')"},
     key=("campaign_id", "phrase", "dt"),
     day_column=None,
     last_insert_counts=True,
+    form="text",
 )
 REJECTED = "rejected.ndjson"
 MAX_ROWS = 5_000_000  # of each, 8 bytes are kept to find samples that come twice
@@ -49,7 +49,6 @@ MAX_TWICE = 500_000  # of these, all is kept
 MAX_MONTHS = 100  # the server takes no more partitions in one INSERT
 _SOUGHT_AT_ONCE = 2**20
 _SEEN_BEYOND = 1_000  # rejects written down above the threshold, so that their kinds show
-_sample = itemgetter(0, 1, 3)
 
 
 class Staged(BaseModel):
@@ -132,15 +131,17 @@ class _Sorter:
         self.unended_line: int | None = None
         self._hashes = array("q")
         self._months: set[tuple[int, ...]] = set()
-        self._first_views: dict[tuple[object, ...], tuple[int, int]] = {}  # line and views
+        self._first_views: dict[tuple[bytes, ...], tuple[int, bytes]] = {}  # line and views
 
     def stage(
         self, directory: StagingPath, open_file: Callable[[], BufferedReader], form: Format
     ) -> TableParts:
         """Write the parts."""
-        with open_file() as file:
+        with open_file() as file, TextWriter(directory, PHRASES_VIEWS) as writer:
             blocks = self._watched(read_blocks(self.path, file))
-            return write_table(directory, PHRASES_VIEWS, self._rows(_parsed(self.path, blocks, form)))
+            for lines in self._lines(_parsed(self.path, blocks, form)):
+                writer.write_lines(lines)
+        return writer.parts
 
     def _watched(self, blocks: Iterator[Block]) -> Iterator[Block]:
         for block in blocks:
@@ -162,39 +163,41 @@ class _Sorter:
             raise ImportFileTooLarge(self.path, f"more than {MAX_TWICE} samples come twice")
         return frozenset(twice)
 
-    def _rows(self, batches: Iterator[ParsedBlock]) -> Iterator[CounterRow]:
-        """Yield the rows to stage; end early when far too many lines are rejected."""
-        for found in batches:
+    def _lines(self, blocks: Iterator[ParsedBlock]) -> Iterator[list[bytes]]:
+        """Yield the lines to stage; end early when far too many are rejected."""
+        for found in blocks:
             self.blank += found.blank
             self.rejects += found.rejects
-            hashes = list(map(hash, map(_sample, found.rows)))
-            self._hashes.extend(hashes)
-            self._months.update(time.gmtime(instant)[:2] for instant in {row[3] for row in found.rows})
+            self._hashes.extend(found.rows.samples)
+            self._months.update(time.gmtime(int(instant))[:2] for instant in found.rows.instants)
             if len(self._hashes) > self.max_rows or len(self._months) > MAX_MONTHS:
                 limits = f"more than {self.max_rows} rows or {MAX_MONTHS} different months"
                 raise ImportFileTooLarge(self.path, limits)
-            yield from found.rows if self.twice.isdisjoint(hashes) else self._first_ones(found)
+            has_twice = self.twice and not self.twice.isdisjoint(found.rows.samples)
+            yield list(self._first_ones(found)) if has_twice else found.rows.lines
             if len(self.rejects) > self.max_rejected + _SEEN_BEYOND:
                 return
 
-    def _first_ones(self, found: ParsedBlock) -> Iterator[CounterRow]:
+    def _first_ones(self, found: ParsedBlock) -> Iterator[bytes]:
         """Yield each sample once, the first one."""
-        lines = found.block.lines()
-        for row, number in zip(found.rows, found.numbers, strict=True):
-            sample, views = _sample(row), row[2]
-            first = (number, views)
-            if hash(sample) in self.twice:
-                first = self._first_views.setdefault(sample, first)
+        source = found.block.lines()
+        for line, hashed, number in zip(found.rows.lines, found.rows.samples, found.numbers, strict=True):
+            if hashed not in self.twice:
+                yield line
+                continue
+            *sample, views, instant = cells(line)
+            first = self._first_views.setdefault((*sample, instant), (number, views))
             if first[0] == number:
-                yield row
+                yield line
             elif first[1] == views:
                 self.repeated += 1
             else:
+                said = [each.decode() for each in (first[1], views)]
                 reason = (
-                    f"views: line {first[0]} says {first[1]} for this sample, line {number} says {views}; "
+                    f"views: line {first[0]} says {said[0]} for this sample, line {number} says {said[1]}; "
                     "samples within one second are one, fractions are cut off"
                 )
-                self.rejects.append(rejected(lines[number - found.block.first], reason))
+                self.rejects.append(rejected(source[number - found.block.first], reason))
 
 
 def _parsed(path: str, blocks: Iterator[Block], form: Format) -> Iterator[ParsedBlock]:

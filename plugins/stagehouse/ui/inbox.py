@@ -12,7 +12,7 @@ from typing import Annotated, NamedTuple
 from airflow.sdk import Variable
 from fastapi import APIRouter, Query, Request, Response
 
-from include.inbox.errors import BadUpload, OutsideInbox
+from include.inbox.errors import BadUpload, InboxAway, OutsideInbox
 from include.inbox.files import locate
 from include.inbox.listing import list_folder
 from include.inbox.params import MAX_PATH
@@ -123,6 +123,8 @@ def open_inbox() -> Iterator[StagingPath]:
         with storage_errors(INBOX_ROOT, inbox):
             try:
                 yield inbox
+            except InboxAway as error:
+                raise error.__cause__ or error  # noqa: B904 - what the store said
             except OutsideInbox as error:
                 found = NotPublished(error.reason)
             except BadUpload as error:
@@ -132,7 +134,7 @@ def open_inbox() -> Iterator[StagingPath]:
     except OSError as error:
         step = "see what the user of the API server may do there"
         raise StorageAway(INBOX_ROOT, f"'{inbox}': {error.strerror or error}", step) from error
-    if found and not isinstance(inbox, Path):  # a store that is away says of any file that it is not there
+    if found and not isinstance(inbox, Path):  # without its bucket a store says so of any file
         names_below(INBOX_ROOT, inbox)
     if found:
         raise found

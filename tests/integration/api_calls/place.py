@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -26,9 +26,10 @@ from include.clickhouse.publish import publish_day
 from include.clickhouse.schema import migrate
 from include.http.bounds import Bounds
 from include.http.cooldown_store import CooldownStore
-from include.http.pacing import Pacer
+from include.http.pacing import GUARD, Pace, Pacer
 from include.http.tokens import Token
 from include.http.transport import Transport
+from include.postgres.pace import SharedPacer
 from include.staging.manifest import Manifest
 from include.staging.tables import read_batches
 from tests.clock import DAY, now
@@ -43,6 +44,7 @@ title = "{title}"
 [keep]
 id = "id"
 """
+ENDS_WITHIN_S = 300  # on a machine that is busy with other things
 FAST = Bounds(max_sleep_s=2, retry_first_s=0.01, retry_most_s=0.05, retry_jitter_s=0.01)
 
 
@@ -52,6 +54,7 @@ class Place:
     def __init__(self, directory: Path, postgres: dict[str, Any], url: str) -> None:
         self.directory, self.postgres, self.url = directory, postgres, url
         self.staging, self.progress = directory / "staging", directory / "progress.json"
+        self._connect = partial(psycopg.AsyncConnection.connect, **postgres, autocommit=True)
         (directory / "inbox").mkdir(exist_ok=True)
         (directory / "recipes").mkdir(exist_ok=True)
 
@@ -63,9 +66,7 @@ class Place:
 
     def marks(self, run_id: str = "run") -> Marks:
         """Return the marks of a run."""
-        return Marks(
-            partial(psycopg.AsyncConnection.connect, **self.postgres, autocommit=True), run_id, "posts"
-        )
+        return Marks(self._connect, run_id, "posts")
 
     def stage(self, run_id: str = "run", **request: Any) -> StagedFile:
         """Stage the file."""
@@ -88,6 +89,7 @@ class Place:
         run_id: str = "run",
         *,
         rate: float = 500,
+        processes: int = 1,
         workers: int = 5,
         bounds: Bounds = FAST,
         url: str = "",
@@ -96,7 +98,7 @@ class Place:
         check_lease: Any = lambda: None,
         **request: Any,
     ) -> Manifest:
-        """Call what is left of the file; return the manifest."""
+        """Call what is left of the file; return the manifest. Args: processes, that share the rate."""
         staged = await asyncio.to_thread(partial(self.stage, run_id, **request))
         base_url = url or self.url
         token = Token("")
@@ -108,13 +110,13 @@ class Place:
             now=now,
             bounds=bounds,
             reserve=0.0,
-            pace=partial(Pacer, rate),
+            pace=self._pace(rate, processes),
             max_concurrent_requests=workers,
             timeout_s=5,
         )
         with EmbeddedClient("test", self.directory / "chdb", "stagehouse", wait_s=5) as clickhouse:
             migrate(clickhouse)
-            async with self.marks(run_id) as marks:
+            async with asyncio.timeout(ENDS_WITHIN_S), self.marks(run_id) as marks:
                 return await call_file(
                     staged,
                     CallsRequest(path="file.csv", recipe="posts", **request),
@@ -129,6 +131,11 @@ class Place:
                     ends_at=ends_at,
                     tick_s=0.05,
                 )
+
+    def _pace(self, rate: float, processes: int) -> Callable[[], Pace]:
+        if processes == 1:
+            return partial(Pacer, rate)
+        return partial(SharedPacer, self._connect, self.url, GUARD / rate, processes)
 
     async def publish(self, manifest: Manifest) -> None:
         """Bring the outcomes of a run into the sight of others."""

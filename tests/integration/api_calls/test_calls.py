@@ -2,7 +2,9 @@
 
 import asyncio
 import json
+import re
 import time
+from collections import Counter
 from collections.abc import Sequence
 from datetime import timedelta
 from itertools import pairwise
@@ -13,6 +15,7 @@ from aiohttp import web
 from filelock import FileLock
 
 from include.api_calls import progress
+from include.api_calls.calls import MOST_UNKNOWN
 from include.api_calls.errors import MarksAway, UnreadableRow
 from include.api_calls.sender import ApiAway
 from include.http.errors import RateLimitedUntil
@@ -50,10 +53,11 @@ async def test_the_embedded_engine_is_free_while_rows_are_called(place: Place, a
     """Another run publishes meanwhile: calls take hours, and the engine takes one process at a time."""
     place.deliver(40)
     calling = asyncio.create_task(place.call(rate=20))
-    while not api.log:  # noqa: ASYNC110
+    while not (api.log or calling.done()):  # noqa: ASYNC110
         await asyncio.sleep(0.01)
+    assert not calling.done(), calling
     with FileLock(f"{place.directory / 'chdb'}.lock", timeout=0.2):
-        assert not calling.done()
+        assert not calling.done(), calling
     assert set(place.outcomes(await calling)) == {"ok"}
 
 
@@ -226,6 +230,41 @@ async def test_an_api_that_is_down(place: Place, api: CountingApi):
     manifest = await place.call()
     assert set(place.outcomes(manifest)) == {"ok"}
     assert set(api.done.values()) == {1}
+
+
+async def test_an_api_that_loses_every_answer(place: Place, api: CountingApi):
+    """No more rows are sent than it takes to see that; when it is well again the same run sends the rest."""
+    place.deliver(100)
+    api.answer = lambda title, _: status(503, "down") if int(title[1:]) > 10 else None
+    stopped = await place.call()
+    said = r"^20 rows in a row became unknown, the last one by: 503, 'down'\. Next: see whether"
+    assert re.match(said, str(stopped.facts["stopped"]))
+    outcomes = Counter(place.outcomes(stopped))
+    assert outcomes["ok"] == 10
+    assert MOST_UNKNOWN <= outcomes["unknown"] < MOST_UNKNOWN + 10  # those in flight before and after
+    assert outcomes["not_sent"] == 90 - outcomes["unknown"]
+    api.answer = lambda *_: None
+    assert Counter(place.outcomes(await place.call())) == {
+        "unknown": outcomes["unknown"],
+        "ok": 100 - outcomes["unknown"],
+    }
+    assert set(api.done.values()) == {1}
+
+
+async def test_answers_that_are_lost_here_and_there(place: Place, api: CountingApi):
+    """Do not stop a run, however many they are."""
+    place.deliver(90)
+    api.answer = lambda title, _: status(500) if int(title[1:]) % 3 else None
+    manifest = await place.call(workers=1)
+    assert not manifest.facts["stopped"]
+    assert Counter(place.outcomes(manifest)) == {"ok": 30, "unknown": 60}
+
+
+async def test_rows_with_a_key_that_the_api_does_not_tell_of(place: Place, api: CountingApi):
+    """Are sent all the same: they may go again."""
+    place.deliver(30, KEYED.replace("[columns]", "ok_statuses = [201]\n[columns]", 1))
+    api.answer = lambda *_: status(202)
+    assert set(place.outcomes(await place.call())) == {"unknown"}
 
 
 async def test_access_that_is_refused_and_mended(place: Place, api: CountingApi):

@@ -2,7 +2,7 @@
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from urllib.request import urlopen
 from uuid import uuid4
 
@@ -33,6 +33,7 @@ from tests.integration.clickhouse.days import (
     stored,
 )  # fmt: skip
 
+SAMPLED = datetime(2023, 11, 14, 22, 13, 20, tzinfo=UTC)
 on_a_server = pytest.mark.parametrize("connect", ["18.16 native"], indirect=True)
 
 
@@ -211,7 +212,7 @@ def test_lost_rows_of_a_table_without_days_are_found_and_mended(clickhouse, tmp_
 
 def test_the_check_loads_nothing_again(clickhouse, tmp_path):
     """It compares with the staging tables that publish has kept, not with the files, and drops them."""
-    counters = [(1, "phrase", number, 1_700_000_000 + number) for number in range(9)]
+    counters = [(1, "phrase", number, SAMPLED + timedelta(seconds=number)) for number in range(9)]
     staged = (REPOSITORIES, repositories(5)), (PHRASES_VIEWS, counters)
     directory, manifest = stage(tmp_path, "run 1", *staged, rows_per_part=4)
     loaded = load(clickhouse, directory, manifest)
@@ -237,7 +238,7 @@ def test_the_check_loads_again_what_was_not_kept(clickhouse, tmp_path, lost):
 
 def test_keys_that_staging_calls_unique_and_are_not_stop_the_publication(clickhouse, tmp_path):
     """They are not counted before the rows are inserted; what readers see tells."""
-    rows = [(1, "phrase", 5, 1_700_000_000), (1, "phrase", 6, 1_700_000_000)]
+    rows = [(1, "phrase", 5, SAMPLED), (1, "phrase", 6, SAMPLED)]
     directory, manifest = stage(tmp_path, "run 1", (PHRASES_VIEWS, rows), rows_per_part=1)
     parts = manifest.tables[PHRASES_VIEWS.name].model_copy(update={"keys_are_unique": True})
     manifest = manifest.model_copy(update={"tables": {PHRASES_VIEWS.name: parts}})
@@ -261,7 +262,7 @@ def test_the_last_of_two_imports_counts_whatever_their_clocks_and_days(clickhous
     """Of a table without days the newest row in `loads` is that of the run that came last."""
     ahead = now() + timedelta(hours=1)
     for run_id, day, clock in zip(("first", "last"), days, (ahead, now()), strict=True):
-        rows = [(1, run_id, 5, 1_700_000_000)]
+        rows = [(1, run_id, 5, SAMPLED)]
         directory, manifest = stage(tmp_path, run_id, (PHRASES_VIEWS, rows), day=day)
         staged = load(clickhouse, directory, manifest)
         publish_day(clickhouse, manifest, staged, attempt="1", now=lambda at=clock: at, old_parts_wait_s=0)
@@ -270,7 +271,7 @@ def test_the_last_of_two_imports_counts_whatever_their_clocks_and_days(clickhous
 
 def test_a_table_whose_last_insert_counts_may_be_staged_with_others(clickhouse, tmp_path):
     """Each is compared with its own rows."""
-    counters = [(1, "phrase", 5, 1_700_000_000)]
+    counters = [(1, "phrase", 5, SAMPLED)]
     staged = (PHRASES_VIEWS, counters), (REPOSITORIES, repositories(3)), (COMMITS, commits(4))
     assert {
         name: parts.rows for name, parts in run(clickhouse, tmp_path, "run 1", *staged).tables.items()

@@ -9,7 +9,7 @@ from include.clickhouse.fingerprint import fingerprint
 from include.clickhouse.loads import record_load
 from include.clickhouse.schema import migrate
 from include.github.tables import AUTHORS_COMMITS, OUTCOMES, POSITIONS
-from include.phrase_views.report import BY_HOUR
+from include.phrase_views.gains import BY_HOUR
 from include.published_days import TABLES, NotPublished, read_hours, require_published
 from include.staging.units import Unit
 from tests.integration.clickhouse.days import DAY, OTHER_DAY, commits, now, run

@@ -25,6 +25,7 @@ from include.github.tables import AUTHORS_COMMITS, OUTCOMES, POSITIONS, REPOSITO
 from include.pages.top_repositories_data import read_top_repositories
 from include.phrase_views import report
 from include.phrase_views.counters.staging import PHRASES_VIEWS
+from include.phrase_views.gains import BY_HOUR
 from include.published_days import TABLES, require_published
 from include.staging.units import Unit
 from tests.integration.clickhouse.days import (
@@ -111,9 +112,15 @@ def test_recorded_migrations_are_as_they_were():
 
 def test_staged_columns_are_the_first_of_their_table(clickhouse):
     """In its order: other versions hash a day over more of them, or fewer."""
-    for table in (REPOSITORIES, POSITIONS, AUTHORS_COMMITS, OUTCOMES, report.BY_HOUR, PHRASES_VIEWS):
+    for table in (REPOSITORIES, POSITIONS, AUTHORS_COMMITS, OUTCOMES, BY_HOUR, PHRASES_VIEWS):
         names = [name for name, *_ in clickhouse.execute(f"DESCRIBE TABLE {table.name}")]
         assert names[: len(table.columns)] == list(table.columns)
+
+
+def test_text_is_staged_by_the_types_of_the_table(clickhouse):
+    """So a version that knows text, and nothing of this table in it, loads such a run too."""
+    types = {name: kind for name, kind, *_ in clickhouse.execute(f"DESCRIBE TABLE {PHRASES_VIEWS.name}")}
+    assert types == PHRASES_VIEWS.columns
 
 
 def test_two_workers_may_add_columns_at_once(connect, following):
@@ -222,8 +229,8 @@ def test_a_report_goes_on_over_an_upgrade_and_keeps_what_a_newer_version_knows(c
     published = publish_report(clickhouse, ask(), computed)
     assert report.check_report(clickhouse, ask(), published, "run 1") == 3
 
-    with_clicks = [(*row, 7) for row in stored(clickhouse, report.BY_HOUR)]
-    newer = report.BY_HOUR.model_copy(update={"columns": report.BY_HOUR.columns | {"clicks": "UInt32"}})
+    with_clicks = [(*row, 7) for row in stored(clickhouse, BY_HOUR)]
+    newer = BY_HOUR.model_copy(update={"columns": BY_HOUR.columns | {"clicks": "UInt32"}})
     clickhouse.execute(f"ALTER TABLE {newer.name} DROP PARTITION '{DAY}'")
     insert_rows(clickhouse, newer.name, list(newer.columns), [with_clicks])
     found = fingerprint(clickhouse, newer, str(DAY))
@@ -231,7 +238,7 @@ def test_a_report_goes_on_over_an_upgrade_and_keeps_what_a_newer_version_knows(c
 
     computed = report.compute_report(clickhouse, ask(8), "run 2", "1")
     publish_report(clickhouse, ask(8), computed, "run 2")
-    assert sorted(stored(clickhouse, report.BY_HOUR)) == sorted(row[:-1] for row in with_clicks)
+    assert sorted(stored(clickhouse, BY_HOUR)) == sorted(row[:-1] for row in with_clicks)
     clicks = "SELECT campaign_id, sum(clicks) FROM phrases_views_by_hour GROUP BY campaign_id"
     assert sorted(clickhouse.execute(clicks)) == [(7, 14), (8, 0)]
 

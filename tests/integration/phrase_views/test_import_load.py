@@ -122,6 +122,43 @@ def test_lost_rows_are_found_after_a_newer_run_too(clickhouse: ClickHouse, tmp_p
         check_day(clickhouse, tmp_path / "run 1", older, "2")
 
 
+PART_OF_JSON = """[1111111,"платье",100,1735732200]
+[1111111,"платье",101,1735735200]
+[2147483647,"a \\"quoted\\", one",0,0]
+[1,"late",2147483647,4291747199]
+"""
+MANIFEST_OF_JSON = """{"dag_id": "d", "run_id": "run 1", "day": "2026-08-21", "task": "stage", "host": "h",
+"written_at": "2026-08-21T00:00:00Z",
+"tables": {"phrases_views": {"table": {"name": "phrases_views",
+    "columns": {"campaign_id": "Int32", "phrase": "String", "views": "Int32", "dt": "UInt32"},
+    "key": ["campaign_id", "phrase", "dt"], "day_column": null, "last_insert_counts": true},
+  "parts": [{"file": "phrases_views-0000000000-6e113858.ndjson", "rows": 4, "checksum": 13016324417721113621,
+    "sha256": "6e1138588e79f504e196838e16d52358d899efb0f15cc9ed8b4c6ba5cc846733"}],
+  "keys_are_unique": true}},
+"facts": {"rows": 4, "rejected": 0, "repeated": 0, "blank": 0, "path": "a.csv",
+  "sha256": "bc45e3fe7467c8bbfe674793594af6d17cf5a71d15aefe0b38063ca48b6840db"}}"""
+
+
+def test_a_run_that_was_staged_as_json_goes_on(clickhouse: ClickHouse, tmp_path: Path):
+    """Staged once, published in the form it has, as older versions do; runs of text before and after it."""
+    import_file(clickhouse, tmp_path, "run 0", CORRECTED)
+    staging = tmp_path / "run 1"
+    staging.mkdir()
+    (staging / "phrases_views-0000000000-6e113858.ndjson").write_text(PART_OF_JSON)
+    (staging / "manifest.json").write_text(MANIFEST_OF_JSON)
+    older = import_file(clickhouse, tmp_path, "run 1")
+    assert older.tables["phrases_views"].table.form == "ndjson"
+    assert counters(clickhouse) == [(*row[:3], int(row[3].timestamp())) for row in STORED]
+    check_day(clickhouse, staging, older, "1")
+    newer = import_file(clickhouse, tmp_path, "run 2", CORRECTED)
+    assert newer.tables["phrases_views"].table.form == "text"
+    check_day(clickhouse, staging, older, "2")
+    publish(clickhouse, staging, older, "2")
+    check_day(clickhouse, staging, older, "3")
+    check_day(clickhouse, tmp_path / "run 2", newer, "1")
+    assert counters(clickhouse) == [(*row[:3], int(row[3].timestamp())) for row in STORED]
+
+
 def test_publish_may_be_repeated_after_its_end(clickhouse: ClickHouse, tmp_path: Path):
     """The second time it finds its own work, though the staging tables are gone."""
     manifest = import_file(clickhouse, tmp_path, "run 1")

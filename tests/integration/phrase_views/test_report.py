@@ -6,15 +6,13 @@ from pathlib import Path
 import pytest
 
 from include.clickhouse.client import ClickHouse
-from include.clickhouse.errors import DayMismatch
+from include.clickhouse.errors import DayMismatch, Refused
 from include.clickhouse.loads import recorded_load
 from include.pages.phrase_views import render_phrase_views
-from include.phrase_views import report
+from include.phrase_views import gains
+from include.phrase_views.gains import REPORT_SQL, bound_params, check_conservation
 from include.phrase_views.report import (
-    REPORT_SQL,
     PublishedReport,
-    bound_params,
-    check_conservation,
     check_report,
     compute_report,
     publication,
@@ -331,10 +329,35 @@ def test_the_zone_of_the_server_changes_nothing():
     assert [row.hour_start.hour for row in rows] == [23, 0, 15]
 
 
-@pytest.mark.parametrize("again", ["-1/23:50=5 00:10=9 01:10=4", "00:10=11", "01:10=30 -1/23:50=1"])
-def test_what_is_there_twice_counts_once_before_and_after_it_is_merged(clickhouse: ClickHouse, again: str):
-    """The same samples, or other views for them: the last ones inserted count, merged or not."""
-    text = "-1/23:50=5 00:10=9 01:10=4"
+READING_WITH_FINAL = "not merged yet: reading them with FINAL"
+
+
+@pytest.mark.parametrize(
+    ("again", "corrected"),
+    [
+        ("-1/21:50=3 -1/22:50=2 -1/23:50=5 00:10=9 01:10=4", False),
+        ("-1/23:50=5", False),
+        ("00:10=11", True),
+        ("01:10=30 -1/23:50=1", True),
+        ("-1/22:50=1", True),  # the baseline, to fewer and to more
+        ("-1/22:50=3", True),
+        ("-1/22:50=0", True),
+        ("-1/21:50=9", False),  # behind the baseline nothing counts
+        ("+1/00:00=9", False),
+    ],
+)
+@pytest.mark.parametrize("baseline", ["-1/21:50=3 -1/22:50=2 -1/23:50=5", "-1/21:50=3 -1/22:50=2"])
+def test_what_is_there_twice_counts_once_before_and_after_it_is_merged(
+    clickhouse: ClickHouse, caplog, baseline: str, again: str, corrected: bool
+):
+    """The same samples, or other views for them: the last ones inserted count, merged or not.
+
+    Only samples that were corrected, and are not merged yet, are read with FINAL.
+    """
+    text = f"{baseline} 00:10=9 01:10=4"
+    caplog.set_level("INFO")
+    times = {row[3] for row in counters(text)}
+    times_again = {row[3] for row in counters(again)}
     clickhouse.execute("SYSTEM STOP MERGES")
     try:
         insert(clickhouse, counters(text))
@@ -344,14 +367,55 @@ def test_what_is_there_twice_counts_once_before_and_after_it_is_merged(clickhous
         rows = run(clickhouse, ask())
     finally:
         clickhouse.execute("SYSTEM START MERGES")
+    assert (READING_WITH_FINAL in caplog.text) == (corrected and not times.isdisjoint(times_again))
+    caplog.clear()
     clickhouse.execute("OPTIMIZE TABLE phrases_views FINAL")
-    assert clickhouse.execute("SELECT count() FROM phrases_views") == [(3,)]
+    assert clickhouse.execute("SELECT count() FROM phrases_views") == [(len(times | times_again),)]
     assert run(clickhouse, ask()) == rows
+    assert READING_WITH_FINAL not in caplog.text
 
     clickhouse.execute("TRUNCATE TABLE phrases_views")
     last = {row[3]: row for row in [*counters(text), *counters(again)]}
     insert(clickhouse, last.values())
     assert run(clickhouse, ask()) == rows
+
+
+def test_rows_that_came_before_a_corrected_sample_are_not_there_twice(clickhouse: ClickHouse, caplog):
+    """The engine sees it when it has inserted some blocks, here small ones: the table begins anew."""
+    phrases = 120_000
+    block_size = {"rows": 1_048_576, "bytes": 268_435_456}
+    insert_many = (
+        "INSERT INTO phrases_views (campaign_id, phrase, views, dt) SELECT 7, toString(number), 5 + {0}, "
+        f"toDateTime('{DAY} 00:10:00', 'UTC') + 600 * {{0}} FROM numbers({phrases})"
+    )
+    caplog.set_level("INFO")
+    clickhouse.execute("SYSTEM STOP MERGES")
+    try:
+        for number in (0, 1):
+            clickhouse.execute(insert_many.format(number))
+        insert(clickhouse, counters("00:20=9", phrase="77777"))
+        for unit in block_size:
+            clickhouse.execute(f"SET min_insert_block_size_{unit} = 1")
+        computed = compute_report(clickhouse, ask(), "run 1", "report")
+    finally:
+        for unit, usual in block_size.items():
+            clickhouse.execute(f"SET min_insert_block_size_{unit} = {usual}")
+        clickhouse.execute("SYSTEM START MERGES")
+    assert READING_WITH_FINAL in caplog.text
+    assert computed.rows == phrases
+    views = f"SELECT views, count() FROM {computed.staging_table} GROUP BY views ORDER BY views"
+    assert clickhouse.execute(views) == [(1, phrases - 1), (4, 1)]
+
+
+def test_an_engine_that_refuses_the_report_is_not_asked_again(clickhouse: ClickHouse, monkeypatch, tmp_path):
+    """Only a sample with two values is another reading worth."""
+    insert(clickhouse, counters("-1/23:50=1 00:10=4"))
+    wrong = tmp_path / "report.sql"
+    wrong.write_text(REPORT_SQL.read_text().replace("total_gain_before AS views", "nowhere AS views"))
+    monkeypatch.setattr(gains, "REPORT_SQL", wrong)
+    monkeypatch.delattr(gains, "with_final")
+    with pytest.raises(Refused, match="nowhere"):
+        compute_report(clickhouse, ask(), "run 1", "report")
 
 
 def test_nothing_is_counted_across_phrases_or_campaigns(clickhouse: ClickHouse):
@@ -385,7 +449,7 @@ def test_rows_that_do_not_add_up_are_not_published(clickhouse: ClickHouse, tmp_p
     mistaken = tmp_path / "report.sql"
     mistake = REPORT_SQL.read_text().replace("if(reset, now, greatest", "if(reset, now - before, greatest")
     mistaken.write_text(mistake)
-    monkeypatch.setattr(report, "REPORT_SQL", mistaken)
+    monkeypatch.setattr(gains, "REPORT_SQL", mistaken)
     with pytest.raises(DayMismatch, match=r"campaign 7, phrase 'платье' add up to 1 views.* gained 5"):
         compute_report(clickhouse, ask(), "run 1", "1")
 

@@ -59,23 +59,25 @@ HOSTILE = [
 ]
 
 
-def made(a: str, b: str):
-    """Return the values of a row, and its call."""
-    values = MAKER.check(["", b, a])
-    return values, MAKER.call(values)
+def made(maker: CallMaker, *cells: str, row: int = 1):
+    """Return the call of a row that is checked, and its key."""
+    maker.check(cells)
+    assert maker.fit([cells])
+    ((call, key),) = maker.calls([row], [cells])
+    assert maker.keys([row], [cells]) == [key]
+    return call, key
 
 
 @pytest.mark.parametrize("value", HOSTILE)
 def test_a_value_stays_a_value(value: str):
     """Whatever is in it: no key, no segment, no parameter, no header, no host more; it arrives as it was."""
-    values, call = made(value, value)
-    request = request_of(RECIPE, "https://api.example/v1", call, MAKER.key(1, values, call))
+    request = request_of(RECIPE, "https://api.example/v1", *made(MAKER, "", value, value))
     sent = urlsplit(str(request.url))
     assert (sent.scheme, sent.netloc, sent.fragment) == ("https", "api.example", "")
     segments = sent.path.split("/")
     assert [unquote(segment) for segment in segments] == ["", "v1", "users", value, "x"]
     assert [unquote(pair) for pair in sent.query.split("&")] == [f"q={value}", "fixed=true"]
-    assert json.loads(call.body) == {"a": value, "deep": [{"b": value, "c": "text"}]}
+    assert json.loads(request.body) == {"a": value, "deep": [{"b": value, "c": "text"}]}
     assert set(request.headers) == {"Content-Type", "Idempotency-Key"}
     assert request.headers["Idempotency-Key"].strip('"').isalnum()
 
@@ -92,11 +94,12 @@ def test_a_segment_that_leads_up_is_refused(value: str):
     """The row is rejected; encoded, servers read it as what it means."""
     with pytest.raises(ValueError, match="no segment"):
         MAKER.check(["", "", value])
+    assert not MAKER.fit([["", "", "a"], ["", "", value]])
 
 
 def test_an_empty_optional_cell():
     """Is null in the body, and left out of the query."""
-    _, call = made("a", "")
+    call, _ = made(MAKER, "", "", "a")
     assert call.target == "/users/a/x?fixed=true"
     assert json.loads(call.body) == {"a": "a", "deep": [{"b": None, "c": "text"}]}
 
@@ -140,22 +143,22 @@ def test_a_cell_that_fits(column: dict, cell: str, sent: str):
     recipe = parse_recipe("t.toml", 'method="POST"\npath="/x"\n[columns]\nc={}\n[body]\nc="{c}"\n')
     recipe = recipe.model_copy(update={"columns": {"c": Column(**column)}})
     maker = CallMaker("t", recipe, ["c"])
-    assert maker.call(maker.check([cell])).body.decode() == f'{{"c":{sent}}}'
+    assert made(maker, cell)[0].body.decode() == f'{{"c":{sent}}}'
 
 
 @pytest.mark.parametrize(("column", "cell"), BAD_CELLS)
 def test_a_cell_that_does_not_fit(column: dict, cell: str):
     """Is told in one line."""
     with pytest.raises(ValueError, match=r"^[^\n]+$"):
-        Column(**column).reader()(cell)
+        Column(**column).check(cell)
+    assert not Column(**column).fit([cell])
 
 
 def test_keys_name_what_is_sent():
     """The same row of another file has the same one where the recipe has unique columns, else not."""
 
     def key(maker: CallMaker, row: int, a: str = "a") -> str:
-        values = maker.check(["", "", a])
-        return maker.key(row, values, maker.call(values))
+        return made(maker, "", "", a, row=row)[1]
 
     header = ["note", "b", "a"]
     assert key(MAKER, 1) == key(CallMaker("t", RECIPE, header, "other file"), 2)

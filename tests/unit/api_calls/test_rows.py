@@ -8,7 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from include.api_calls.rows import MAX_CELL, MAX_ROW, is_encoding, read_layout, read_rows
+from include.api_calls.json_rows import MAX_CELL
+from include.api_calls.layout import is_encoding, read_layout
+from include.api_calls.rows import read_blocks
+from include.api_calls.texts import MAX_LINE
 from include.inbox.errors import ImportFileError
 
 
@@ -21,7 +24,8 @@ def layout_of(data: bytes, **options):
 def rows_of(data: bytes, **options):
     """Return the rows of a file."""
     layout = layout_of(data, **options)
-    return list(read_rows("file.csv", lambda: io.BufferedReader(io.BytesIO(data)), layout))
+    blocks = read_blocks("file.csv", lambda: io.BufferedReader(io.BytesIO(data)), layout)
+    return [row for block in blocks for row in block.rows()]
 
 
 def test_rows_have_the_number_of_the_line_where_they_begin():
@@ -106,7 +110,7 @@ BAD = [
     (b'a,b\n1,"x"y\n', "line 2"),
     (b"a,b\n1,x\0y\n", "line 2: it has a NUL"),
     (b"a,b\n1," + b"x" * (MAX_CELL + 1) + b"\n", "line 2"),
-    (b"a,b\n1," + b"x" * (MAX_ROW + 1), "line 2: longer than"),
+    (b"a,b\n1," + b"x" * (MAX_LINE + 1), "line 2: longer than"),
     (b"PK\x03\x04\0\0\0\0", "NUL"),
     (b"{}\n", "blank"),
     (b"{\n", "line 1 is no JSON object"),

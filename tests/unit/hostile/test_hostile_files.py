@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from include.inbox.errors import ImportFileError, OutsideInbox, TooManyRejected
 from include.inbox.files import locate
 from include.phrase_views.counters.rows import COLUMNS
-from include.phrase_views.counters.staging import PHRASES_VIEWS, REJECTED, Staged, stage_counters
+from include.phrase_views.counters.staging import REJECTED, Staged, stage_counters
 from include.staging.files import run_directory
-from include.staging.tables import read_batches
+from include.staging.text_parts import read_rows
 from tests.unit.hostile.values import MEGABYTE, OFTEN, any_text, anything, assert_names, damaged, json_text
 
 ROW = {"campaign_id": 7, "phrase": "dress", "views": 100, "dt": "2026-08-20 11:50:00"}
@@ -65,13 +65,11 @@ def staged_and_counted(data: bytes, form: str) -> None:
 def storable_rows(directory: Path, staged: Staged) -> list:
     """Read the rows again and require them to be such as the column and the report's lines take."""
     files = [(directory / part.file, part) for part in staged.parts.parts]
-    rows = [
-        row for path, part in files for batch in read_batches(path, PHRASES_VIEWS, part, 9) for row in batch
-    ]
+    rows = [row for path, part in files for row in read_rows(path, staged.parts, part)]
     for campaign, phrase, views, dt in rows:
         assert 1 <= campaign < 2**31
         assert 0 <= views < 2**31
-        assert 0 <= dt < 2**32
+        assert 1970 <= dt.year < 2106
         assert 0 < len(phrase) <= 1000
         assert not {"\0", "\t", "\n"} & set(phrase)
     return rows

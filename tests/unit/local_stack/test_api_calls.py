@@ -72,7 +72,7 @@ async def test_as_many_rows_fail_as_the_run_allows(state: StateDirectory, name: 
     maker, failed = file.maker(), 0
     async with TestClient(TestServer(create_app(1000, lambda: 0.0))) as api:
         for row in file:
-            call = maker.call(maker.values(row.cells))
+            ((call, _),) = maker.calls([row.row], [row.cells])
             headers = {"Content-Type": "application/json"}
             answer = await api.request(call.method, call.target, data=call.body, headers=headers)
             if not file.recipe.is_ok(answer.status):

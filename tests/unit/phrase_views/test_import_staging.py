@@ -6,7 +6,7 @@ import io
 import json
 import pickle
 import tempfile
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -22,12 +22,13 @@ from include.inbox.errors import (
 )
 from include.inbox.lines import MAX_LINE_BYTES, read_blocks
 from include.phrase_views.counters.rows import parse_csv, parse_ndjson
-from include.phrase_views.counters.staging import PHRASES_VIEWS, REJECTED, stage_counters
-from include.staging.tables import read_batches
+from include.phrase_views.counters.staging import REJECTED, stage_counters
+from include.staging.text_parts import read_rows
 
 HEADER = b"campaign_id,phrase,views,dt\n"
 GOOD = "7,платье,100,2026-08-20 11:50:00".encode()
-ROW = (7, "платье", 100, int(datetime(2026, 8, 20, 11, 50, tzinfo=UTC).timestamp()))
+ROW = (7, "платье", 100, datetime(2026, 8, 20, 11, 50, tzinfo=UTC))
+AFTER = (*ROW[:3], ROW[3] + timedelta(minutes=10))
 
 
 def opened(data: bytes) -> io.BufferedReader:
@@ -43,10 +44,7 @@ def stage(directory: Path, data: bytes, **options):
 def staged_rows(directory: Path, staged) -> list:
     """Read all staged rows back."""
     return [
-        row
-        for part in staged.parts.parts
-        for batch in read_batches(directory / part.file, PHRASES_VIEWS, part, 100)
-        for row in batch
+        row for part in staged.parts.parts for row in read_rows(directory / part.file, staged.parts, part)
     ]
 
 
@@ -136,7 +134,7 @@ def test_a_bad_line_harms_no_other(tmp_path: Path, line: str | bytes, reason: st
     bad = line if isinstance(line, bytes) else line.encode()
     after = GOOD.replace(b"11:50", b"12:00")
     staged = stage(tmp_path, b"".join([HEADER, GOOD, b"\n", bad, b"\n", after]), max_rejected=1)
-    assert staged_rows(tmp_path, staged) == [ROW, (*ROW[:3], ROW[3] + 600)]
+    assert staged_rows(tmp_path, staged) == [ROW, AFTER]
     (rejected,) = rejects(tmp_path)
     assert rejected["line"] == 3
     assert reason in rejected["reason"]
@@ -191,6 +189,7 @@ def test_a_date_as_a_tool_writes_it(tmp_path: Path, dt: str, monkeypatch: pytest
     [
         csv_row(campaign_id="7.0"),  # pandas, of a column that has an empty cell elsewhere
         csv_row(views="100.0"),
+        csv_row(views="0000000100"),
         csv_row(campaign_id="00000000000007"),
     ],
 )
@@ -218,7 +217,7 @@ def test_a_whole_number_as_a_tool_writes_it_in_json(
     monkeypatch.setattr("include.phrase_views.counters.rows.json", None)
     lines = [json.dumps(json.loads(NDJSON) | numbers).encode(), NDJSON.replace(b"11:50", b"12:00")]
     staged = stage(tmp_path, b"\n".join(lines))
-    assert staged_rows(tmp_path, staged) == [ROW, (*ROW[:3], ROW[3] + 600)]
+    assert staged_rows(tmp_path, staged) == [ROW, AFTER]
 
 
 @pytest.mark.parametrize(
@@ -336,7 +335,7 @@ def test_json_values_are_of_their_kind(tmp_path: Path, change: dict):
 def test_hostile_json_is_rejected(text: bytes):
     """Lone surrogates, deep nesting, two objects on a line: rejects, never an exception."""
     (found,) = parse_ndjson(read_blocks("a", opened(text)))
-    assert (len(found.rejects), found.rows) == (1, [])
+    assert (len(found.rejects), found.rows.lines) == (1, [])
 
 
 def test_the_first_of_two_samples_counts(tmp_path: Path):
@@ -494,7 +493,7 @@ def test_a_bad_line_of_json_harms_no_other(tmp_path: Path, bad: str):
     half = good.partition(', "views"')[0]
     data = "\n".join([good, bad, half, good.removeprefix(half + ", "), other]).encode()
     staged = stage(tmp_path, data, max_rejected=5)
-    assert staged_rows(tmp_path, staged) == [ROW, (*ROW[:3], ROW[3] + 600)]
+    assert staged_rows(tmp_path, staged) == [ROW, AFTER]
     assert staged.rejected + staged.blank == 3
 
 
@@ -515,9 +514,54 @@ def test_any_bytes_are_rows_rejects_or_blank(lines: list[bytes]):
     data = b"\n".join(lines)
     for header, parse in ((HEADER, lambda source: parse_csv("a", source)), (b"\n", parse_ndjson)):
         found = list(parse(read_blocks("a", opened(header + data))))
-        total = sum(len(f.rows) + len(f.rejects) + f.blank for f in found)
+        total = sum(len(f.rows.lines) + len(f.rejects) + f.blank for f in found)
         expected = data.count(b"\n") + (not data.endswith(b"\n") and bool(data)) + (header == b"\n")
         assert total == expected
+
+
+BLANKS = ["\N{NO-BREAK SPACE}", "\N{IDEOGRAPHIC SPACE}\N{EM SPACE}", "\N{LINE SEPARATOR}"]
+NUMBERS = ["0", "00", "7", "007", "5.0", "5.", "1e3", "999999999", "2147483647", "2147483648", "", "-1", "٣"]
+PHRASES = [
+    "a",
+    "платье",
+    "a\\b",
+    r"\N",
+    "\\",
+    *BLANKS,
+    "",
+    " ",
+    "a\tb",
+    "a\x7fb",
+    "п" * 1000,
+    "п" * 1001,
+    '"',
+]
+near_lines = st.tuples(
+    *map(st.sampled_from, (NUMBERS, PHRASES, NUMBERS, [*DATES, "2026-02-30 00:00", "2026-08-20 24:00", ""]))
+)
+
+
+@given(st.lists(near_lines, min_size=1, max_size=6))
+@example([("7", phrase, "1", DATES[0]) for phrase in BLANKS])
+@example(
+    [("7", phrase, number, DATES[0]) for number, phrase in zip(("1", "00", "5.0"), PHRASES, strict=False)]
+)
+def test_many_lines_at_once_are_read_as_each_alone(lines: list[tuple[str, ...]]):
+    """A line that is no row makes the block be read line by line: the same rows, the same reasons."""
+    quoted = io.StringIO()
+    csv.writer(quoted, lineterminator="\n").writerows(lines)
+    objects = [dict(zip(("campaign_id", "phrase", "views", "dt"), line, strict=True)) for line in lines]
+    as_json = "\n".join(map(json.dumps, objects)).encode()
+    for header, data, parse in (
+        (HEADER, "\n".join(map(",".join, lines)).encode(), lambda source: parse_csv("a", source)),
+        (HEADER, quoted.getvalue().strip("\n").encode(), lambda source: parse_csv("a", source)),
+        (b"", as_json, parse_ndjson),
+    ):
+        (at_once,) = parse(read_blocks("a", opened(header + data + b"\n")))
+        (alone,) = parse(read_blocks("a", opened(header + data + b"\nbad\n")))
+        assert alone.rejects.pop().text == "bad"
+        found, expected = ((each.rows, list(each.numbers), each.rejects) for each in (at_once, alone))
+        assert found == expected
 
 
 @given(
@@ -541,5 +585,4 @@ def test_every_good_row_comes_back(rows: list):
     writer.writerows((*row[:3], row[3].isoformat()) for row in rows)
     with tempfile.TemporaryDirectory() as directory:
         staged = stage(Path(directory), text.getvalue().encode())
-        expected = [(*row[:3], int(row[3].timestamp())) for row in rows]
-        assert staged_rows(Path(directory), staged) == expected
+        assert staged_rows(Path(directory), staged) == rows
