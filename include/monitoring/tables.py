@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from include.api_calls.table import API_CALLS
 from include.github.tables import AUTHORS_COMMITS
 from include.phrase_views.counters.staging import PHRASES_VIEWS
-from include.phrase_views.report import BY_HOUR
+from include.phrase_views.gains import BY_HOUR
 from include.published_days import TABLES
 
 DAG_IDS = (

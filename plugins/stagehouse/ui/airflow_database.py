@@ -38,6 +38,7 @@ COMPONENTS = {
     "DagProcessorJob": "dag_processor",
     "TriggererJob": "triggerer",
 }
+_DAYS_OF = {DAG_OF_TABLE[table] for table in KEY_TABLES}  # DAGs whose events name the day that is whole
 _STATEMENT_MS = 3000  # a query that takes longer is called off by the server
 
 
@@ -84,8 +85,8 @@ def read_events(session: Any, now: datetime) -> Published:
     rows, newest = defaultdict[str, dict[date, int]](dict), dict[str, tuple[datetime, str, date | None]]()
     for dag_id, run_id, emitted, extra in _rows(session, asked):
         time = _utc(emitted) or now
-        named, by_day = _day_of(extra)
-        day = named or time.date()
+        named = _day_of(extra)
+        by_day, day = named is not None and dag_id in _DAYS_OF, named or time.date()
         for table, count in _counts(dag_id, extra):
             rows[table][day] = count if by_day else rows[table].get(day, 0) + count
             whole = newest[table][2] if table in newest else None
@@ -108,13 +109,10 @@ def read_events(session: Any, now: datetime) -> Published:
     )
 
 
-_DAYS_OF = {DAG_OF_TABLE[table] for table in KEY_TABLES}
-
-
-def _day_of(extra: Any) -> tuple[date | None, bool]:
+def _day_of(extra: Any) -> date | None:
     with suppress(TypeError, KeyError, ValueError):
-        return date.fromisoformat(extra["day"]), True
-    return None, False
+        return date.fromisoformat(extra["day"])
+    return None
 
 
 def _counts(dag_id: str, extra: Any) -> Iterable[tuple[str, int]]:

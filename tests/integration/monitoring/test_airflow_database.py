@@ -111,7 +111,10 @@ def test_events(rows: AirflowRows):
     rows.event("user_events", "r4", NOW - HOUR, {"days": ["2026-11-20"], "rows": 6})
     rows.event("user_events", "r5", NOW - HOUR, "nothing that we write")
     rows.event("somebody_elses", "r", NOW, {"day": "2026-11-19", "rows": {table: 1}})
-    positions, events = read_events(rows.session, NOW).tables
+    for run_id in ("r6", "r7"):  # a day has many: none of them is the day
+        rows.event("api_calls", run_id, NOW, {"day": "2026-11-20", "rows": {"api_calls": 50}})
+    calls, positions, events = read_events(rows.session, NOW).tables
+    assert (calls.table, calls.rows, calls.covered_until) == ("api_calls", {date(2026, 11, 20): 100}, None)
     assert (positions.table, positions.dag_id, positions.by_day) == (table, DAG, True)
     assert positions.covered_until == datetime(2026, 11, 19, tzinfo=UTC)
     assert (positions.published_at, positions.run_id) == (NOW, "r2")
