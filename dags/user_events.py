@@ -15,7 +15,7 @@ before it reads, and recorded in ClickHouse when its rows are in sight. The grou
 | `publish` | the staging tables | `user_events`, dead letters, the ledger | yes, adds what is missing |
 | `check` | ClickHouse, the manifest, the lease of `publish` | the asset `user_events` | yes |
 | `commit_group` | `kafka_offsets` | the group's offsets, for monitors of lag | yes |
-| `again` | the plan, the manifest | another run, while messages are left | yes, one follows |
+| `again` | the plan, the manifest, ClickHouse | the page; a run, while messages are left | yes, one follows |
 
 **Nothing new**: the tasks after `plan` are skipped.
 

@@ -14,7 +14,7 @@ Every five minutes and by hand: the messages that have come since the run before
 | `publish` | the staging tables | `user_sessions`, dead letters, the ledger | yes, adds what is missing |
 | `check` | ClickHouse, the manifest, the lease of `publish` | the asset `user_sessions` | yes |
 | `commit_group` | `kafka_offsets` | the group's offsets, for monitors of lag | yes |
-| `again` | the plan, the manifest | another run, while messages are left | yes, one follows |
+| `again` | the plan, the manifest, ClickHouse | the page; a run, while messages are left | yes, one follows |
 """
 
 from __future__ import annotations

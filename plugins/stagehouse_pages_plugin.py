@@ -23,6 +23,7 @@ OTHERS = (
     ("Top repositories", "top-repositories"),
     ("API calls", "api-calls"),
     ("Shop", "shop"),
+    ("Events", "events"),
     ("Inbox", "inbox"),
 )
 RUN_PAGE = "stagehouse/runs/?dag_id={DAG_ID}&run_id={RUN_ID}"  # the UI fills in and encodes the names

@@ -6,6 +6,7 @@ import re
 from base64 import b64encode
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import msgspec
@@ -53,13 +54,14 @@ class Received(NamedTuple):
     """A message with a value.
 
     Attributes: value; key: "" of none; timestamp_ms, -1 where Kafka has none; latest_s, in Unix seconds: what
-    is later is no time of an event.
+    is later is no time of an event; timestamp_type: create, append, or "" where Kafka has none.
     """
 
     value: bytes
     key: str
     timestamp_ms: int
     latest_s: int
+    timestamp_type: str = ""
 
 
 class RowType(NamedTuple):
@@ -98,12 +100,8 @@ def received(message: Message, latest_s: int) -> Received:
         text = key.decode() if key else ""
     except UnicodeDecodeError:
         raise Rejected("the key is no UTF-8") from None
-    return Received(value, text, timestamp_ms if kind in _TIMESTAMPS else -1, latest_s)
-
-
-def timestamp_type(message: Message) -> str:
-    """Return create, append, or "" where the message has no timestamp."""
-    return _TIMESTAMPS.get(message.timestamp()[0], "")
+    named = _TIMESTAMPS.get(kind, "")
+    return Received(value, text, timestamp_ms if named else -1, latest_s, named)
 
 
 def dead_letter(message: Message) -> tuple[str, str, str]:
@@ -159,9 +157,17 @@ def within(name: str, seconds: int, latest_s: int) -> int:
 
 def clock_seconds(name: str, text: str) -> int:
     """Return HH:MM:SS as seconds of a day. Raises: Rejected."""
+    try:
+        return _seconds_of_day(text)
+    except ValueError:
+        raise Rejected(f"{name} is no HH:MM:SS") from None
+
+
+@lru_cache(maxsize=86_400)  # there are no more of them, and what is none raises, so it is not kept
+def _seconds_of_day(text: str) -> int:
     found = _CLOCK.fullmatch(text)
     if not found:
-        raise Rejected(f"{name} is no HH:MM:SS")
+        raise ValueError(text)
     return int(found[1]) * 3600 + int(found[2]) * 60 + int(found[3])
 
 

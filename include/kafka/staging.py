@@ -22,7 +22,6 @@ from include.kafka.messages import (
     RowType,
     dead_letter,
     received,
-    timestamp_type,
 )
 from include.kafka.plan import Plan, Range
 from include.kafka.request import Loss, loss_text
@@ -145,8 +144,7 @@ class _Reading:
             try:
                 taken = received(message, latest_s)
                 values = parse(taken)
-                kind = timestamp_type(message)
-                rows.append([*values, *origin, taken.key, taken.timestamp_ms, kind])
+                rows.append([*values, *origin, taken.key, taken.timestamp_ms, taken.timestamp_type])
             except Rejected as reason:
                 letters.append([plan.dag_id, *origin, str(reason), *dead_letter(message)])
         if rows:
@@ -196,7 +194,7 @@ def _lines(table: StagedTable, rows: Sequence[Sequence[object]]) -> bytes:
     """Return rows as the lines of a part; instants are Unix seconds."""
     columns = zip(table.columns.values(), zip(*rows, strict=True), strict=True)
     written = [texts(kind, values) if kind == "String" else map(str, values) for kind, values in columns]
-    return "".join(f"{line}\n" for line in map("\t".join, zip(*written, strict=True))).encode()
+    return ("\n".join(map("\t".join, zip(*written, strict=True))) + "\n").encode() if rows else b""
 
 
 def _fingerprint(message: Message) -> str:

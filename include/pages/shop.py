@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import csv
-import hashlib
-import io
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from datetime import date, datetime
 
-from include.pages.day_index import READABLE, withdraw_index_of_another, write_index
+from include.pages.sections import ROWS_SHOWN, text, write_page
 from include.pages.self_contained import self_contained_page
-from include.pages.shop_sections import ROWS_SHOWN, sections, text
+from include.pages.shop_sections import sections
 from include.shop.reports import ShopReports
-from include.staging.files import StagingPath, write_atomically
-from include.text import bytes_of
+from include.staging.files import StagingPath
 
 PAGES = "shop"  # the directory of all days below reports_root
 
@@ -49,26 +45,6 @@ def render_shop(
         run_id=run_id,
         published_at=published_at,
     )
-    facts = {
-        "day": day.isoformat(),
-        "run_id": run_id,
-        "published_at": published_at.isoformat(),
-        "reports": [section.slug for section in shown],
-        "sha256": hashlib.sha256(page).hexdigest(),
-    }
-    check_lease()
-    withdraw_index_of_another(directory, facts)
-    write_atomically(directory / "index.html", page, mode=READABLE)
-    for section in shown:
-        heads = [column.name for column in section.columns]
-        write_atomically(directory / f"{section.slug}.csv", _csv([heads, *section.rows]), mode=READABLE)
-    check_lease()
-    write_index(directory, facts)
+    facts = {"day": day.isoformat(), "run_id": run_id, "published_at": published_at.isoformat()}
+    write_page(directory, page, shown, facts, check_lease)
     return directory
-
-
-def _csv(lines: Sequence[Sequence[object]]) -> bytes:
-    # Names are written as they are: whoever reads the file back must find them unchanged.
-    text = io.StringIO()
-    csv.writer(text).writerows(lines)
-    return bytes_of(text.getvalue())

@@ -2,20 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from decimal import Decimal
-from typing import NamedTuple
+from collections.abc import Sequence
 
-from markupsafe import Markup
-
-from include.pages.bar_chart import bar_chart
-from include.pages.campaign_page import short
+from include.pages.sections import Column, Section, chart, weekday_section
 from include.shop.reports import CategorySales, ShopReports, Users
-from include.text import shown_text
 
-ROWS_SHOWN = 200  # of a table; its CSV has all of them
-_BARS, _LABEL = 16, 12  # of a chart: how many, and characters of a label
-_WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 _REST = "(no category)"
 _PURCHASES = (
     (0, "none"),
@@ -30,30 +21,6 @@ _PURCHASES = (
 _DAYS = ((0, "same day"), (1, "1"), (2, "2"), (3, "3 to 6"), (7, "7 to 13"), (14, "14 to 29"), (30, "30+"))
 
 
-class Column(NamedTuple):
-    """A column of a table. Attributes: name, as in the CSV; title; number, whether to align it so."""
-
-    name: str
-    title: str
-    number: bool = True
-
-
-class Section(NamedTuple):
-    """A report.
-
-    Attributes: slug, of its file; title; source, tables and what is counted; columns; rows; chart, None where
-    there is nothing to draw; note, in the place of an empty report.
-    """
-
-    slug: str
-    title: str
-    source: str
-    columns: Sequence[Column]
-    rows: Sequence[Sequence[object]]
-    chart: Markup | None
-    note: str = "There is none yet."
-
-
 def sections(reports: ShopReports) -> list[Section]:
     """Return the reports in the order of the page."""
     return [
@@ -61,7 +28,7 @@ def sections(reports: ShopReports) -> list[Section]:
         _by_category(reports),
         _sellers(reports),
         _carts(reports),
-        _weekdays(reports),
+        weekday_section(reports.weekdays),
         _ratings(reports),
         _users(
             "purchases_per_user", "Purchases per user", reports.purchases, _PURCHASES,
@@ -78,17 +45,6 @@ def sections(reports: ShopReports) -> list[Section]:
     ]  # fmt: skip
 
 
-def text(value: object) -> str:
-    """Return a value as a table shows it."""
-    if value is None:
-        return ""
-    if isinstance(value, float | Decimal):
-        return f"{value:,.2f}"
-    if isinstance(value, int):
-        return f"{value:,}"
-    return shown_text(str(value))
-
-
 def _by_day(reports: ShopReports) -> Section:
     return Section(
         "revenue_by_day",
@@ -101,7 +57,7 @@ def _by_day(reports: ShopReports) -> Section:
             Column("revenue", "Revenue"),
         ),
         reports.by_day,
-        _chart(
+        chart(
             "revenue_by_day",
             "Revenue by day",
             [f"{row.day:%m-%d}" if row.day.weekday() == 0 else "" for row in reports.by_day],
@@ -128,7 +84,7 @@ def _by_category(reports: ShopReports) -> Section:
             Column("revenue", "Revenue"),
         ),
         [row._replace(category=name(row)) for row in reports.by_category],
-        _chart(
+        chart(
             "revenue_by_category",
             "Revenue by category",
             [name(row) for row in reports.by_category],
@@ -154,7 +110,7 @@ def _sellers(reports: ShopReports) -> Section:
             row._replace(rating=round(row.rating, 4)) if row.ratings else (*row[:5], None)
             for row in reports.sellers
         ],
-        _chart(
+        chart(
             "sellers",
             "Revenue of sellers",
             [row.seller or f"({row.id})" for row in reports.sellers],
@@ -175,32 +131,12 @@ def _carts(reports: ShopReports) -> Section:
             Column("users", "Users"),
         ),
         reports.carts,
-        _chart(
+        chart(
             "carts_by_status",
             "Items in carts by status",
             [row.status or "(none)" for row in reports.carts],
             [row.items for row in reports.carts],
         ),
-    )
-
-
-def _weekdays(reports: ShopReports) -> Section:
-    rows = [(_WEEKDAYS[row.weekday - 1], *row[1:]) for row in reports.weekdays]
-    return Section(
-        "sessions_by_weekday",
-        "Sessions by weekday",
-        "user_sessions, by session_start, UTC.",
-        (
-            Column("weekday", "Day", number=False),
-            Column("sessions", "Sessions"),
-            Column("clicks", "Clicks"),
-            Column("users", "Users"),
-        ),
-        rows,
-        _chart(
-            "sessions_by_weekday", "Sessions by weekday", [row[0] for row in rows], [row[1] for row in rows]
-        ),
-        "There are no sessions: the table user_sessions is empty. The DAG of that name fills it.",
     )
 
 
@@ -217,7 +153,7 @@ def _ratings(reports: ShopReports) -> Section:
             *(Column(f"stars_{stars}", f"{stars}★") for stars in range(1, 6)),
         ),
         [row._replace(rating=round(row.rating, 4)) for row in reports.ratings],
-        _chart(
+        chart(
             "ratings_by_category",
             "Mean rating by category",
             [row.category or f"({row.id})" for row in reports.ratings],
@@ -245,7 +181,7 @@ def _users(
         source,
         (column, Column("users", "Users")),
         found,
-        _chart(slug, title, labels, counts if found else []),
+        chart(slug, title, labels, counts if found else []),
     )
 
 
@@ -266,7 +202,7 @@ def _funnel(reports: ShopReports) -> Section:
         f"user_activity_aggregation: users, ever. Conversion, buyers among viewers: {f.conversion:.1%}.",
         (Column("step", "Step", number=False), Column("users", "Users"), Column("of_viewers", "Of viewers")),
         steps if any(f) else (),
-        _chart(
+        chart(
             "funnel",
             "Users by what they have done",
             ["session", "and cart", "and bought", "any cart", "any purchase"],
@@ -277,34 +213,3 @@ def _funnel(reports: ShopReports) -> Section:
 
 def _share(part: int, whole: int) -> float | None:
     return part / whole if whole else None
-
-
-def _chart(
-    name: str,
-    title: str,
-    labels: Iterable[str],
-    values: Sequence[int],
-    *,
-    most: int = _BARS,
-    shown: Callable[[int], str] = short,
-) -> Markup | None:
-    """Draw the first `most` of the bars; None where there is nothing to see. Below zero none is drawn."""
-    if not any(value > 0 for value in values):
-        return None
-    pairs = list(zip((_label(label) for label in labels), values, strict=True))[:most]
-    most_of_all = max(value for _, value in pairs)
-    return bar_chart(
-        [label for label, _ in pairs],
-        [max(value, 0) for _, value in pairs],
-        title=title,
-        description=f"The highest is {shown(most_of_all)}. The numbers are in the table below.",
-        shown=shown,
-        slanted=len(pairs) > _BARS // 2,
-        with_values=len(pairs) <= _BARS,
-        name=name.replace("_", "-"),
-    )
-
-
-def _label(label: str) -> str:
-    label = shown_text(label)
-    return label if len(label) <= _LABEL else f"{label[: _LABEL - 1]}…"

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from include.clickhouse.client import ClickHouse
+from include.kafka.reports import Weekday, by_weekday
 from include.quality.checks import newest_findings
 from include.quality.rules import Finding
 from include.text import text_of
@@ -54,15 +55,6 @@ class Cart(NamedTuple):
     status: str
     items: int
     pieces: int
-    users: int
-
-
-class Weekday(NamedTuple):
-    """Sessions that began on a day of the week, 1 Monday to 7 Sunday, UTC."""
-
-    weekday: int
-    sessions: int
-    clicks: int
     users: int
 
 
@@ -159,7 +151,7 @@ def read_reports(clickhouse: ClickHouse, day: date, source_at: datetime | None, 
         _with_rest([CategorySales(*row) for row in rows("revenue_by_category")], by_day),
         [Seller(*row) for row in rows("sellers")],
         [Cart(*row) for row in rows("carts_by_status")],
-        _each_weekday([Weekday(*row) for row in rows("sessions_by_weekday")]),
+        by_weekday(clickhouse),
         [CategoryRatings(*row) for row in rows("ratings_by_category")],
         [Users(*row) for row in rows("purchases_per_user")],
         [Users(*row) for row in rows("days_to_first_purchase")],
@@ -199,14 +191,6 @@ def _with_rest(found: list[CategorySales], by_day: Iterable[DaySales]) -> list[C
         sum((day.revenue for day in days), Decimal(0)) - sum((each.revenue for each in found), Decimal(0)),
     )
     return [*found, rest] if rest.sales else found
-
-
-def _each_weekday(found: Sequence[Weekday]) -> list[Weekday]:
-    """Return all seven days; none where there are no sessions."""
-    if not found:
-        return []
-    known = {row.weekday: row for row in found}
-    return [known.get(number, Weekday(number, 0, 0, 0)) for number in range(1, 8)]
 
 
 def _aggregated_at(clickhouse: ClickHouse) -> datetime | None:

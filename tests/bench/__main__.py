@@ -33,6 +33,7 @@ from tests.bench import (
     rank_memory,
     requests_spent,
     small_loads,
+    storage,
     text_parts,
     workers,
 )
@@ -43,7 +44,7 @@ BENCHMARKS: dict[str, Callable[[], list[Finding]]] = {
     for module in (
         *(fetch, load, load_batches, load_memory, parse, phrase_views_import, phrase_views_report),
         *(requests_spent, rank_memory, text_parts, workers, capacity, calls_rate, calls_file, calls_evening),
-        *(kafka_batches, kafka_kills),
+        *(kafka_batches, kafka_kills, storage),
         *(change_capture, lost_rows, small_loads),
     )
 }

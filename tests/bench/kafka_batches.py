@@ -1,8 +1,8 @@
 """How fast does a topic come in, against a bare pipe, and does memory grow with it?
 
-The pipe consumes with the same client and sends the values as they are into an INSERT ... FORMAT JSONEachRow:
-what `kcat | clickhouse-client` does, without a file, a proof, a ledger, or what a row has beside its value.
-Answers: the promises in docs/kafka-events.md.
+The pipe is `kcat | clickhouse-client` where both are installed. Else the same client as ours consumes, and
+sends the values as they are into an INSERT ... FORMAT JSONEachRow: the same work in one process. Neither has
+a file, a proof, a ledger, or what a row has beside its value. MESSAGES=50000 takes fewer than a million.
 
 `python -m tests.bench.kafka_batches JSON` stages a topic and prints the peak memory in KiB.
 """
@@ -11,13 +11,16 @@ from __future__ import annotations
 
 import http.client
 import json
+import os
+import shutil
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from confluent_kafka import Consumer, TopicPartition
 
@@ -29,7 +32,8 @@ from tests.integration.kafka.place import Place
 from tests.servers.clickhouse import ClickHouseServer, running_clickhouse
 from tests.servers.kafka import KafkaBroker, running_kafka
 
-MESSAGES, MANY = 1_000_000, 5_000_000
+MESSAGES = int(os.environ.get("MESSAGES") or 1_000_000)
+MANY = 5 * MESSAGES
 PARTITIONS, ROUNDS = 2, 3
 TABLES = ("user_events", "kafka_offsets", "kafka_dead_letters", "loads_by_unit")
 PIPE = "bench.pipe (user_id String, action String, description String, event_time String, start_time String, "
@@ -43,24 +47,29 @@ def run() -> list[Finding]:
         running_kafka() as kafka,
         running_clickhouse() as server,
     ):
-        server.execute("CREATE DATABASE bench")
+        for database in ("bench", "memory"):
+            server.execute(f"CREATE DATABASE {database}")
         produce(kafka, "few", MESSAGES)
         place = _place(kafka, server, Path(folder) / "speed", "few")
-        work = {"ours": partial(_ours, place), "pipe": partial(_pipe, kafka, server)}
+        has_kcat = bool(shutil.which("kcat") and shutil.which("clickhouse-client"))
+        pipe, name = (
+            (_kcat, "kcat | clickhouse-client") if has_kcat else (_pipe, "a bare consumer and INSERT")
+        )
+        work = {"ours": partial(_ours, place), "pipe": partial(_measured, pipe, kafka, server)}
         seconds = in_turn(work, ROUNDS)
         produce(kafka, "many", MANY)
         peaks = in_turn(
-            {topic: partial(_peak, kafka, Path(folder) / topic, topic) for topic in ("few", "many")},
+            {topic: partial(_peak, kafka, server, Path(folder) / topic, topic) for topic in ("few", "many")},
             1,
             warm_ups=0,
         )
     remark = f"{typical(seconds['ours'])} s against {typical(seconds['pipe'])} s"
-    question = "1 M messages of 160 bytes, one process: messages/s of a bare pipe"
+    question = f"{MESSAGES:,} messages of 160 bytes, one process: messages/s of {name}"
     memory = f"{typical(peaks['many'], 0)} MiB against {typical(peaks['few'], 0)} MiB"
     return [
         at_least(question, ratios(seconds["pipe"], seconds["ours"]), 0.3, remark=remark),
         at_most(
-            "stage 5 M messages: peak memory of staging 1 M",
+            f"stage {MANY:,} messages: peak memory of staging {MESSAGES:,}",
             ratios(peaks["many"], peaks["few"]),
             1.1,
             remark=memory,
@@ -86,9 +95,13 @@ def produce(kafka: KafkaBroker, topic: str, count: int) -> None:
 
 
 def _place(kafka: KafkaBroker, server: ClickHouseServer, directory: Path, topic: str) -> Place:
-    login = {"user": server.user, "password": server.password}
-    connect = partial(NativeClient, "bench", server.host, server.port, "bench", **login)
+    connect = partial(NativeClient, "bench", **_engine(server, "bench"))
     return Place(kafka.options(), topic, connect, directory)
+
+
+def _engine(server: ClickHouseServer, database: str) -> dict[str, Any]:
+    login = {"user": server.user, "password": server.password}
+    return {"host": server.host, "port": server.port, "database": database, **login}
 
 
 def _ours(place: Place) -> float:
@@ -106,17 +119,31 @@ def _ours(place: Place) -> float:
     return seconds
 
 
-def _pipe(kafka: KafkaBroker, server: ClickHouseServer) -> float:
+def _measured(
+    pipe: Callable[[KafkaBroker, ClickHouseServer], None], kafka: KafkaBroker, server: ClickHouseServer
+) -> float:
     server.execute("DROP TABLE IF EXISTS bench.pipe")
     server.execute(f"CREATE TABLE {PIPE}")
     began = time.monotonic()
+    pipe(kafka, server)
+    seconds = time.monotonic() - began
+    require_equal("rows of the pipe", server.execute("SELECT count() FROM bench.pipe"), str(MESSAGES))
+    return seconds
+
+
+def _kcat(kafka: KafkaBroker, server: ClickHouseServer) -> None:
+    consume = ["kcat", "-C", "-q", "-e", "-b", kafka.bootstrap, "-t", "few", "-o", "beginning"]
+    insert = ["clickhouse-client", "--host", server.host, "--port", str(server.port), "--query"]
+    insert += ["INSERT INTO bench.pipe FORMAT JSONEachRow"]
+    with subprocess.Popen(consume, stdout=subprocess.PIPE) as process:
+        subprocess.run(insert, stdin=process.stdout, check=True)
+
+
+def _pipe(kafka: KafkaBroker, server: ClickHouseServer) -> None:
     connection = http.client.HTTPConnection(server.host, server.http_port)
     insert = "/?query=INSERT%20INTO%20bench.pipe%20FORMAT%20JSONEachRow"
     connection.request("POST", insert, _values(kafka), {"Transfer-Encoding": "chunked"}, encode_chunked=True)
     require_equal("status of the INSERT", connection.getresponse().status, 200)
-    seconds = time.monotonic() - began
-    require_equal("rows of the pipe", server.execute("SELECT count() FROM bench.pipe"), str(MESSAGES))
-    return seconds
 
 
 def _values(kafka: KafkaBroker) -> Iterator[bytes]:
@@ -130,21 +157,24 @@ def _values(kafka: KafkaBroker) -> Iterator[bytes]:
     consumer.close()
 
 
-def _peak(kafka: KafkaBroker, directory: Path, topic: str) -> float:
-    work = {"options": kafka.options(), "topic": topic, "directory": str(directory)}
+def _peak(kafka: KafkaBroker, server: ClickHouseServer, directory: Path, topic: str) -> float:
+    work = {
+        "options": kafka.options(),
+        "topic": topic,
+        "directory": str(directory),
+        "engine": _engine(server, "memory"),
+    }
     command = [sys.executable, "-m", "tests.bench.kafka_batches", json.dumps(work)]
     done = subprocess.run(command, check=True, capture_output=True, text=True)
     return int(done.stdout) / 1024
 
 
-def main(work: dict[str, str]) -> None:
+def main(work: dict[str, Any]) -> None:
     """Stage all of a topic and print the peak memory of this process."""
-    from include.clickhouse.embedded import EmbeddedClient
-
-    directory = Path(work["directory"])
-    connect = partial(EmbeddedClient, "bench", directory / "chdb", "stagehouse")
-    place = Place(work["options"], work["topic"], connect, directory / "staging")  # type: ignore[arg-type]
-    place.stage(place.plan(max_messages=MANY))
+    connect = partial(NativeClient, "bench", **work["engine"])
+    place = Place(work["options"], work["topic"], connect, Path(work["directory"]))
+    counts = place.stage(place.plan(max_messages=MANY)).facts
+    require_equal("rows staged", counts["rows"], MESSAGES if work["topic"] == "few" else MANY)
     sys.stdout.write(f"{peak_kib()}\n")
 
 

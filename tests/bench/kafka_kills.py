@@ -1,13 +1,15 @@
 """Are messages lost or doubled when consumers are killed, again and again, at random points?
 
 Of our runs, and of two naive consumers, written for this: one lets the client commit by itself, the other
-commits after its insert. `python -m tests.bench.kafka_kills JSON` is one of them, to be killed.
+commits after its insert. KILLS=5 kills each less often. `python -m tests.bench.kafka_kills JSON` is one of
+them, to be killed.
 """
 
 from __future__ import annotations
 
 import itertools
 import json
+import os
 import random
 import subprocess
 import sys
@@ -20,13 +22,17 @@ from typing import Any
 from confluent_kafka import Consumer, TopicPartition
 
 from include.clickhouse.client import NativeClient
+from include.kafka.session import offset_of
 from tests.bench.findings import Finding, at_most, require_equal
 from tests.integration.kafka.place import Place, event
 from tests.servers.clickhouse import running_clickhouse
 from tests.servers.kafka import running_kafka
 
-KILLS, MESSAGES = 50, 100_000
-AT_ONCE, OF_A_RUN, PAUSE_S = 100, 2_000, 0.02
+KILLS = int(os.environ.get("KILLS") or 50)
+AT_ONCE, OF_A_RUN, PAUSE_S = 100, 2_000, 0.05
+LATEST_S = 1.5  # of a kill, after the consumer is at work
+GATHERED = 500  # rows of a naive consumer's insert: ClickHouse takes no row by row
+MESSAGES = OF_A_RUN * KILLS
 READY = "ready"
 NAIVE = {"auto": "commits by itself", "after": "commits after its insert"}
 
@@ -75,7 +81,7 @@ def _kill(work: dict[str, Any]) -> None:
             if number == KILLS:
                 require_equal("the exit code of the last one", process.wait(600), 0)
                 return
-            time.sleep(moments.uniform(0, 0.5))
+            time.sleep(moments.uniform(0, LATEST_S))
             process.kill()
 
 
@@ -122,16 +128,21 @@ def _naive(work: dict[str, Any], connect: partial[NativeClient]) -> None:
     )
     (found,) = consumer.committed([TopicPartition("t", 0)], 30)
     consumer.assign([TopicPartition("t", 0, max(0, found.offset))])
-    _say_ready()
+    is_ready, rows = False, list[tuple[int]]()
     with connect() as clickhouse:
         while True:
             some = consumer.consume(AT_ONCE, 1.0)
-            rows = [(each.offset(),) for each in some if not each.error()]
-            if rows:
+            if some and not is_ready:
+                is_ready = True
+                _say_ready()
+            is_end = any(each.error() for each in some)
+            rows += [(offset_of(each),) for each in some if not each.error()]
+            if rows and (is_end or len(rows) >= GATHERED):
                 clickhouse.execute(f"INSERT INTO {work['who']} (`offset`) VALUES", rows)
                 if not commits_itself:
                     consumer.commit(offsets=[TopicPartition("t", 0, rows[-1][0] + 1)], asynchronous=False)
-            if any(each.error() for each in some):
+                rows = []
+            if is_end:
                 break
             time.sleep(0 if work["number"] == KILLS else PAUSE_S)
     consumer.close()

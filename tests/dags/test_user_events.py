@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from airflow.models.asset import AssetEvent
 from airflow.models.dagrun import DagRun
 from airflow.utils.session import create_session
 
@@ -118,6 +119,41 @@ def test_no_secret_is_shown(kafka: KafkaBroker, topic: str, place: Place, run, c
     files = [path for path in place.staging.rglob("*") if path.is_file()]
     assert files
     assert not any(text in path.read_text() for path in files for text in (PASSWORD, secret))
+
+
+@needs_kafka
+def test_the_page(kafka: KafkaBroker, topic: str, place: Place, run, tmp_path: Path, monkeypatch):
+    """Rendered by the last task: what is in sight, what is left, what was no row."""
+    monkeypatch.setenv("AIRFLOW_VAR_REPORTS_ROOT", str(tmp_path / "reports"))
+    kafka.create(topic, 2)
+    kafka.produce(topic, [*map(event, range(30)), b"<b>no event</b>"])
+    place.connect(kafka.options())
+    done = run(topic=topic, max_messages=31)
+    assert states(done) == GREEN
+    (day,) = (path for path in (tmp_path / "reports" / "user_events").iterdir() if path.name != "runs")
+    facts = json.loads((day / "index.json").read_text())
+    assert (facts["run_id"], "dead_letters" in facts["reports"]) == (done.run_id, True)
+    lines = (day / "lag_by_partition.csv").read_text().splitlines()
+    assert lines[1].startswith(f"{topic},0,0,0,31,30,1,0,0,0,")
+    assert "&lt;b&gt;no event&lt;/b&gt;" in (day / "index.html").read_text()
+    kafka.produce(topic, map(event, range(20)))
+    cut = run(topic=topic, max_messages=5)
+    assert states(cut) == GREEN
+    assert len(runs_again(cut)) == 1
+    assert (day / "lag_by_partition.csv").read_text().splitlines()[1].startswith(f"{topic},0,15,0,36,")
+
+
+@needs_kafka
+def test_the_asset_event_has_the_days(kafka: KafkaBroker, topic: str, place: Place, run):
+    """Of the events that came in, so that a daily rollup knows which days to make anew."""
+    kafka.create(topic)
+    kafka.produce(topic, [event(), event(86_400)])
+    place.connect(kafka.options())
+    done = run(topic=topic)
+    with create_session() as session:
+        found = session.query(AssetEvent).filter(AssetEvent.source_run_id == done.run_id).all()
+        extras = [each.extra for each in found if each.source_dag_id == "user_events"]
+    assert extras == [{"days": ["2026-08-20", "2026-08-21"], "rows": 2}]
 
 
 @needs_kafka

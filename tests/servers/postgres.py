@@ -38,8 +38,8 @@ class PostgresServer:
     user, password, database = "postgres", PASSWORD, "postgres"
     reader, reader_password = "reader", READER_PASSWORD
 
-    def __init__(self, directory: Path, max_connections: int = MAX_CONNECTIONS) -> None:
-        self.directory, self.max_connections = directory, max_connections
+    def __init__(self, directory: Path, max_connections: int = MAX_CONNECTIONS, settings: str = FAST) -> None:
+        self.directory, self.max_connections, self._settings = directory, max_connections, settings
         self.data = directory / "data"
         self.pid_file = self.data / "postmaster.pid"
         self.port = free_ports(1)[0]
@@ -48,11 +48,15 @@ class PostgresServer:
         """Start the server (no-op when it runs) and wait until it accepts connections."""
         if self.pid_file.exists():
             return
-        settings = [*FAST.split(), f"port={self.port}", f"max_connections={self.max_connections}"]
+        settings = [*self._settings.split(), f"port={self.port}", f"max_connections={self.max_connections}"]
         settings += ["max_prepared_transactions=2"]
         settings += [f"listen_addresses={self.host}", f"unix_socket_directories={self.directory}"]
         options = " ".join(f"-c {setting}" for setting in settings)
         self._run("pg_ctl", "-w", "-o", options, "-l", str(self.directory / "log"), "start")
+
+    def stop_cleanly(self) -> None:
+        """Stop the server as an operator would, with all of it on disk."""
+        self._run("pg_ctl", "-w", "-m", "fast", "stop")
 
     def stop(self) -> None:
         """Stop the server at once (open connections are cut); start() brings it back with its data."""
@@ -128,12 +132,14 @@ class PostgresServer:
 
 @contextmanager
 def running_postgres(
-    replica_of: PostgresServer | None = None, max_connections: int = MAX_CONNECTIONS
+    replica_of: PostgresServer | None = None,
+    max_connections: int = MAX_CONNECTIONS,
+    settings: str = FAST,
 ) -> Iterator[PostgresServer]:
     """A server of your own, for a test that would disturb the shared one, or a replica of another."""
     # Not pytest's tmp_path: a Unix socket's path is at most 107 bytes, and the other user must enter.
     directory = Path(tempfile.mkdtemp(prefix="stagehouse-postgres-", dir="/tmp"))
-    server = PostgresServer(directory, max_connections)
+    server = PostgresServer(directory, max_connections, settings)
     try:
         if replica_of is None:
             server.create()

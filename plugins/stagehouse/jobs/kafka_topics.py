@@ -14,6 +14,7 @@ from airflow.sdk import Asset, get_current_context
 from include.kafka.request import read_request
 from stagehouse.clock import now
 from stagehouse.hooks.publication import publication_lock
+from stagehouse.jobs.kafka_pages import render_topic
 from stagehouse.pipeline.run_context import manifest_of, run_context, run_date, staging_of
 from stagehouse.pipeline.staged import StagedSource, part_list
 
@@ -129,13 +130,14 @@ class TopicSource:
         return {str(partition): offset for partition, offset in ledger.next_offsets.items()}
 
     def continue_run(self) -> int:
-        """Have another run follow while offsets are left; return how many are.
+        """Render the page, and have another run follow while offsets are left; return how many are.
 
-        Raises: DagRunTriggerException, which Airflow takes for the wish to trigger a run.
+        Raises: DagRunTriggerException, which Airflow takes for the wish to trigger a run; as render_topic().
         """
         from airflow.sdk.exceptions import DagRunTriggerException
 
         plan, run = _plan(), run_context()
+        render_topic(self.name, self.row_type(), plan)
         was_cut = manifest_of(STAGE, run_date()).facts["was_cut"]
         if not was_cut and not plan.behind:
             return 0

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Any
 
 from airflow.api_fastapi.auth.managers.models.resource_details import DagAccessEntity
@@ -20,18 +19,21 @@ def may_read(dag_id: str) -> Any:
     return Depends(_reading(dag_id))
 
 
-def readable_dags(dag_ids: Iterable[str]) -> Any:
-    """Return the dependency that tells which of the DAGs the user may read; 401 or 403 for who is no user."""
-
-    def readable(request: Request, user: GetUserDep) -> frozenset[str]:
-        return frozenset(each for each in dag_ids if _passes(_reading(each), request, user))
-
-    return Depends(readable)
-
-
 def may_read_the_dag_asked_for() -> Any:
-    """Return the same for a route whose query has `dag_id`."""
+    """Return the same for a route whose path or query has `dag_id`."""
     return Depends(requires_access_dag(method="GET"))
+
+
+def tells_which_may_be_read(*dag_ids: str) -> Any:
+    """Return the dependency that says which of the DAGs the user may read; 403 where there is none."""
+
+    def may(request: Request, user: GetUserDep) -> list[str]:
+        readable = [dag_id for dag_id in dag_ids if _passes(_reading(dag_id), request, user)]
+        if not readable:
+            raise HTTPException(403)
+        return readable
+
+    return Depends(may)
 
 
 def may_start(dag_id: str) -> Any:
@@ -48,9 +50,9 @@ def tells_who_may_start(dag_id: str) -> Any:
     return Depends(may)
 
 
-def _passes(asked: Any, request: Request, user: Any) -> bool:
+def _passes(check: Any, request: Request, user: Any) -> bool:
     try:
-        asked(request, user)
+        check(request, user)
     except HTTPException:
         return False
     return True

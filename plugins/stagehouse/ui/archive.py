@@ -99,8 +99,8 @@ class RenderedRanking(RenderedDay):
     repositories: NonNegativeInt
 
 
-class RenderedShop(RenderedDay):
-    """index.json of shop. Attributes: reports: names of their files, in the order of the page."""
+class RenderedReports(RenderedDay):
+    """index.json of a page of reports. Attributes: reports: names of files, in the order of the page."""
 
     reports: tuple[Annotated[str, Field(pattern=r"^[a-z_]{1,60}$")], ...]
 

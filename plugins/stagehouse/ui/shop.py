@@ -6,7 +6,7 @@ from fastapi import APIRouter, Request, Response
 
 from stagehouse.hooks.storage_roots import reports_root
 from stagehouse.ui.access import may_read
-from stagehouse.ui.archive import Archive, NotPublished, RenderedShop, read_day
+from stagehouse.ui.archive import Archive, NotPublished, RenderedReports, read_day
 from stagehouse.ui.days import neighbours
 from stagehouse.ui.responses import download, page, rendered_page
 from stagehouse.ui.sections import SHOP
@@ -18,12 +18,18 @@ router = APIRouter(prefix=f"/{SHOP.slug}", dependencies=[may_read(SHOP.dag_id)])
 def show(request: Request, day: str = "") -> Response:
     """Return the page of a day, the newest unless told."""
     archive = _archive()
-    index = archive.index(read_day(day), RenderedShop) if day else archive.newest(RenderedShop)
+    index = archive.index(read_day(day), RenderedReports) if day else archive.newest(RenderedReports)
     if index is None:
         return page(request, "empty.html", section=SHOP)
     days = archive.days()
     return page(
-        request, "shop.html", section=SHOP, index=index, days=days, neighbours=neighbours(days, index.day)
+        request,
+        "reports.html",
+        section=SHOP,
+        index=index,
+        days=days,
+        neighbours=neighbours(days, index.day),
+        others=(),
     )
 
 
@@ -39,7 +45,7 @@ def html(day: str, *, keep: bool = False) -> Response:
 def csv(day: str, report: str) -> Response:
     """Return a report of a day as a download."""
     archive, wanted = _archive(), read_day(day)
-    known = {each: each for each in archive.index(wanted, RenderedShop).reports}
+    known = {each: each for each in archive.index(wanted, RenderedReports).reports}
     if report not in known:
         raise NotPublished(f"The shop has no such report of {wanted}")
     name = known[report].replace("_", "-")

@@ -1,4 +1,4 @@
-"""A reports_root as renderers leave it: days of phrase views, repositories and the shop, runs of calls."""
+"""A reports_root as renderers leave it: days of views, repositories, shop and events, runs of calls."""
 
 import json
 from datetime import date
@@ -15,6 +15,7 @@ CALLS_RUN, CALLED_ON = "manual__2026-11-20T08:00:00+00:00", "2026-11-20"
 CALLED = run_folder(CALLS_RUN)
 RESULTS_CSV = "id,outcome,status,reason,requests\n007,failed,404,no such user,1\n"
 SHOP_RUN, SHOP_CSV = "scheduled__shop", "date,sales,quantity,revenue\n2026-11-20,1,1,9.99\n"
+EVENTS_RUN, EVENTS_CSV = "scheduled__events", "hour,events,users\n2026-11-20 05:00,1,1\n"
 TSV = "phrase\tviews_by_hour\nплатье\t[(15, 4), (14, 6), (13, 4), (12, 1)]\n"  # noqa: RUF001
 CSV = "date,campaign_id,phrase,hour,views,flags\n2026-11-20,1111111,платье,12,1,\n"
 RANKING_CSV = "date,position,repo,stars\n2026-11-20,1,octo/repo,9\n"
@@ -32,6 +33,7 @@ def write_reports(root: Path) -> Path:
     (root / "phrase_views" / UNFINISHED).mkdir()
     write_calls(root, CALLED_ON, CALLS_RUN, ok=2, failed=1)
     write_shop(root, DAYS[-1])
+    write_topic(root, "user_events", DAYS[-1])
     return root
 
 
@@ -69,6 +71,16 @@ def write_shop(root: Path, day: str) -> None:
     (directory / "revenue_by_day.csv").write_text(SHOP_CSV)
     write_index(directory, day, SHOP_RUN, reports=["revenue_by_day"])
     write_run_note(directory.parent, SHOP_RUN, date.fromisoformat(day))
+
+
+def write_topic(root: Path, dag_id: str, day: str) -> None:
+    """Write one day of a DAG that reads a topic, with one report."""
+    directory = root / dag_id / day
+    directory.mkdir(parents=True)
+    (directory / "index.html").write_text(HTML.format(title=f"{dag_id} of {day}"))
+    (directory / "by_hour.csv").write_text(EVENTS_CSV)
+    write_index(directory, day, EVENTS_RUN, reports=["by_hour"])
+    write_run_note(directory.parent, EVENTS_RUN, date.fromisoformat(day))
 
 
 def write_calls(root: Path, day: str, run_id: str, state: str = "finished", **counts: int) -> Path:

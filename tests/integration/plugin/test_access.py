@@ -29,6 +29,10 @@ ROUTES = {  # as the app names it: as somebody asks for it
     "/shop/": "/shop/",
     "/shop/{day}/index.html": "/shop/2026-11-20/index.html",
     "/shop/{day}/{report}.csv": "/shop/2026-11-20/revenue_by_day.csv",
+    "/events/": "/events/",
+    "/events/{dag_id}/": "/events/user_events/",
+    "/events/{dag_id}/{day}/index.html": "/events/user_events/2026-11-20/index.html",
+    "/events/{dag_id}/{day}/{report}.csv": "/events/user_events/2026-11-20/by_hour.csv",
     "/runs/": "/runs/?dag_id=github_top_repositories&run_id=ranked__2026-11-20T00%3A30%3A00%2B00%3A00",
     "/db/version": "/db/version",
     "/api-calls/": "/api-calls/",
@@ -49,6 +53,7 @@ OPEN_TO_ALL_SIGNED_IN = {
 SECTIONS = {
     "phrase-views": "phrase_views_report",
     "shop": "shop_sync",
+    "events": "user_events",  # and who may not read it, user_sessions: test_events.py
     "db": "postgres_health",
     "api-calls": "api_calls",
     "inbox": "api_calls",  # and after it phrases_views_import: test_inbox.py
@@ -105,7 +110,7 @@ def test_a_forged_token_opens_nothing(server: ApiServer, route: str):
 def test_who_may_read_the_dag_sees_its_pages(clients: dict[str, httpx.Client], user: str, route: str):
     """Shows every page to every role of Airflow that may read DAGs."""
     answer = clients[user].get(f"/stagehouse{ROUTES[route]}")
-    assert answer.status_code == (303 if route == "/runs/" else 200), answer.text
+    assert answer.status_code == (303 if route in ("/runs/", "/events/") else 200), answer.text
 
 
 @EVERY_ROUTE
@@ -134,7 +139,11 @@ def test_who_may_not_read_the_dag_sees_nothing(app: FastAPI, monkeypatch: pytest
         assert answer.status_code == 200
         return
     section = SECTIONS.get(route.split("/")[1], "github_top_repositories")
-    sections = DAG_IDS if route == "/data/" else (section,)
+    sections = (
+        set(DAG_IDS)
+        if route == "/data/"
+        else {section} | ({"user_sessions"} if route == "/events/" else set())
+    )
     assert (answer.status_code, asked) == (403, {("GET", each) for each in sections})
     assert "Your role in Airflow may not see this" in answer.text
 

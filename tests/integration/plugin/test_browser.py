@@ -81,8 +81,8 @@ def test_one_entry_of_the_navigation_leads_to_all_pages(browser: Chrome, server:
     browser.get(server.url)
     see(browser, 'a[aria-label="Data"]')
     entries = [each.get_attribute("aria-label") for each in browser.find_elements(By.TAG_NAME, "a")]
-    assert not {"Phrase views", "Top repositories", "API calls", "Shop", "Inbox"} & set(entries)
-    for name in ("Data", "Phrase views", "Top repositories", "API calls", "Shop", "Inbox"):
+    assert not {"Phrase views", "Top repositories", "API calls", "Shop", "Events", "Inbox"} & set(entries)
+    for name in ("Data", "Phrase views", "Top repositories", "API calls", "Shop", "Events", "Inbox"):
         browser.switch_to.default_content()
         open_page(browser, name)
     browser.get(f"{server.url}/plugin/inbox")
