@@ -18,7 +18,7 @@ INSTALL := $(UV) pip install --quiet --python $(BIN)/python --require-hashes
 LOCK := $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url
 
 # Debian packages of the tests, each with the program it must bring.
-TEST_PACKAGES := clickhouse-server:clickhouse-server pgbouncer:pgbouncer chromium:chromium chromium-driver:chromedriver redis-server:redis-server zookeeper:/usr/share/zookeeper/bin/zkServer.sh
+TEST_PACKAGES := clickhouse-server:clickhouse-server pgbouncer:pgbouncer chromium:chromium chromium-driver:chromedriver redis-server:redis-server prometheus:promtool zookeeper:/usr/share/zookeeper/bin/zkServer.sh
 
 # GitHub's GraphQL schema, of the npm package that GitHub's own client uses; the tests' stand-in executes it.
 SCHEMA := $(VENV)/github.graphql
@@ -34,6 +34,7 @@ KAFKA_POM := tests/servers/kafka.pom.xml
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 	@echo
+	@echo 'make up takes MONITORING=1: with Prometheus, where it is installed'
 	@echo 'make run takes: GITHUB_API=URL GITHUB_TOKEN=... GITHUB_DATA=DIR TOP=1..100000 (the sample has 300) DAY=YYYY-MM-DD RPS=10 CONCURRENCY=5 ONLY=github|phrases|api|shop|events'
 
 run: $(VENV)/embedded.stamp ## all jobs on an embedded stack, or ONLY one; shows progress and what was stored
@@ -106,6 +107,8 @@ env: ## write .env with random secrets for docker compose
 	    -e "s|^CLICKHOUSE_PASSWORD=.*|CLICKHOUSE_PASSWORD=$$(plain)|" \
 	    -e "s|^REDIS_PASSWORD=.*|REDIS_PASSWORD=$$(plain)|" \
 	    -e "s|^ADMIN_PASSWORD=.*|ADMIN_PASSWORD=$$(plain)|" \
+	    -e "s|^METRICS_TOKEN=.*|METRICS_TOKEN=$$(plain)|" \
+	    -e "s|^GRAFANA_PASSWORD=.*|GRAFANA_PASSWORD=$$(plain)|" \
 	    -e "s|^FERNET_KEY=.*|FERNET_KEY=$$(random)|" \
 	    -e "s|^API_SECRET_KEY=.*|API_SECRET_KEY=$$(plain)|" \
 	    -e "s|^JWT_SECRET=.*|JWT_SECRET=$$(plain)$$(plain)|" .env.example > .env \

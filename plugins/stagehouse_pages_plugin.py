@@ -1,4 +1,4 @@
-"""Pages in Airflow's UI: views, repositories, *API calls*, *Shop*, *Events*, *Inbox*, and each run's.
+"""Pages for people in Airflow's UI: *Data*, which leads to the others, and the page of each run.
 
 Every Airflow process, every task's too, runs this file, so it imports nothing but what it subclasses. The app
 behind it (plugins/stagehouse/ui) is made when somebody reads `fastapi_apps`, which only the API server does.
@@ -14,15 +14,18 @@ from typing import Any
 from airflow.plugins_manager import AirflowPlugin
 
 URL_PREFIX = "/stagehouse"
-ICON = (  # the navigation cuts long names short, so each entry has a picture of its own
-    "data:image/svg+xml,<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 16 16' fill='%236b8fc4'>{}</svg>"
+ICON = (  # the navigation cuts long names short, so the entry has a picture of its own
+    "data:image/svg+xml,<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 16 16' fill='%236b8fc4'>"
+    "<path d='M1 9h3v6H1zM6.5 5h3v10h-3zM12 1h3v14h-3z'/></svg>"
 )
-BARS = "<path d='M1 9h3v6H1zM6.5 5h3v10h-3zM12 1h3v14h-3z'/>"
-STAR = "<path d='m8 1 2.2 4.6 5 .7-3.6 3.5.8 5L8 12.4l-4.4 2.4.8-5L.8 6.3l5-.7z'/>"
-ARROWS = "<path d='M1 3h9V1l5 3.5L10 8V6H1zM15 13H6v2l-5-3.5L6 8v2h9z'/>"
-BASKET = "<path d='M1 2h2l2 8h8l2-6H5zM6 12h2v2H6zM11 12h2v2h-2z'/>"
-PULSE = "<path d='M0 9V7h3l3-6 4 10 2-4h4v2h-3l-3 6-4-10-2 4z'/>"
-TRAY = "<path d='M7 1h2v5h3L8 10 4 6h3zM1 9h3l2 3h4l2-3h3v6H1z'/>"
+OTHERS = (
+    ("Phrase views", "phrase-views"),
+    ("Top repositories", "top-repositories"),
+    ("API calls", "api-calls"),
+    ("Shop", "shop"),
+    ("Events", "events"),
+    ("Inbox", "inbox"),
+)
 RUN_PAGE = "stagehouse/runs/?dag_id={DAG_ID}&run_id={RUN_ID}"  # the UI fills in and encodes the names
 
 
@@ -49,55 +52,20 @@ class StagehousePages(AirflowPlugin):
             return []
         return [{"app": create_app(), "url_prefix": URL_PREFIX, "name": "Stagehouse pages"}]
 
+    # One entry leads to all. The others keep their addresses in Airflow's UI, which shows no entry of `base`.
     external_views = [  # noqa: RUF012 - the attribute as Airflow defines it
         {
-            "name": "Phrase views",
-            "href": "stagehouse/phrase-views/",
+            "name": "Data",
+            "href": "stagehouse/data/",
             "destination": "nav",
-            "url_route": "phrase-views",
-            "icon": ICON.format(BARS),
+            "url_route": "data",
+            "icon": ICON,
             "nav_top_level": True,
         },
-        {
-            "name": "Top repositories",
-            "href": "stagehouse/top-repositories/",
-            "destination": "nav",
-            "url_route": "top-repositories",
-            "icon": ICON.format(STAR),
-            "nav_top_level": True,
-        },
-        {
-            "name": "API calls",
-            "href": "stagehouse/api-calls/",
-            "destination": "nav",
-            "url_route": "api-calls",
-            "icon": ICON.format(ARROWS),
-            "nav_top_level": True,
-        },
-        {
-            "name": "Shop",
-            "href": "stagehouse/shop/",
-            "destination": "nav",
-            "url_route": "shop",
-            "icon": ICON.format(BASKET),
-            "nav_top_level": True,
-        },
-        {
-            "name": "Events",
-            "href": "stagehouse/events/",
-            "destination": "nav",
-            "url_route": "events",
-            "icon": ICON.format(PULSE),
-            "nav_top_level": True,
-        },
-        {
-            "name": "Inbox",
-            "href": "stagehouse/inbox/",
-            "destination": "nav",
-            "url_route": "inbox",
-            "icon": ICON.format(TRAY),
-            "nav_top_level": True,
-        },
+        *(
+            {"name": name, "href": f"stagehouse/{slug}/", "destination": "base", "url_route": slug}
+            for name, slug in OTHERS
+        ),
         {"name": "Page", "href": RUN_PAGE, "destination": "dag_run", "url_route": "run-page"},
         {"name": "Page", "href": RUN_PAGE, "destination": "task_instance", "url_route": "task-page"},
     ]

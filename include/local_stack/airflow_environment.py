@@ -66,6 +66,8 @@ def _core(settings: Settings, state: StateDirectory, secrets: Secrets, port: int
         "AIRFLOW__LOGGING__BASE_LOG_FOLDER": str(state.task_logs),
         "AIRFLOW__LOGGING__COLORED_CONSOLE_LOG": "False",
         "SCARF_ANALYTICS": "false",
+        "STAGEHOUSE_METRICS_TOKEN": secrets.metrics_token,
+        "STAGEHOUSE_RESTARTS": str(state.restarts),
     }
 
 

@@ -11,8 +11,9 @@ import psutil
 from include.local_stack.airflow_environment import ADMIN
 from include.local_stack.errors import AlreadyRunning, ComponentDied, NotHealthy, StackError
 from include.local_stack.owner import read_owner
+from include.local_stack.prometheus import PROMETHEUS
 from include.local_stack.sessions import Sessions
-from include.local_stack.settings import Settings
+from include.local_stack.settings import LOOPBACK, Settings
 from include.local_stack.state import StateDirectory, last_lines
 
 READY_WITHIN_S = 420.0
@@ -92,7 +93,11 @@ def _await_ready(
 
 def _greeting(state: StateDirectory, url: str) -> str:
     password = state.secrets().admin_password
-    lines = (f"Airflow: {url}", f"user:    {ADMIN}", f"password: {password}")
+    lines = [f"Airflow: {url}", f"user:    {ADMIN}", f"password: {password}"]
+    lines.append(f"metrics: {url}/stagehouse/metrics, with the bearer token in {state.metrics_token}")
+    port = state.port_file(PROMETHEUS)
+    if port.exists():
+        lines.append(f"Prometheus: http://{LOOPBACK}:{port.read_text().strip()}")
     # Nobody reads along any more: what dies and is started again is said there.
     return "\n".join((*lines, f"log:     {state.log('stack')}", "Stop it with: make down"))
 

@@ -37,7 +37,8 @@ class Settings(BaseModel, frozen=True):
 
     root: the checkout. state: everything that is kept. dags: the DAG folder. only: the one of JOBS to run;
     None means all. github_api: root of the API; None means the stand-in. github_data: recorded answers for
-    the stand-in; None means its own sample. inherited: variables that every child gets.
+    the stand-in; None means its own sample. monitoring: whether Prometheus runs beside it. inherited:
+    variables that every child gets.
     """
 
     root: Path
@@ -51,6 +52,7 @@ class Settings(BaseModel, frozen=True):
     max_concurrent_requests: int = 5
     top: int | None = None
     day: date | None = None
+    monitoring: bool = False
     inherited: dict[str, str] = {}
 
     @property
@@ -70,7 +72,9 @@ class Settings(BaseModel, frozen=True):
 
 
 def read_settings(environ: Mapping[str, str], root: Path, *, state: Path, dags: Path) -> Settings:
-    """Read ONLY, GITHUB_API, GITHUB_TOKEN, GITHUB_DATA, RPS, CONCURRENCY, TOP and DAY; empty: not given.
+    """Read ONLY, GITHUB_API, GITHUB_TOKEN, GITHUB_DATA, RPS, CONCURRENCY, TOP, DAY and MONITORING.
+
+    Empty is not given.
 
     Raises: BadSetting: names the variable and what it takes.
     """
@@ -87,6 +91,7 @@ def read_settings(environ: Mapping[str, str], root: Path, *, state: Path, dags: 
         max_concurrent_requests=_whole("CONCURRENCY", environ.get("CONCURRENCY") or "5", 100),
         top=_whole("TOP", environ["TOP"], MAX_TOP) if environ.get("TOP") else None,
         day=_day(environ["DAY"]) if environ.get("DAY") else None,
+        monitoring=_switch("MONITORING", environ.get("MONITORING", "")),
         inherited=_inherited(environ),
     )
 
@@ -129,6 +134,12 @@ def _directory(name: str, value: str) -> Path | None:
     except (OSError, ValueError):  # a name too long, a NUL, no UTF-8
         raise BadSetting(name, value, "no name of a directory") from None
     raise BadSetting(name, value, f"a directory is expected and {safe_repr(str(path))} is none")
+
+
+def _switch(name: str, value: str) -> bool:
+    if value not in ("", "0", "1"):
+        raise BadSetting(name, value, "1, or nothing")
+    return value == "1"
 
 
 def _whole(name: str, value: str, largest: int) -> int:

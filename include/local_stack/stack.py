@@ -1,5 +1,6 @@
 """The stack as one object: start everything in order, look after it, stop everything."""
 
+import json
 import socket
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -14,10 +15,11 @@ from include.local_stack.airflow_environment import ADMIN, AIRFLOW, airflow_envi
 from include.local_stack.errors import AlreadyRunning, NotHealthy, StackError
 from include.local_stack.owner import Owner, read_owner, write_owner
 from include.local_stack.postgres import EmbeddedPostgres
+from include.local_stack.prometheus import PROMETHEUS, prometheus, require_prometheus
 from include.local_stack.sessions import Command, Sessions
 from include.local_stack.settings import LOOPBACK, Settings
 from include.local_stack.stand_in import StandIns
-from include.local_stack.state import StateDirectory, last_lines
+from include.local_stack.state import StateDirectory, last_lines, write_private
 from include.local_stack.supervision import Supervisor
 
 COMPONENTS = ("api-server", "scheduler", "dag-processor")
@@ -51,7 +53,15 @@ class Stack:
         self._lock = filelock.FileLock(self.state.lock)
         self._started_at = now()
         self._airflow: AirflowApi | None = None  # once it has been healthy
-        self._supervisor = Supervisor(self._sessions, COMPONENTS, silent=self._silent, sleep=sleep, say=say)
+        self._restarts = dict.fromkeys(COMPONENTS, 0)
+        self._supervisor = Supervisor(
+            self._sessions,
+            (*COMPONENTS, PROMETHEUS),
+            silent=self._silent,
+            sleep=sleep,
+            say=say,
+            note=self._note_restart,
+        )
 
     def __enter__(self) -> Self:
         self.state.create()
@@ -80,6 +90,9 @@ class Stack:
         """
         owner = Owner.this_process()
         write_owner(self.state.owner, owner)
+        self.state.port_file(PROMETHEUS).unlink(missing_ok=True)
+        if self._settings.monitoring:
+            require_prometheus(self._settings)
         postgres = EmbeddedPostgres(self._settings, self.state, self._sessions)
         postgres.start(self._sleep)
         self._say("Postgres is up")
@@ -100,6 +113,7 @@ class Stack:
             scheduled=self._scheduled,
         )
         self._migrate(environment)
+        self._write_restarts()
         self._say("Starting Airflow")
         for component in COMPONENTS:
             self._sessions.start(self._command(component, environment, *ARGUMENTS.get(component, ())))
@@ -110,6 +124,8 @@ class Stack:
         airflow.log_in()
         self._await_dags(airflow, dag_ids)
         self._say(f"Airflow is up: {airflow.url}")
+        if self._settings.monitoring:
+            self._sessions.start(prometheus(self._settings, self.state, port, free_port()))
         return airflow
 
     def announce(self, airflow: AirflowApi) -> None:
@@ -120,6 +136,13 @@ class Stack:
         """Wait; start again what has died or fallen silent. Raises: ComponentDied: no restart helps."""
         self._sleep(seconds)
         self._supervisor.check()
+
+    def _note_restart(self, component: str) -> None:
+        self._restarts[component] = self._restarts.get(component, 0) + 1
+        self._write_restarts()
+
+    def _write_restarts(self) -> None:
+        write_private(self.state.restarts, json.dumps(self._restarts))
 
     def _silent(self) -> list[str]:
         unhealthy = self._airflow.unhealthy() if self._airflow else []

@@ -9,7 +9,7 @@ import stat
 import tempfile
 from pathlib import Path
 
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from include.local_stack.errors import StackError
 
@@ -26,6 +26,7 @@ class Secrets(BaseModel, frozen=True):
     fernet_key: str
     jwt_secret: str
     api_secret_key: str
+    metrics_token: str = Field(default_factory=lambda: secrets.token_urlsafe(32))  # older ones have none
 
 
 class StateDirectory:
@@ -46,6 +47,8 @@ class StateDirectory:
         self.owner = path / "stack.json"
         self.sessions = path / "sessions.json"
         self.passwords = path / "airflow" / "passwords.json"
+        self.metrics_token = path / "metrics_token"
+        self.restarts = path / "restarts.json"
         self.migrated = path / "airflow" / "migrated"
 
     def create(self) -> None:
@@ -84,7 +87,11 @@ class StateDirectory:
         path = self.path / "secrets.json"
         if not path.exists():
             write_private(path, _generate().model_dump_json(indent=2))
-        kept = Secrets.model_validate_json(path.read_bytes())
+        written = path.read_text()
+        kept = Secrets.model_validate_json(written)
+        if written != (whole := kept.model_dump_json(indent=2)):
+            write_private(path, whole)
+        write_private(self.metrics_token, kept.metrics_token)
         write_private(self.passwords, json.dumps({"admin": kept.admin_password}))
         return kept
 

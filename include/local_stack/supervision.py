@@ -23,7 +23,8 @@ class Supervisor:
     """Looks after components. One that nobody restarts ends the stack when it ends.
 
     restarted: names of the components to start again. silent: returns the names of those that give no sign
-    of life. sleep: waits, or raises. say: takes lines for the user.
+    of life. sleep: waits, or raises. say: takes lines for the user. note: takes the name of each that is
+    started again.
     """
 
     def __init__(
@@ -34,8 +35,9 @@ class Supervisor:
         silent: Callable[[], Collection[str]],
         sleep: Callable[[float], None],
         say: Callable[[str], None],
+        note: Callable[[str], None] = lambda _: None,
     ) -> None:
-        self._sessions, self._restarted = sessions, restarted
+        self._sessions, self._restarted, self._note = sessions, restarted, note
         self._silent, self._sleep, self._say = silent, sleep, say
         self._deaths: dict[str, deque[float]] = {name: deque() for name in restarted}
         self._silent_since: dict[str, float] = {}
@@ -79,3 +81,4 @@ class Supervisor:
         self._silent_since.pop(died.name, None)
         self._starting.add(died.name)
         self._sessions.start_again(running)
+        self._note(died.name)

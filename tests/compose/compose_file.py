@@ -1,4 +1,4 @@
-"""docker-compose.yaml as compose reads it: the services of one profile, with variables put in."""
+"""docker-compose.yaml as compose reads it: the services of profiles, with variables put in."""
 
 import re
 from collections.abc import Mapping
@@ -18,13 +18,13 @@ def read_env(file: Path) -> dict[str, str]:
 
 
 def read_services(file: Path, variables: Mapping[str, str]) -> dict[str, dict[str, Any]]:
-    """Return the services of the profile that the variables name."""
+    """Return the services of the profiles that the variables name."""
     services = yaml.safe_load(file.read_text())["services"]
-    profile = variables["COMPOSE_PROFILES"]
+    profiles = set(variables["COMPOSE_PROFILES"].split(","))
     return {
         name: _interpolated(service, variables)
         for name, service in services.items()
-        if profile in service.get("profiles", [profile])
+        if profiles & set(service.get("profiles", profiles))
     }
 
 

@@ -102,7 +102,7 @@ def test_no_secret_of_the_env_file_is_shown(
     """
     env, place = distributed.env, distributed.place
     secrets = {name: env[name] for name in env if name.endswith(("PASSWORD", "KEY", "SECRET", "TOKEN"))}
-    assert len(secrets) == 8
+    assert len(secrets) == 10
     assert all(len(secret) > 30 for secret in secrets.values())
     assert any(b"celery" in line for line in processes.values())
     database = {"host": "127.0.0.1", "port": distributed.ports["postgres:5432"], "dbname": "airflow"}

@@ -267,7 +267,7 @@ class RunningStack:
     def require_no_secret(self) -> None:
         """In what it has said, kept and shown so far: logs, files, arguments, database, API, pages."""
         state = self.stack.state
-        keepers = (state.path / "secrets.json", state.passwords)
+        keepers = (state.path / "secrets.json", state.passwords, state.metrics_token)
         files = left_behind.files(state.path, *keepers, but=state.postgres)  # that is read as rows
         database = {"host": str(state.socket_directory()), "user": SUPERUSER, "dbname": METADATA}
         texts = {**self.processes, **files, **left_behind.rows(**database)}

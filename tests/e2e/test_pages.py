@@ -19,7 +19,17 @@ from include.local_stack.airflow_environment import ADMIN
 from include.local_stack.phrase_views import REPORT
 from tests.e2e.conftest import MAIN
 from tests.e2e.reported_days import Reported
-from tests.servers.chromium import WAITS_S, choose, chromium, enter_frame, requested, see, severe, sign_in
+from tests.servers.chromium import (
+    WAITS_S,
+    choose,
+    chromium,
+    enter_frame,
+    open_page,
+    requested,
+    see,
+    severe,
+    sign_in,
+)
 
 pytestmark = pytest.mark.e2e
 EXAMPLE, CAMPAIGN = 1111111, 2000001
@@ -46,7 +56,7 @@ def signed_in(stack_of_all, downloads: Path) -> Iterator[Chrome]:
     with chromium(downloads) as browser:
         password = stack_of_all.stack.state.secrets().admin_password
         sign_in(browser, stack_of_all.airflow.url, ADMIN, password)
-        see(browser, 'a[aria-label="Phrase views"]')
+        see(browser, 'a[aria-label="Data"]')
         browser.get_log("browser")
         yield browser
 
@@ -66,8 +76,7 @@ def browser(signed_in: Chrome) -> Iterator[Chrome]:
 def from_the_navigation(browser: Chrome, running_stack, name: str) -> None:
     """Open a page from Airflow's first page."""
     browser.get(running_stack.airflow.url)
-    see(browser, f'a[aria-label="{name}"]').click()
-    enter_frame(browser, name)
+    open_page(browser, name)
 
 
 def choices(browser: Chrome, name: str) -> list[str]:

@@ -59,6 +59,16 @@ def enter_frame(browser: Chrome, title: str) -> None:
     browser.switch_to.frame(see(browser, f'iframe[title^="{title}"]'))
 
 
+def open_page(browser: Chrome, name: str) -> None:
+    """Open a page of ours from Airflow's navigation, whose one entry leads to all; stay in its frame."""
+    see(browser, 'a[aria-label="Data"]').click()
+    enter_frame(browser, "Data")
+    see(browser, "nav[aria-label=Pages]").find_element(By.LINK_TEXT, name).click()
+    WebDriverWait(browser, WAITS_S).until(
+        lambda browser: see(browser, "nav[aria-label=Pages] a[aria-current=page]").text == name
+    )
+
+
 def choose(browser: Chrome, name: str, value: str) -> None:
     """Choose from a list and wait for the page that follows."""
     page = browser.find_element(By.TAG_NAME, "html")

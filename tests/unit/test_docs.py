@@ -14,6 +14,7 @@ from include.kafka.events import USER_EVENTS
 from include.kafka.ledger import OFFSETS
 from include.kafka.messages import DEAD_LETTERS
 from include.kafka.sessions import USER_SESSIONS
+from include.monitoring.metrics import METRICS, PREFIX
 from include.phrase_views.counters.staging import PHRASES_VIEWS
 from include.phrase_views.gains import BY_HOUR
 from include.shop.aggregates import DAILY_SALES, USER_ACTIVITY
@@ -194,6 +195,14 @@ def test_the_options_of_connections_are_written_down():
     assert http == {name: f"`{value:g}`" if value else "empty" for name, value in defaults.items()}
     clickhouse = re.findall(r"`(\w+)`", " ".join(row[0] for row in rows_of(text, "| extra | meaning |")))
     assert sorted(clickhouse) == sorted(ClickHouseOptions.model_fields)
+
+
+def test_the_metrics_are_written_down():
+    """Each, with its labels and what it says."""
+    rows = rows_of((DOCS / "monitoring.md").read_text(), "| metric | labels | meaning |")
+    labels = {name: re.findall(r"`(\w+)`", cell) for name, cell, _ in rows}
+    assert labels == {f"`{PREFIX}{name}`": list(metric.labels) for name, metric in METRICS.items()}
+    assert [row[2] for row in rows] == [metric.says for metric in METRICS.values()]
 
 
 def test_the_settings_of_containers_are_written_down():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from importlib.util import find_spec
 from itertools import islice
 from pathlib import Path
@@ -121,15 +121,26 @@ class ClickHouseHook(DbApiHook):
         """
         return self._client()
 
+    def get_impatient_client(self, patience_s: float) -> ClickHouse | None:
+        """Return a client of a server that waits no longer for it; None of the embedded engine.
+
+        Raises: as get_client().
+        """
+        connection = read_connection(self.get_conn_id())
+        if read_options(connection, ClickHouseOptions).path:
+            return None
+        waits = ("connect_timeout", "send_receive_timeout", "sync_request_timeout")
+        return self._client(changes=dict.fromkeys(waits, patience_s))
+
     def get_conn(self) -> Any:
         """Return a DB-API connection. Its statements are the user's own: so are their settings."""
         from include.clickhouse.dbapi import ClickHouseConnection
 
         return ClickHouseConnection(lambda: self._client(relied_on={}))
 
-    def _client(self, **options: Any) -> ClickHouse:
+    def _client(self, *, changes: Mapping[str, Any] | None = None, **options: Any) -> ClickHouse:
         connection = read_connection(self.get_conn_id())
-        extra = read_options(connection, ClickHouseOptions)
+        extra = read_options(connection, ClickHouseOptions).model_copy(update=changes)
         where = f"connection {connection.conn_id!r}"
         require_names(connection)
         database = connection.schema or DATABASE

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from airflow.providers.apache.kafka.hooks.base import KafkaBaseHook
@@ -24,14 +25,22 @@ class StagehouseKafkaHook(KafkaBaseHook):
 
     def session(self, **deadlines: float) -> KafkaSession:
         """Return a session, to be entered. Raises: BadConnection."""
-        from include.kafka.session import KafkaSession
+        return self.prepared()(**deadlines)
 
+    def prepared(self) -> Callable[..., KafkaSession]:
+        """Return what makes sessions by the connection as it is now. Both raise: BadConnection."""
         options: dict[str, Any] = dict(self.options())
         options |= {name: value for name, value in self._build_config().items() if callable(value)}
-        try:
-            return KafkaSession(f"connection {self.kafka_config_id!r}", options, **deadlines)
-        except BadKafkaOption as error:
-            raise BadConnection(self.kafka_config_id, f"extra.{error.option}", error.reason) from None
+
+        def session(**deadlines: float) -> KafkaSession:
+            from include.kafka.session import KafkaSession
+
+            try:
+                return KafkaSession(f"connection {self.kafka_config_id!r}", options, **deadlines)
+            except BadKafkaOption as error:
+                raise BadConnection(self.kafka_config_id, f"extra.{error.option}", error.reason) from None
+
+        return session
 
     def options(self) -> dict[str, str]:
         """Return the options as librdkafka takes them; logs hide the secrets then. Raises: BadConnection."""

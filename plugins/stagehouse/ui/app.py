@@ -14,6 +14,7 @@ from stagehouse.hooks.postgres_hook import StagehousePostgresHook
 from stagehouse.hooks.storage_roots import BadVariable, StorageAway
 from stagehouse.ui import (
     api_calls,
+    data,
     database,
     events,
     inbox,
@@ -26,6 +27,8 @@ from stagehouse.ui import (
 )
 from stagehouse.ui.access import signed_in
 from stagehouse.ui.archive import NotPublished, UnreadableIndex
+from stagehouse.ui.metrics import add_metrics
+from stagehouse.ui.monitored import Monitor
 from stagehouse.ui.responses import add_headers, refusal
 
 logger = logging.getLogger(__name__)
@@ -57,6 +60,7 @@ def create_app() -> FastAPI:
     app.middleware("http")(add_headers)
     for module in (
         static,
+        data,
         phrase_views,
         top_repositories,
         api_calls,
@@ -68,6 +72,8 @@ def create_app() -> FastAPI:
         database,
     ):
         app.include_router(module.router)
+    app.state.monitor = Monitor()
+    add_metrics(app)
     app.add_exception_handler(HTTPException, _refused)
     app.add_exception_handler(NotPublished, _not_published)
     for mistake in (BadVariable, BadConnection, StorageAway, UnreadableIndex):

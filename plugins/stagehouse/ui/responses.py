@@ -62,7 +62,8 @@ async def add_headers(request: Request, answer: Callable[[Request], Awaitable[Re
 def page(request: Request, template: str, status: int = 200, **facts: object) -> HTMLResponse:
     """Return a page made of a template of ours; all `facts` are escaped."""
     home = request.scope["root_path"]  # where the app is mounted, also below a proxy's path
-    return HTMLResponse(_TEMPLATES.get_template(template).render(home=home, **facts), status)
+    here = request.scope["path"].removeprefix(home).strip("/").partition("/")[0]
+    return HTMLResponse(_TEMPLATES.get_template(template).render(home=home, here=here, **facts), status)
 
 
 def rendered_page(file: IO[bytes]) -> Response:

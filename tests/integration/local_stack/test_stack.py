@@ -1,5 +1,6 @@
 """The real stack with DAGs of its own: green, red, interrupted, broken, in the background."""
 
+import json
 import os
 import signal
 import subprocess
@@ -9,10 +10,12 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
+import httpx
 import psutil
 import pytest
 
 from include.local_stack.supervision import BACK_OFF_S
+from tests.servers.prometheus import Prometheus
 
 ROOT = Path(__file__).resolve().parents[3]
 LIMIT_S = 240
@@ -48,23 +51,23 @@ class Checkout:
         (directory / "dags").mkdir()
         (directory / "dags" / "both.py").write_text(DAGS)
 
-    def start(self, command: str, *dag_ids: str) -> subprocess.Popen[str]:
+    def start(self, command: str, *dag_ids: str, **given: str) -> subprocess.Popen[str]:
         """Start a command as `make` does, in an environment with nothing in it."""
         each = [word for dag_id in dag_ids for word in ("--dag", dag_id)]
         places = ["--state", str(self.directory / "state"), "--dags", str(self.directory / "dags")]
         return subprocess.Popen(
             [sys.executable, "-m", "include.local_stack", command, *places, *each],
             cwd=ROOT,
-            env={"PATH": os.environ["PATH"], "HOME": str(self.directory), "LANG": "C.UTF-8"},
+            env={"PATH": os.environ["PATH"], "HOME": str(self.directory), "LANG": "C.UTF-8"} | given,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
         )
 
-    def finish(self, command: str, *dag_ids: str) -> tuple[int, str]:
+    def finish(self, command: str, *dag_ids: str, **given: str) -> tuple[int, str]:
         """Run a command to its end; return its exit code and output."""
-        process = self.start(command, *dag_ids)
+        process = self.start(command, *dag_ids, **given)
         output, _ = process.communicate(timeout=LIMIT_S)
         return process.returncode, output
 
@@ -154,6 +157,58 @@ def test_up_and_down_are_safe_to_repeat(checkout):
     assert checkout.finish("down") == (0, "Stopped\n")
     assert checkout.alive() == []
     assert checkout.finish("down") == (0, "Nothing is running\n")
+
+
+def test_prometheus_beside_it_sees_what_breaks(checkout):
+    """Postgres hangs, and the scheduler is killed: both as metrics, the latter on the page; others go on."""
+    code, said = checkout.finish("up", "green", MONITORING="1")
+    assert code == 0, said
+    prometheus = Prometheus(said.split("Prometheus: ")[1].split()[0])
+    airflow, token = said.split()[1], (checkout.directory / "state" / "metrics_token").read_text()
+    assert f"metrics: {airflow}/stagehouse/metrics, with the bearer token in " in said
+
+    def metric(expression: str) -> float | None:
+        found = prometheus.query(f"max(stagehouse_{expression})")
+        return float(found[0]["value"][1]) if found else None
+
+    def wait_for(expression: str, value: float) -> None:
+        deadline = time.monotonic() + 60
+        while metric(expression) != value:
+            assert time.monotonic() < deadline, (expression, metric(expression))
+            time.sleep(0.5)
+
+    wait_for('source_up{source="airflow"}', 1)
+    wait_for('local_restarts{component="scheduler"}', 0)
+    server = psutil.Process(
+        int((checkout.directory / "state" / "postgres" / "postmaster.pid").read_text().split()[0])
+    )
+    frozen = [server, *server.children(recursive=True)]
+    for process in frozen:
+        process.suspend()
+    try:
+        wait_for('source_up{source="airflow"}', 0)
+        assert metric('source_up{source="staging"}') == 1
+        assert float(prometheus.query('up{job="stagehouse"}')[0]["value"][1]) == 1
+    finally:
+        for process in frozen:
+            process.resume()
+    wait_for('source_up{source="airflow"}', 1)
+    first = component(checkout, "scheduler")
+    first.kill()
+    component(checkout, "scheduler", but=first.pid)
+    wait_for('local_restarts{component="scheduler"}', 1)
+    secrets = json.loads((checkout.directory / "state" / "secrets.json").read_text())
+    user = {"username": "admin", "password": secrets["admin_password"]}
+    signed_in = httpx.post(f"{airflow}/auth/token", json=user, timeout=20).json()["access_token"]
+    of_user = {"Authorization": f"Bearer {signed_in}", "accept": "text/html"}
+    page = httpx.get(f"{airflow}/stagehouse/data/", headers=of_user, timeout=20).text
+    assert "started again 1 times" in page
+    of_prometheus = {"Authorization": f"Bearer {token}"}
+    metrics = httpx.get(f"{airflow}/stagehouse/metrics", headers=of_prometheus, timeout=20)
+    assert metrics.status_code == 200
+    assert [name for name, secret in secrets.items() if secret in metrics.text + page] == []
+    assert checkout.finish("down") == (0, "Stopped\n")
+    assert checkout.alive() == []
 
 
 def component(checkout: Checkout, name: str, but: int = 0) -> psutil.Process:

@@ -7,7 +7,10 @@ import pytest
 
 from tests.integration.plugin.api_server import ApiServer
 from tests.integration.plugin.reports import write_reports
+from tests.servers.clickhouse import ClickHouseServer
 from tests.servers.postgres import PostgresServer
+
+METRICS_TOKEN = "a token of forty characters, for Prometheus"
 
 
 @pytest.fixture(scope="session")
@@ -43,3 +46,21 @@ def server(
     server.start()
     yield server
     server.stop()
+
+
+@pytest.fixture
+def monitored(
+    metadb: None,
+    clickhouse_server: ClickHouseServer,
+    clickhouse_database: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> pytest.MonkeyPatch:
+    """Connections and variables of an Airflow that has published nothing yet; what changes them."""
+    clickhouse_server.execute(f"CREATE DATABASE IF NOT EXISTS {clickhouse_database}")
+    connection = clickhouse_server.airflow_connection(schema=clickhouse_database)
+    monkeypatch.setenv("AIRFLOW_CONN_CLICKHOUSE_DEFAULT", connection)
+    for name in ("staging", "inbox"):
+        monkeypatch.setenv(f"AIRFLOW_VAR_{name.upper()}_ROOT", str(tmp_path / name))
+    monkeypatch.setenv("STAGEHOUSE_METRICS_TOKEN", METRICS_TOKEN)
+    return monkeypatch

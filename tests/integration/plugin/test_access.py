@@ -7,6 +7,7 @@ import pytest
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
+from include.monitoring.tables import DAG_IDS
 from tests.integration.plugin.api_server import USERS, ApiServer
 from tests.integration.plugin.reports import CALLED, CALLED_ON
 
@@ -16,6 +17,7 @@ ROUTES = {  # as the app names it: as somebody asks for it
     "/static/frame.js": "/static/frame.js",
     "/static/progress.js": "/static/progress.js",
     "/static/upload.js": "/static/upload.js",
+    "/data/": "/data/?late=1",
     "/phrase-views/": "/phrase-views/?day=2026-11-20&campaign=1111111",
     "/phrase-views/{day}/index.html": "/phrase-views/2026-11-20/index.html",
     "/phrase-views/{day}/rows.csv": "/phrase-views/2026-11-20/rows.csv",
@@ -137,7 +139,11 @@ def test_who_may_not_read_the_dag_sees_nothing(app: FastAPI, monkeypatch: pytest
         assert answer.status_code == 200
         return
     section = SECTIONS.get(route.split("/")[1], "github_top_repositories")
-    sections = {section} | ({"user_sessions"} if route == "/events/" else set())
+    sections = (
+        set(DAG_IDS)
+        if route == "/data/"
+        else {section} | ({"user_sessions"} if route == "/events/" else set())
+    )
     assert (answer.status_code, asked) == (403, {("GET", each) for each in sections})
     assert "Your role in Airflow may not see this" in answer.text
 

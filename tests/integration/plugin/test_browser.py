@@ -8,11 +8,12 @@ from pathlib import Path
 
 import pytest
 from selenium.webdriver import Chrome
+from selenium.webdriver.common.by import By
 from selenium.webdriver.support.wait import WebDriverWait
 
 from tests.integration.plugin.api_server import ApiServer
 from tests.integration.plugin.reports import TSV
-from tests.servers.chromium import WAITS_S, choose, chromium, enter_frame, see, severe, sign_in
+from tests.servers.chromium import WAITS_S, choose, chromium, enter_frame, open_page, see, severe, sign_in
 
 RUN_ID = "ranked__2026-11-19T00:30:00+00:00"
 RUN_PATH = f"/dags/github_top_repositories/runs/{RUN_ID}"
@@ -65,8 +66,7 @@ def report(browser: Chrome, title: str) -> str:
 
 def test_phrase_views_from_the_navigation(browser: Chrome):
     """Shows the newest report inside Airflow's UI; another campaign and another day at a choice."""
-    see(browser, 'a[aria-label="Phrase views"]').click()
-    enter_frame(browser, "Phrase views")
+    open_page(browser, "Phrase views")
     assert report(browser, "Report") == "Campaign 1111111, 2026-11-20"
     choose(browser, "campaign", "2222222")
     assert report(browser, "Report") == "Campaign 2222222, 2026-11-20"
@@ -74,6 +74,20 @@ def test_phrase_views_from_the_navigation(browser: Chrome):
     assert report(browser, "Report") == "Campaign 2222222, 2026-11-18"
     see(browser, "a[rel=next]").click()
     assert report(browser, "Report") == "Campaign 1111111, 2026-11-19"
+
+
+def test_one_entry_of_the_navigation_leads_to_all_pages(browser: Chrome, server: ApiServer):
+    """And is the first; the others keep their addresses in Airflow's UI."""
+    browser.get(server.url)
+    see(browser, 'a[aria-label="Data"]')
+    entries = [each.get_attribute("aria-label") for each in browser.find_elements(By.TAG_NAME, "a")]
+    assert not {"Phrase views", "Top repositories", "API calls", "Shop", "Events", "Inbox"} & set(entries)
+    for name in ("Data", "Phrase views", "Top repositories", "API calls", "Shop", "Events", "Inbox"):
+        browser.switch_to.default_content()
+        open_page(browser, name)
+    browser.get(f"{server.url}/plugin/inbox")
+    enter_frame(browser, "Inbox")
+    assert see(browser, "h1").text == "Inbox"
 
 
 def test_a_file_is_saved(browser: Chrome, server: ApiServer, downloads: Path):
@@ -91,8 +105,7 @@ def test_a_file_is_saved(browser: Chrome, server: ApiServer, downloads: Path):
 
 def test_top_repositories_from_the_navigation(browser: Chrome):
     """Shows the newest ranking inside Airflow's UI, and that of another day at a choice."""
-    see(browser, 'a[aria-label="Top repositories"]').click()
-    enter_frame(browser, "Top repositories")
+    open_page(browser, "Top repositories")
     assert report(browser, "Top repositories") == "Ranking of 2026-11-20"
     choose(browser, "day", "2026-11-19")
     assert report(browser, "Top repositories") == "Ranking of 2026-11-19"

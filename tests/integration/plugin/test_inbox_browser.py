@@ -13,7 +13,7 @@ from selenium.webdriver.support.wait import WebDriverWait
 
 from tests.integration.plugin.api_server import ApiServer
 from tests.integration.plugin.reports import CALLED_ON, write_calls, write_progress
-from tests.servers.chromium import WAITS_S, chromium, enter_frame, see, severe, sign_in
+from tests.servers.chromium import WAITS_S, chromium, enter_frame, open_page, see, severe, sign_in
 
 RUNS, RUN_ID = "/api/v2/dags/api_calls/dagRuns", "manual__seen"
 CHOSEN = 'мой <img src=x onerror="document.title=1">.csv'
@@ -59,8 +59,7 @@ def test_a_file_is_sent_and_a_run_of_it_started(
     """From Airflow's navigation to its form, with the path pasted; nothing of name or content is in force."""
     own = tmp_path / CHOSEN
     own.write_text(TEXT)
-    see(browser, 'a[aria-label="Inbox"]').click()
-    enter_frame(browser, "Inbox")
+    open_page(browser, "Inbox")
     see(browser, "#file").send_keys(str(own))
     assert see(browser, "pre").text == TEXT.rstrip()
     assert see(browser, "#name").text == CHOSEN
@@ -153,8 +152,7 @@ def test_a_run_is_seen_live_until_its_page_is_there(browser: Chrome, server: Api
 def test_the_list_of_runs_leads_to_the_rows_that_are_not_done(browser: Chrome, server: ApiServer):
     """From the navigation: the runs, one of them, and the part of its page that lists those rows."""
     browser.get(server.url)
-    see(browser, 'a[aria-label="API calls"]').click()
-    enter_frame(browser, "API calls")
+    open_page(browser, "API calls")
     see(browser, f'tbody a[href^="{CALLED_ON}/"]').click()  # other tests leave runs without a page
     see(browser, 'a[target="report"]').click()
     enter_frame(browser, "Calls of run")

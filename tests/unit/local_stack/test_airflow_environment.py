@@ -87,9 +87,23 @@ def test_secrets_are_private_long_enough_and_kept(environment, tmp_path):
     state = StateDirectory(tmp_path / "state")
     assert state.secrets().jwt_secret == environment["AIRFLOW__API_AUTH__JWT_SECRET"]
     assert len(environment["AIRFLOW__API_AUTH__JWT_SECRET"]) >= 64
-    for path in (state.path / "secrets.json", state.passwords):
+    for path in (state.path / "secrets.json", state.passwords, state.metrics_token):
         assert path.stat().st_mode & 0o777 == 0o600
     assert state.path.stat().st_mode & 0o777 == 0o700
+
+
+def test_a_token_for_metrics_is_made_where_an_older_start_had_none(environment, settings):
+    """And kept from then on; the other secrets stay."""
+    state = StateDirectory(settings.state)
+    file = state.path / "secrets.json"
+    before = json.loads(file.read_text())
+    del before["metrics_token"]
+    file.write_text(json.dumps(before))
+    kept = state.secrets()
+    assert kept == state.secrets()
+    assert kept.model_dump(exclude={"metrics_token"}) == before
+    assert len(state.metrics_token.read_text()) >= 32
+    assert environment["STAGEHOUSE_RESTARTS"] == str(state.restarts)
 
 
 def test_a_long_path_moves_the_socket_to_a_private_short_one(tmp_path):

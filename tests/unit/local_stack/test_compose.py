@@ -16,6 +16,11 @@ SERVERS = ("postgres", "clickhouse", "redis")
 SCHEDULERS = {"small": "scheduler-small", "distributed": "scheduler-distributed", "demo": "scheduler-demo"}
 COMPONENTS = ("api-server", "dag-processor", *SCHEDULERS.values(), "worker", "triggerer")
 INBOX, RECIPES = "${INBOX:-./inbox}", "${RECIPES:-./recipes}"
+MONITORING = ("prometheus", "grafana")
+OF_THE_CHECKOUT = {  # mounted to be read
+    f"./include/monitoring/{name}" for name in ("prometheus", "grafana/provisioning", "grafana/dashboards")
+}
+SECRETS_AS_FILES = {"METRICS_TOKEN", "GRAFANA_PASSWORD"}  # demanded of nobody who has no monitoring
 SECRETS = {
     "POSTGRES_PASSWORD",
     "CLICKHOUSE_PASSWORD",
@@ -35,6 +40,8 @@ SETTINGS = {
     "RECIPES",
     "WORKERS",
     "WORKER_CONCURRENCY",
+    "PROMETHEUS_PORT",
+    "GRAFANA_PORT",
 }
 VARIABLE = re.compile(r"(?<!\$)\$\{(?P<name>[A-Z_]+)(?P<rest>[^}]*)\}")
 
@@ -64,10 +71,11 @@ def test_is_what_the_compose_specification_describes(compose):
     schema = json.loads((schemas / "compose-spec.json").read_text())
     validator = jsonschema.validators.validator_for(schema)(schema)
     assert [(e.json_path, e.message) for e in validator.iter_errors(compose)] == []
-    assert set(compose["services"]) == {*SERVERS, "github", "init", *COMPONENTS}
+    assert set(compose["services"]) == {*SERVERS, "github", "init", *COMPONENTS, *MONITORING}
     services = compose["services"].values()
     mounts = {mount.rsplit(":/", 1)[0] for service in services for mount in service.get("volumes", [])}
-    assert mounts - {INBOX, RECIPES} == compose["volumes"].keys()
+    assert mounts - {INBOX, RECIPES} - OF_THE_CHECKOUT == compose["volumes"].keys()
+    assert all((ROOT / place).is_dir() for place in OF_THE_CHECKOUT)
 
 
 @pytest.mark.parametrize("profile", SCHEDULERS)
@@ -96,7 +104,13 @@ def test_one_profile_is_demanded(compose):
     asked = compose["services"]["init"]["environment"]["PROFILE"]
     assert asked == "${COMPOSE_PROFILES:?name one of small, distributed, demo in .env}"
     refuse = compose["services"]["init"]["command"][-1].partition("airflow db migrate")[0].replace("$$", "$")
-    for profile, code in {**dict.fromkeys(SCHEDULERS, 0), "small,distributed": 1, "dmeo": 1}.items():
+    for profile, code in {
+        **dict.fromkeys(SCHEDULERS, 0),
+        **dict.fromkeys((f"{name},monitoring" for name in SCHEDULERS), 0),
+        "small,distributed": 1,
+        "monitoring": 1,
+        "dmeo": 1,
+    }.items():
         done = subprocess.run(
             ["sh", "-euc", refuse], env={"PROFILE": profile}, check=False, capture_output=True
         )
@@ -104,7 +118,7 @@ def test_one_profile_is_demanded(compose):
         assert (b"name one of small, distributed, demo" in done.stderr) == bool(code)
 
 
-@pytest.mark.parametrize("name", [*SERVERS, "github", *COMPONENTS])
+@pytest.mark.parametrize("name", [*SERVERS, "github", *COMPONENTS, *MONITORING])
 def test_each_lasting_service_is_watched_restarted_and_bounded(compose, name):
     """A health check with limits, a restart after a crash or a reboot, bounds for memory and logs."""
     service = compose["services"][name]
@@ -137,7 +151,8 @@ def test_no_secret_has_a_default():
     found = list(VARIABLE.finditer((ROOT / "docker-compose.yaml").read_text()))
     demanded = {match["name"] for match in found if match["rest"] == ":?run make env"}
     assert demanded == SECRETS
-    assert {match["name"] for match in found} - SECRETS == {"COMPOSE_PROFILES", *SETTINGS}
+    assert {match["name"] for match in found} - SECRETS == {"COMPOSE_PROFILES", "METRICS_TOKEN", *SETTINGS}
+    assert {match["rest"] for match in found if match["name"] == "METRICS_TOKEN"} == {"-"}
 
 
 def test_no_password_is_written_down(compose):
@@ -145,20 +160,23 @@ def test_no_password_is_written_down(compose):
     written: set[tuple[str, str]] = set()
     for service in compose["services"].values():
         for name, value in service.get("environment", {}).items():
-            if name.endswith(("_PASSWORD", "_KEY", "_SECRET", "_AUTH")):
+            if name == "STAGEHOUSE_METRICS_TOKEN" or name.endswith(("_PASSWORD", "_KEY", "_SECRET", "_AUTH")):
                 written.add((name, value))
             elif name.startswith("AIRFLOW_CONN_"):
                 written.add((name, json.loads(value).get("password", "${GITHUB_TOKEN-}")))
             elif "://" in value and "@" in value:
                 written.add((name, value.partition("@")[0].partition("://")[2].partition(":")[2]))
-    assert len(written) == 13
-    allowed = {f"${{{name}:?run make env}}" for name in SECRETS} | {"${GITHUB_TOKEN-}"}
+    assert len(written) == 14
+    allowed = {f"${{{name}:?run make env}}" for name in SECRETS} | {"${GITHUB_TOKEN-}", "${METRICS_TOKEN-}"}
     assert {(name, value) for name, value in written if value not in allowed} == set()
 
 
 def test_no_container_runs_as_root(compose):
     """Servers are told a user of their image; Airflow's image names its own."""
-    assert {name: compose["services"][name].get("user") for name in (*SERVERS, "init", *COMPONENTS)} == {
+    named = (*SERVERS, "init", *COMPONENTS, *MONITORING)
+    assert {name: compose["services"][name].get("user") for name in named} == {
+        "prometheus": "65534:65534",
+        "grafana": "472:0",
         "postgres": "postgres",
         "clickhouse": "101:101",
         "redis": "redis",
@@ -170,26 +188,52 @@ def test_no_container_runs_as_root(compose):
 def test_the_example_explains_every_variable_and_holds_no_secret(example):
     """Whoever copies it knows all variables; all secrets are empty."""
     text = (ROOT / "docker-compose.yaml").read_text()
-    assert example.keys() == {match["name"] for match in VARIABLE.finditer(text)}
-    assert {example[name] for name in SECRETS} == {""}
+    assert example.keys() == {match["name"] for match in VARIABLE.finditer(text)} | SECRETS_AS_FILES
+    assert {example[name] for name in SECRETS | SECRETS_AS_FILES} == {""}
 
 
 def test_images_are_pinned_and_share_the_lock_s_airflow(compose):
     """No image floats; the image's Airflow is the one that was locked and tested."""
-    for name in SERVERS:
-        assert re.search(r":\d+\.\d+", compose["services"][name]["image"]), name
+    for name in (*SERVERS, *MONITORING):
+        assert re.search(r":v?\d+\.\d+", compose["services"][name]["image"]), name
     base = re.search(r"^FROM apache/airflow:(?:slim-)?([\d.]+)-python3\.11$", dockerfile(), re.MULTILINE)
     assert base is not None
     assert f"\napache-airflow=={base[1]} " in (ROOT / "requirements.lock").read_text()
     assert "--require-hashes -r /tmp/requirements.lock" in dockerfile()
 
 
-def test_only_the_ui_is_reachable_and_only_from_this_host(compose):
-    """One port, on loopback."""
+def test_only_what_people_look_at_is_reachable_and_only_from_this_host(compose):
+    """One port of each, on loopback."""
     published = {
         name: service["ports"] for name, service in compose["services"].items() if "ports" in service
     }
-    assert published == {"api-server": ["127.0.0.1:${AIRFLOW_PORT:-8080}:8080"]}
+    assert published == {
+        "api-server": ["127.0.0.1:${AIRFLOW_PORT:-8080}:8080"],
+        "prometheus": ["127.0.0.1:${PROMETHEUS_PORT:-9090}:9090"],
+        "grafana": ["127.0.0.1:${GRAFANA_PORT:-3000}:3000"],
+    }
+
+
+def test_the_monitoring_gets_its_secrets_as_files(compose):
+    """Where its configuration looks for them; no variable of its containers holds one."""
+    assert compose["secrets"] == {
+        "metrics_token": {"environment": "METRICS_TOKEN"},
+        "grafana_password": {"environment": "GRAFANA_PASSWORD"},
+    }
+    prometheus, grafana = (compose["services"][name] for name in MONITORING)
+    assert prometheus["secrets"] == ["metrics_token"]
+    assert "environment" not in prometheus
+    config = yaml.safe_load((ROOT / "include/monitoring/prometheus/prometheus.yml").read_text())
+    (job,) = config["scrape_configs"]
+    assert job["authorization"]["credentials_file"] == "/run/secrets/metrics_token"
+    assert job["static_configs"] == [{"targets": ["api-server:8080"]}]
+    assert grafana["secrets"] == ["grafana_password"]
+    assert grafana["environment"]["GF_SECURITY_ADMIN_PASSWORD__FILE"] == "/run/secrets/grafana_password"
+    assert not [value for value in grafana["environment"].values() if "$" in value]
+    folder = yaml.safe_load(
+        (ROOT / "include/monitoring/grafana/provisioning/dashboards/stagehouse.yml").read_text()
+    )
+    assert f":{folder['providers'][0]['options']['path']}:ro" in " ".join(grafana["volumes"])
 
 
 def test_inbox_and_recipes_are_directories_of_the_host_that_are_only_read(compose):
@@ -233,8 +277,9 @@ def test_make_env_fills_every_secret_once(tmp_path, example):
     )
     assert filled.keys() == example.keys()
     assert written.stat().st_mode & 0o777 == 0o600
-    assert len({filled[name] for name in SECRETS}) == len(SECRETS)
-    assert min(len(filled[name]) for name in SECRETS) >= 43
+    secrets = SECRETS | SECRETS_AS_FILES
+    assert len({filled[name] for name in secrets}) == len(secrets)
+    assert min(len(filled[name]) for name in secrets) >= 43
     assert len(filled["JWT_SECRET"]) >= 64
     before = written.read_bytes()
     again = subprocess.run(make, cwd=tmp_path, check=False, capture_output=True, text=True)

@@ -82,6 +82,7 @@ def test_only_names_one_job(tmp_path):
         ("RPS", "0"),
         ("RPS", "nan"),
         ("RPS", "-1"),
+        ("MONITORING", "yes"),
         ("CONCURRENCY", "0"),
         ("CONCURRENCY", "2.5"),
     ],

@@ -24,6 +24,7 @@ class House:
         self.sessions = Sessions(place / "pids", place)
         self.said: list[str] = []
         self.slept: list[float] = []
+        self.noted: list[str] = []
         self.silent: list[str] = []
         self.supervisor = Supervisor(
             self.sessions,
@@ -31,6 +32,7 @@ class House:
             silent=lambda: self.silent,
             sleep=self.slept.append,
             say=self.said.append,
+            note=self.noted.append,
         )
 
     def start(self, name: str, source: str) -> Command:
@@ -71,6 +73,7 @@ def test_what_died_is_started_again_and_named_with_the_end_of_its_log(house):
     assert line.startswith("scheduler was ended by SIGKILL; the end of ")
     assert "at work\nscheduler is started again" in line
     assert house.slept == [0]
+    assert house.noted == ["scheduler"]
     while command.log.read_text().count("at work") < 2:
         time.sleep(0.01)
     house.supervisor.check()  # it lives: nothing to do

@@ -1,0 +1,70 @@
+"""Sources that hang, fail, and are asked by several at once."""
+
+import threading
+import time
+
+import pytest
+
+from include.monitoring.sources import Source
+
+
+def explain(error: Exception) -> str:
+    """Say what a source has raised."""
+    return f"said {error}"
+
+
+def soon(seconds: float = 5.0) -> float:
+    """Return a time to wait until."""
+    return time.monotonic() + seconds
+
+
+def test_who_asks_meanwhile_gets_the_same_answer():
+    """The source is read once, and none of them is told that it is down."""
+    release, reads = threading.Event(), []
+
+    def read() -> int:
+        reads.append(1)
+        release.wait(5)
+        return 7
+
+    source = Source("slow", read, explain)
+    waits = [source.ask() for _ in range(8)]
+    release.set()
+    assert [wait(soon()).facts for wait in waits] == [7] * 8
+    assert len(reads) == 1
+    assert source.ask()(soon()).facts == 7
+    assert len(reads) == 2
+
+
+def test_a_source_that_hangs_is_down_within_the_budget():
+    """It is not asked again before it has answered; then it is up at once, and has its last facts."""
+    release, reads = threading.Event(), []
+
+    def read() -> str:
+        reads.append(1)
+        assert len(reads) != 2 or release.wait(5)
+        return f"answer {len(reads)}"
+
+    source = Source("hung", read, explain)
+    assert source.ask()(soon()).facts == "answer 1"
+    for _ in range(3):
+        reading = source.ask()(soon(0.02))
+        assert (reading.up, reading.error, source.last) == (False, "no answer in 3 s", "answer 1")
+    assert len(reads) == 2
+    release.set()
+    assert source.ask()(soon()).up
+
+
+@pytest.mark.parametrize("error", [ValueError("no"), TimeoutError("no")])
+def test_a_source_that_fails_is_down_and_asked_again(error: Exception):
+    """What it says is turned into words, and the next one asks anew."""
+    answers = [error, "facts"]
+
+    def read() -> str:
+        answer = answers.pop(0)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    source = Source("failing", read, explain)
+    assert source.ask()(soon())[1:2] + source.ask()(soon())[1:2] == (None, "facts")
