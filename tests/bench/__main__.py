@@ -32,6 +32,7 @@ from tests.bench import (
     phrase_views_report,
     rank_memory,
     requests_spent,
+    scrape,
     small_loads,
     storage,
     text_parts,
@@ -45,7 +46,7 @@ BENCHMARKS: dict[str, Callable[[], list[Finding]]] = {
         *(fetch, load, load_batches, load_memory, parse, phrase_views_import, phrase_views_report),
         *(requests_spent, rank_memory, text_parts, workers, capacity, calls_rate, calls_file, calls_evening),
         *(kafka_batches, kafka_kills, storage),
-        *(change_capture, lost_rows, small_loads),
+        *(change_capture, lost_rows, small_loads, scrape),
     )
 }
 
