@@ -39,6 +39,10 @@ def read_arguments(arguments: list[str]) -> argparse.Namespace:
     days = parser.add_mutually_exclusive_group()
     days.add_argument("--last-day", type=date.fromisoformat, help="the recording ends here (yesterday, UTC)")
     days.add_argument("--no-shift", action="store_true", help="keep the days of the recording")
+    parser.add_argument(
+        "--clock-ahead", type=_number, default=0, metavar="SECONDS",
+        help="the server's clock; nothing dated after it is shown (%(default)s)",
+    )  # fmt: skip
     parser.add_argument("--latency-ms", type=_number, default=0, help="wait before each answer (%(default)s)")
     parser.add_argument(
         "--quota",
@@ -91,9 +95,10 @@ async def serve(
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     quota = Quota(options.quota, options.search_quota, options.graphql_quota)
+    ahead = timedelta(seconds=options.clock_ahead)
     app = create_app(
         dataset,
-        now=lambda: datetime.now(UTC),
+        now=lambda: datetime.now(UTC) + ahead,
         anonymous=quota,
         with_token=quota,
         revoked_tokens=options.revoked_token,

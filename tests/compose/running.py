@@ -1,5 +1,6 @@
 """A profile of docker-compose.yaml as native processes, before recorded answers of GitHub."""
 
+import math
 import shutil
 import subprocess
 from collections.abc import Callable, Iterator, Mapping
@@ -15,7 +16,7 @@ from include.local_stack.airflow_api import AirflowApi
 from tests.compose.compose_file import read_env, read_services
 from tests.compose.container import ROOT, Container
 from tests.compose.stack import ComposeStack
-from tests.e2e.invented_recording import last_day, recorded_or_invented
+from tests.e2e.invented_recording import ahead_of, last_day, recorded_or_invented
 from tests.servers.clickhouse import ClickHouseServer, running_clickhouse
 from tests.servers.free_port import free_ports
 from tests.servers.postgres import PostgresServer, running_postgres
@@ -98,7 +99,9 @@ def running(
     file = ROOT / "docker-compose.yaml"
     services = read_services(file, env)
     services["github"] = read_services(file, env | {"COMPOSE_PROFILES": "demo"})["github"]
-    services["github"]["entrypoint"] += ["--data", str(data), "--last-day", str(ends)]
+    ahead = math.ceil(ahead_of(ends, datetime.now(UTC)).total_seconds())
+    recording = ["--data", str(data), "--last-day", str(ends), "--clock-ahead", str(ahead)]
+    services["github"]["entrypoint"] += recording
     for service in services.values():
         if "AIRFLOW__CORE__DAGS_FOLDER" in service.get("environment", {}):
             service["environment"] |= settings or {}

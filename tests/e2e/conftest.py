@@ -9,7 +9,6 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, date, datetime
-from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -29,7 +28,7 @@ from include.local_stack.postgres import METADATA, SUPERUSER
 from include.local_stack.sessions import Command, Running
 from include.local_stack.settings import Settings, read_settings
 from include.local_stack.stack import Stack
-from tests.e2e.invented_recording import last_day, recorded_or_invented
+from tests.e2e.invented_recording import ahead_of, last_day, recorded_or_invented
 from tests.e2e.reported_days import Reported, report_days
 from tests.faults import left_behind
 from tests.faults.canaries import Canary, leaks
@@ -57,9 +56,16 @@ class RecordedGitHub:
     def __init__(self, data: Path, last_day: date) -> None:
         quota = Quota(core_per_hour=1_000_000, search_per_minute=10_000)
         dataset = read_recording(data).shift_to(last_day)
-        clock = partial(datetime.now, UTC)
+        ahead = ahead_of(last_day, datetime.now(UTC))
         schema = {"graphql_schema": SCHEMA_IF_THERE}
-        app = create_app(dataset, now=clock, anonymous=quota, with_token=quota, latency_s=0.02, **schema)
+        app = create_app(
+            dataset,
+            now=lambda: datetime.now(UTC) + ahead,
+            anonymous=quota,
+            with_token=quota,
+            latency_s=0.02,
+            **schema,
+        )
         self.data, self.last_day = data, last_day
         self.faults, self._log = app[FAULTS], app[REQUEST_LOG]
         self._loop = asyncio.new_event_loop()

@@ -7,7 +7,7 @@ directory with repositories.csv and commits.csv.gz.
 import csv
 import gzip
 import os
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from hashlib import sha256
 from pathlib import Path
 
@@ -30,6 +30,14 @@ def last_day(now: datetime) -> date:
     Of other days the main job stores no positions. It is yesterday, but late in the evening the day itself.
     """
     return (now + TESTS_TAKE).date() - timedelta(days=1)
+
+
+def ahead_of(day: date, now: datetime) -> timedelta:
+    """Return how far the clock of a server is to be ahead, for the day to be over on it.
+
+    It shows nothing that is dated after its clock.
+    """
+    return max(timedelta(), datetime.combine(day + timedelta(days=1), time(), UTC) - now)
 
 
 def write_recording(directory: Path) -> Path:
