@@ -62,6 +62,7 @@ message.max.bytes=10485760
 log.segment.bytes=4194304
 log.segment.delete.delay.ms=1000
 log.retention.check.interval.ms=1000
+log.retention.ms=-1
 log.cleaner.backoff.ms=500
 sasl.enabled.mechanisms=SCRAM-SHA-512
 listener.name.sasl_ssl.scram-sha-512.sasl.jaas.config=\
