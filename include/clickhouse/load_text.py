@@ -15,8 +15,8 @@ from include.staging.manifest import Manifest
 from include.staging.tables import Part
 from include.staging.text_parts import read_blocks, read_rows
 
-# As fast as 16 MiB, with which the process peaks at 136 MiB instead of 119; 48 MB were slower (make bench). The
-# server holds one of them with what it makes of it.
+# As fast as 16 MiB, with which the process peaks at 136 MiB instead of 119; 48 MB were slower (make bench).
+# The server holds one of them with what it makes of it.
 STATEMENT_BYTES = 8 * 2**20
 
 
