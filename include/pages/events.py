@@ -7,8 +7,7 @@ from datetime import date, datetime
 
 from include.kafka.reports import TopicReports
 from include.pages.events_sections import sections
-from include.pages.sections import ROWS_SHOWN, text, write_page
-from include.pages.self_contained import self_contained_page
+from include.pages.sections import render_sections
 from include.staging.files import StagingPath
 
 TITLES = {"user_events": "Events", "user_sessions": "Sessions"}
@@ -32,22 +31,18 @@ def render_events(
     Raises: OSError with the path in it.
     """
     directory = root / dag_id / day.isoformat()
-    shown = sections(reports)
-    page = self_contained_page(
+    render_sections(
+        directory,
         "events.html",
-        styles=("page.css", "phrase_views.css", "shop.css", "events.css"),
-        scripts=(),
-        title=TITLES.get(reports.table, reports.table),
+        sections(reports),
+        styles=("events.css",),
+        run_id=run_id,
+        published_at=published_at,
+        check_lease=check_lease,
         reports=reports,
-        sections=shown,
-        rows_shown=ROWS_SHOWN,
-        text=text,
+        title=TITLES.get(reports.table, reports.table),
         rejected=sum(each.rejected for each in reports.partitions),
         lost=sum(each.lost for each in reports.partitions),
         behind=sum(each.behind or 0 for each in reports.partitions),
-        run_id=run_id,
-        published_at=published_at,
     )
-    facts = {"day": day.isoformat(), "run_id": run_id, "published_at": published_at.isoformat()}
-    write_page(directory, page, shown, facts, check_lease)
     return directory

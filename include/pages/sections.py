@@ -5,7 +5,8 @@ from __future__ import annotations
 import csv
 import hashlib
 import io
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime
 from decimal import Decimal
 from typing import NamedTuple
 
@@ -15,10 +16,12 @@ from include.kafka.reports import Weekday
 from include.pages.bar_chart import bar_chart
 from include.pages.campaign_page import short
 from include.pages.day_index import READABLE, withdraw_index_of_another, write_index
+from include.pages.self_contained import self_contained_page
 from include.staging.files import StagingPath, write_atomically
 from include.text import bytes_of, shown_text
 
 ROWS_SHOWN = 200  # of a table; its CSV has all of them
+_STYLES = ("page.css", "phrase_views.css", "sections.css")
 _BARS, _LABEL = 16, 12  # of a chart: how many, and characters of a label
 _WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 
@@ -110,23 +113,47 @@ def _label(label: str) -> str:
     return label if len(label) <= _LABEL else f"{label[: _LABEL - 1]}…"
 
 
-def write_page(
+def render_sections(
     directory: StagingPath,
-    page: bytes,
-    shown: Sequence[Section],
-    facts: Mapping[str, object],
+    template: str,
+    sections: Sequence[Section],
+    *,
+    styles: Sequence[str],
+    run_id: str,
+    published_at: datetime,
     check_lease: Callable[[], None],
+    **facts: object,
 ) -> None:
-    """Write a page, a CSV of each of its sections, and index.json last, which says `facts` of the day.
+    """Write a page of `directory`, a day's; a CSV of each of its sections, and index.json last.
 
-    Raises: OSError with the path in it; what check_lease raises, which is called before each change in sight.
+    The same arguments give the same bytes.
+
+    Args: styles, beside those that all such pages have; check_lease: called before each change in sight; what
+    it raises ends the rendering; facts, that the template shows beside the sections.
+    Raises: OSError with the path in it.
     """
-    slugs = [section.slug for section in shown]
-    told = {**facts, "reports": slugs, "sha256": hashlib.sha256(page).hexdigest()}
+    page = self_contained_page(
+        template,
+        styles=(*_STYLES, *styles),
+        scripts=(),
+        sections=sections,
+        rows_shown=ROWS_SHOWN,
+        text=text,
+        run_id=run_id,
+        published_at=published_at,
+        **facts,
+    )
+    told = {
+        "day": directory.name,
+        "run_id": run_id,
+        "published_at": published_at.isoformat(),
+        "reports": [section.slug for section in sections],
+        "sha256": hashlib.sha256(page).hexdigest(),
+    }
     check_lease()
     withdraw_index_of_another(directory, told)
     write_atomically(directory / "index.html", page, mode=READABLE)
-    for section in shown:
+    for section in sections:
         heads = [column.name for column in section.columns]
         write_atomically(directory / f"{section.slug}.csv", _csv([heads, *section.rows]), mode=READABLE)
     check_lease()

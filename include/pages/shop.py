@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import date, datetime
 
-from include.pages.sections import ROWS_SHOWN, text, write_page
-from include.pages.self_contained import self_contained_page
+from include.pages.sections import render_sections
 from include.pages.shop_sections import sections
 from include.shop.reports import ShopReports
 from include.staging.files import StagingPath
@@ -31,20 +30,16 @@ def render_shop(
     Raises: OSError with the path in it.
     """
     directory = root / PAGES / day.isoformat()
-    shown = sections(reports)
-    page = self_contained_page(
+    render_sections(
+        directory,
         "shop.html",
-        styles=("page.css", "phrase_views.css", "shop.css"),
-        scripts=(),
-        reports=reports,
-        sections=shown,
-        rows_shown=ROWS_SHOWN,
-        text=text,
-        failed=sum(check.outcome == "failed" for check in reports.checks),
-        warned=sum(check.outcome == "warning" for check in reports.checks),
+        sections(reports),
+        styles=(),
         run_id=run_id,
         published_at=published_at,
+        check_lease=check_lease,
+        reports=reports,
+        failed=sum(check.outcome == "failed" for check in reports.checks),
+        warned=sum(check.outcome == "warning" for check in reports.checks),
     )
-    facts = {"day": day.isoformat(), "run_id": run_id, "published_at": published_at.isoformat()}
-    write_page(directory, page, shown, facts, check_lease)
     return directory
