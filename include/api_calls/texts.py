@@ -1,4 +1,4 @@
-"""The text of a file, decoded, a piece of whole lines in memory; what is no text is told by its line."""
+"""The text of a file, decoded, a piece of whole lines in memory; bytes that are not text are told by line."""
 
 from __future__ import annotations
 

@@ -15,6 +15,7 @@ from stagehouse.clock import now
 from stagehouse.hooks.publication import publication_lock
 from stagehouse.hooks.rescheduling import reschedule_on_wait
 from stagehouse.hooks.storage_roots import reports_root, staging_root
+from stagehouse.pipeline.rendering import end_rendering
 from stagehouse.pipeline.run_context import request_of_this_run, run_context, staging_of
 from stagehouse.pipeline.staged import part_list
 
@@ -171,15 +172,12 @@ def record_run_cost(
 
 def render_run() -> str:
     """Render the day as readers see it; return its directory below `reports_root`."""
-    from include.pages.run_note import write_run_note
     from include.pages.top_repositories import PAGES, render_top_repositories
     from include.pages.top_repositories_data import read_top_repositories
-    from include.staging.cleaning import drop_unfinished_files
 
     day, root = requested_day(), reports_root()
     with publication_lock(DAG_ID, day) as (clickhouse, lease):
         data = read_top_repositories(clickhouse, day)
         directory = render_top_repositories(root, data, check_lease=lease.check)
-    write_run_note(root / PAGES, run_context()["run_id"], day)
-    drop_unfinished_files(root / PAGES, now())
+    end_rendering(root / PAGES, day)
     return str(directory)

@@ -10,6 +10,7 @@ from airflow.sdk import Variable
 from stagehouse.clock import now
 from stagehouse.hooks.publication import publication_lock
 from stagehouse.hooks.storage_roots import REPORTS_ROOT, reports_root
+from stagehouse.pipeline.rendering import end_rendering
 from stagehouse.pipeline.run_context import run_context, run_date
 
 if TYPE_CHECKING:
@@ -27,8 +28,6 @@ def render_topic(name: str, row_type: RowType, plan: Plan) -> str:
     """
     from include.kafka.reports import read_reports
     from include.pages.events import render_events
-    from include.pages.run_note import write_run_note
-    from include.staging.cleaning import drop_unfinished_files
 
     if not Variable.get(REPORTS_ROOT, default=""):
         log.warning("No page is rendered: the Airflow variable %s is not set", REPORTS_ROOT)
@@ -39,6 +38,5 @@ def render_topic(name: str, row_type: RowType, plan: Plan) -> str:
         directory = render_events(
             root, reports, day, dag_id=name, run_id=run_id, published_at=now(), check_lease=lease.check
         )
-    write_run_note(root / name, run_id, day)
-    drop_unfinished_files(root / name, now())
+    end_rendering(root / name, day)
     return str(directory)

@@ -11,6 +11,7 @@ from include.phrase_views.request import read_request
 from stagehouse.clock import now
 from stagehouse.hooks.publication import publication_lock
 from stagehouse.hooks.storage_roots import reports_root
+from stagehouse.pipeline.rendering import end_rendering
 from stagehouse.pipeline.run_context import request_of_this_run, run_context, this_attempt
 
 if TYPE_CHECKING:
@@ -63,9 +64,7 @@ def publish_run(computed: dict[str, object]) -> dict[str, object]:
 def render_run() -> str:
     """Render the day as readers see it; return its directory below `reports_root`."""
     from include.pages.phrase_views import PAGES, render_phrase_views
-    from include.pages.run_note import write_run_note
     from include.phrase_views.report import publication, read_report
-    from include.staging.cleaning import drop_unfinished_files
 
     request, root = run_request(), reports_root()
     with _publication_lock(request.day) as (clickhouse, lease):
@@ -78,8 +77,7 @@ def render_run() -> str:
             published_at=published_at,
             check_lease=lease.check,
         )
-    write_run_note(root / PAGES, run_context()["run_id"], request.day)
-    drop_unfinished_files(root / PAGES, now())
+    end_rendering(root / PAGES, request.day)
     return str(directory)
 
 

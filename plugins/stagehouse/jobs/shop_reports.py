@@ -11,6 +11,7 @@ from stagehouse.clock import now
 from stagehouse.hooks.publication import publication_lock
 from stagehouse.hooks.storage_roots import reports_root
 from stagehouse.jobs.shop_sync import PREFIX, staged_manifest
+from stagehouse.pipeline.rendering import end_rendering
 from stagehouse.pipeline.run_context import run_context, run_date, staging_of, this_attempt
 
 if TYPE_CHECKING:
@@ -123,10 +124,8 @@ def _ask_rules(clickhouse: ClickHouse, lease: Lease, *, strict: bool) -> list[Fi
 
 def _render(clickhouse: ClickHouse, lease: Lease) -> str:
     from include.change_capture.state import read_state
-    from include.pages.run_note import write_run_note
     from include.pages.shop import PAGES, render_shop
     from include.shop.reports import read_reports
-    from include.staging.cleaning import drop_unfinished_files
 
     state, day, root = read_state(clickhouse, PREFIX), run_date(), reports_root()
     if state is None or not {f"{PREFIX}_{name}" for name in state.tables} >= _tables():
@@ -134,8 +133,7 @@ def _render(clickhouse: ClickHouse, lease: Lease) -> str:
     reports = read_reports(clickhouse, day, state.taken_at, state.version)
     run_id = run_context()["run_id"]
     directory = render_shop(root, reports, day, run_id=run_id, published_at=now(), check_lease=lease.check)
-    write_run_note(root / PAGES, run_id, day)
-    drop_unfinished_files(root / PAGES, now())
+    end_rendering(root / PAGES, day)
     return str(directory)
 
 

@@ -29,7 +29,7 @@ def add_metrics(app: FastAPI) -> None:
 
     async def metrics(request: Request) -> Response:
         given = dict(request.headers.raw).get(b"authorization", b"")
-        # Bytes: what is no ASCII is a wrong token, and no error.
+        # Bytes: a token that is not ASCII is a wrong one, not an error.
         if given[: len(_SCHEME)].lower() != _SCHEME or not hmac.compare_digest(given[len(_SCHEME) :], token):
             return Response(
                 "A token is needed\n", 401, {"WWW-Authenticate": "Bearer"}, media_type="text/plain"

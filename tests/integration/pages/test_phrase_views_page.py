@@ -13,6 +13,7 @@ from include.pages.phrase_views import render_phrase_views
 from include.phrase_views.hours import hours
 from include.phrase_views.report_row import ReportRow
 from include.phrase_views.request import PhraseViewsRequest
+from tests.integration.pages.colours import contrast
 from tests.integration.pages.site import Site, medium, window
 from tests.servers.chromium import see
 
@@ -240,21 +241,6 @@ def test_colours_are_legible(browser: Chrome, site: Site, tmp_path: Path, scheme
         assert len(colours) > 23
         assert min(contrast(*pair) for pair in colours) >= 4.5
         assert (sum(colours[0][0]) > sum(colours[0][1])) == (scheme == "dark")
-
-
-def contrast(one: list[float], other: list[float]) -> float:
-    """The contrast of two colours, 1 to 21.
-
-    Source: https://www.w3.org/TR/WCAG21/#dfn-contrast-ratio
-    """
-
-    def luminance(colour: list[float]) -> float:
-        parts = (value / 255 for value in colour)
-        linear = [value / 12.92 if value <= 0.03928 else ((value + 0.055) / 1.055) ** 2.4 for value in parts]
-        return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
-
-    dark, light = sorted((luminance(one), luminance(other)))
-    return (light + 0.05) / (dark + 0.05)
 
 
 def test_on_paper(browser: Chrome, site: Site, tmp_path: Path):

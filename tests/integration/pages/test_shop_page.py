@@ -25,8 +25,8 @@ from include.shop.reports import (
     Users,
     Weekday,
 )
+from tests.integration.pages.colours import contrast, texts_on_paper
 from tests.integration.pages.site import Site, medium, window
-from tests.integration.pages.test_phrase_views_page import contrast
 
 DAY = date(2026, 11, 20)
 AT = datetime(2026, 11, 20, 13, 5, tzinfo=UTC)
@@ -147,12 +147,7 @@ def test_colours_are_legible(browser: Chrome, site: Site, tmp_path: Path, scheme
     """Text has a contrast of at least 4.5 to what is behind it, on bars and in notices too."""
     with medium(browser, prefers_color_scheme=scheme):
         show(browser, site, tmp_path)
-        colours = browser.execute_script("""
-            const parts = text => text.match(/[\\d.]+/g).map(Number).slice(0, 3);
-            const paper = parts(getComputedStyle(document.body).backgroundColor);
-            return [...document.querySelectorAll("h2, td, th, a, .soft, .failed, .bars text")].map(each => {
-              const style = getComputedStyle(each);
-              return [parts(each.closest("svg") ? style.fill : style.color), paper]; })""")
+        colours = texts_on_paper(browser, "h2, td, th, a, .soft, .failed, .bars text")
         assert len(colours) > 300
         assert min(contrast(*pair) for pair in colours) >= 4.5
         assert (sum(colours[0][0]) > sum(colours[0][1])) == (scheme == "dark")

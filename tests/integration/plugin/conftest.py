@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import pytest
 
 from tests.integration.plugin.api_server import ApiServer
@@ -46,6 +47,14 @@ def server(
     server.start()
     yield server
     server.stop()
+
+
+@pytest.fixture(scope="module")
+def reader(server: ApiServer) -> Iterator[httpx.Client]:
+    """A client with the least rights: the role viewer."""
+    with server.client("viewer") as client:
+        client.headers["accept"] = "text/html"
+        yield client
 
 
 @pytest.fixture

@@ -27,14 +27,6 @@ SCRIPT = "<script>alert(1)</script>"
 
 
 @pytest.fixture(scope="module")
-def reader(server: ApiServer) -> Iterator[httpx.Client]:
-    """A client with the least rights: the role viewer."""
-    with server.client("viewer") as client:
-        client.headers["accept"] = "text/html"
-        yield client
-
-
-@pytest.fixture(scope="module")
 def live(server: ApiServer, reports: Path) -> Iterator[Path]:
     """The directory of a run that Airflow knows; of a second one there is none. Both are queued."""
     airflow = Path(sys.executable).with_name("airflow")

@@ -10,6 +10,7 @@ import pytest
 from fastapi.testclient import TestClient
 
 from include.clickhouse.schema import migrate
+from tests.integration.plugin.readers import who_may_read
 
 GITHUB, PHRASES = "github_top_repositories", "phrase_views_report"
 HOSTILE = "<b>run</b>\u202e"
@@ -26,18 +27,7 @@ def readable() -> set[str]:
 @pytest.fixture
 def client(monitored, readable: set[str]) -> TestClient:
     """The app alone, as somebody signed in sees it."""
-    from airflow.api_fastapi.core_api import security
-
-    from stagehouse.ui.app import create_app
-
-    class OfSomeDags:
-        def is_authorized_dag(self, *, details, **_: object) -> bool:
-            return details.id in readable
-
-    app = create_app()
-    monitored.setattr(security, "get_auth_manager", OfSomeDags)
-    app.dependency_overrides[security.get_user] = lambda: "somebody"
-    return TestClient(app, headers={"accept": "text/html"})
+    return who_may_read(monitored, readable)
 
 
 @pytest.fixture

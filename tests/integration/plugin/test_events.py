@@ -1,39 +1,12 @@
 """The page *Events* behind Airflow's API server: of each DAG that reads a topic, for who may read it."""
 
-from collections.abc import Iterator
-
 import httpx
 import pytest
-from fastapi.testclient import TestClient
 
-from tests.integration.plugin.api_server import ApiServer
+from tests.integration.plugin.readers import who_may_read
 from tests.integration.plugin.reports import EVENTS_CSV, EVENTS_RUN
 
 EVENTS = "/stagehouse/events/"
-
-
-@pytest.fixture(scope="module")
-def reader(server: ApiServer) -> Iterator[httpx.Client]:
-    """A client with the least rights: the role viewer."""
-    with server.client("viewer") as client:
-        client.headers["accept"] = "text/html"
-        yield client
-
-
-def who_may_read(monkeypatch: pytest.MonkeyPatch, *dag_ids: str) -> TestClient:
-    """Return a client of the app for somebody who may read these DAGs only."""
-    from airflow.api_fastapi.core_api import security
-
-    from stagehouse.ui.app import create_app
-
-    class Some:
-        def is_authorized_dag(self, *, details, **_: object) -> bool:
-            return details.id in dag_ids
-
-    app = create_app()
-    monkeypatch.setattr(security, "get_auth_manager", Some)
-    app.dependency_overrides[security.get_user] = lambda: "somebody"
-    return TestClient(app, headers={"accept": "text/html"}, follow_redirects=False)
 
 
 def test_the_newest_day_with_its_files(reader: httpx.Client):
@@ -88,11 +61,11 @@ def test_before_the_first_event(reader: httpx.Client):
 def test_who_may_read_one_dag_sees_that_one(monkeypatch: pytest.MonkeyPatch, metadb: None, reports):
     """By the navigation's entry too; of the other neither a link nor a file."""
     monkeypatch.setenv("AIRFLOW_VAR_REPORTS_ROOT", str(reports))
-    sessions = who_may_read(monkeypatch, "user_sessions", "shop_sync")
+    sessions = who_may_read(monkeypatch, {"user_sessions", "shop_sync"})
     assert sessions.get("/events/").headers["location"] == "user_sessions/"
     assert "user_events" not in sessions.get("/events/user_sessions/").text
     for path in ("", "2026-11-20/index.html", "2026-11-20/by_hour.csv"):
         assert sessions.get(f"/events/user_events/{path}").status_code == 403
-    events = who_may_read(monkeypatch, "user_events")
+    events = who_may_read(monkeypatch, {"user_events"})
     assert events.get("/events/").headers["location"] == "user_events/"
     assert "user_sessions" not in events.get("/events/user_events/").text

@@ -11,18 +11,9 @@ from airflow.api_fastapi.core_api import security
 from fastapi.testclient import TestClient
 
 from stagehouse.ui.app import create_app
-from tests.integration.plugin.api_server import ApiServer
 
 INBOX, FILE = "/stagehouse/inbox/", "/stagehouse/inbox/file"
 SCRIPT = "<script>alert(1)</script>"
-
-
-@pytest.fixture(scope="module")
-def reader(server: ApiServer) -> Iterator[httpx.Client]:
-    """A client with the least rights: the role viewer."""
-    with server.client("viewer") as client:
-        client.headers["accept"] = "text/html"
-        yield client
 
 
 @pytest.fixture

@@ -25,14 +25,6 @@ from tests.integration.plugin.reports import (
 PHRASES, RANKING = "/stagehouse/phrase-views/", "/stagehouse/top-repositories/"
 
 
-@pytest.fixture(scope="module")
-def reader(server: ApiServer) -> Iterator[httpx.Client]:
-    """A client with the least rights: the role viewer."""
-    with server.client("viewer") as client:
-        client.headers["accept"] = "text/html"
-        yield client
-
-
 @pytest.fixture
 def hidden(reports: Path, tmp_path: Path) -> Iterator[Path]:
     """The reports, moved away for the time of a test; reports_root is empty then."""

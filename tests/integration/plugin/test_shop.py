@@ -1,22 +1,11 @@
 """The page of the shop behind Airflow's API server: a day, its reports as files, and nothing beside them."""
 
-from collections.abc import Iterator
-
 import httpx
 import pytest
 
-from tests.integration.plugin.api_server import ApiServer
 from tests.integration.plugin.reports import SHOP_CSV, SHOP_RUN
 
 SHOP = "/stagehouse/shop/"
-
-
-@pytest.fixture(scope="module")
-def reader(server: ApiServer) -> Iterator[httpx.Client]:
-    """A client with the least rights: the role viewer."""
-    with server.client("viewer") as client:
-        client.headers["accept"] = "text/html"
-        yield client
 
 
 def test_the_newest_day_with_its_files(reader: httpx.Client):
