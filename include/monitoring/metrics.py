@@ -37,7 +37,7 @@ class Metric(NamedTuple):
 _TABLE, _DAG = ("dag_id", "table"), ("dag_id",)
 METRICS: Mapping[str, Metric] = {
     "source_up": Metric("1 where the source gave its facts in time, else 0.", ("source",)),
-    "source_read_seconds": Metric("Seconds that this scrape waited for the source.", ("source",)),
+    "source_read_seconds": Metric("Seconds that reading the source took this scrape.", ("source",)),
     "table_covered_until_timestamp_seconds": Metric("End of the newest whole day.", _TABLE),
     "table_published_timestamp_seconds": Metric("Time of the newest publication.", _TABLE),
     "table_day_late": Metric("1 where a day is overdue by published_by_hour, else 0.", _TABLE),

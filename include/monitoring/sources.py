@@ -16,7 +16,7 @@ T = TypeVar("T")
 
 
 class Reading(NamedTuple, Generic[T]):
-    """What a source gave. Attributes: facts, None where it is not up; seconds waited; error, in words."""
+    """What a source gave. Attributes: facts, None where it is not up; seconds that it took; error, in words."""
 
     name: str
     facts: T | None
@@ -43,6 +43,7 @@ class Source(Generic[T]):
         self._read, self._explain = read, explain
         self._lock = threading.Lock()
         self._reading: Future[T] | None = None
+        self._ended = 0.0  # when the last reading had ended
 
     last: T | None
 
@@ -65,18 +66,24 @@ class Source(Generic[T]):
                 return self._failed(error, begun)
             except Exception as error:  # noqa: BLE001 - a source fails in its own ways, and the others answer
                 return self._failed(error, begun)
-            return Reading(self.name, facts, time.monotonic() - begun)
+            return Reading(self.name, facts, self._seconds(begun))
 
         return wait
 
+    def _seconds(self, begun: float) -> float:
+        """Return how long a reading took who asked at `begun`; who looks later has waited for others."""
+        return max(0.0, self._ended - begun)
+
     def _failed(self, error: Exception, begun: float) -> Reading[T]:
         log.warning("source %s: %s", self.name, self._explain(error))
-        return Reading(self.name, None, time.monotonic() - begun, self._explain(error))
+        return Reading(self.name, None, self._seconds(begun), self._explain(error))
 
     def _fulfil(self, reading: Future[T]) -> None:
         try:
             self.last = facts = self._read()
         except Exception as error:  # noqa: BLE001 - told to who waits
+            self._ended = time.monotonic()
             reading.set_exception(error)
         else:
+            self._ended = time.monotonic()
             reading.set_result(facts)

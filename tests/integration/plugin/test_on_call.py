@@ -126,6 +126,11 @@ def wait_until(condition: Callable[[], object]) -> None:
         time.sleep(0.2)
 
 
+def sources_down(prometheus: Prometheus) -> list[str]:
+    """Return which sources the newest scrape could not read."""
+    return [each["metric"]["source"] for each in prometheus.query("stagehouse_source_up == 0")]
+
+
 def test_faults_are_seen(
     prometheus: Prometheus, url: str, runs: str, kafka: Producer, clickhouse_server, clickhouse_database
 ):
@@ -166,8 +171,7 @@ def test_faults_are_seen(
     assert float(lag[0]["value"][1]) > 0
 
     # A run that is red, rows that are halved, a day that is missing.
-    wait_until(lambda: {"LastRunFailed", "RowsDropped", "DayLate"} <= set(prometheus.alerts()))
-    assert set(prometheus.alerts()) == {"LastRunFailed", "RowsDropped", "DayLate"}
+    wait_until(lambda: set(prometheus.alerts()) == {"LastRunFailed", "RowsDropped", "DayLate"})
     text = page()
     assert (
         text.index("phrases_views_by_hour")
@@ -192,8 +196,8 @@ def test_faults_are_seen(
     try:
         wait_until(lambda: "SourceDown" in prometheus.alerts())
         assert "ClickHouse not well" in page()
-        down = prometheus.query("stagehouse_source_up == 0")
-        assert [each["metric"]["source"] for each in down] == ["clickhouse"]
+        # One scrape may find another source slow, where something else takes the processors.
+        wait_until(lambda: sources_down(prometheus) == ["clickhouse"])
     finally:
         os.kill(clickhouse_server.process.pid, signal.SIGCONT)
     wait_until(lambda: "SourceDown" not in prometheus.alerts())

@@ -55,6 +55,15 @@ def test_a_source_that_hangs_is_down_within_the_budget():
     assert source.ask()(soon()).up
 
 
+def test_a_source_is_as_slow_as_its_own_reading():
+    """Not as another one that is waited for first."""
+    begun, wait = time.monotonic(), Source("quick", lambda: 7, explain).ask()
+    assert wait(soon()).up
+    read_by = time.monotonic()
+    time.sleep(0.05)
+    assert wait(soon()).seconds <= read_by - begun
+
+
 @pytest.mark.parametrize("error", [ValueError("no"), TimeoutError("no")])
 def test_a_source_that_fails_is_down_and_asked_again(error: Exception):
     """What it says is turned into words, and the next one asks anew."""
