@@ -16,7 +16,7 @@ T = TypeVar("T")
 
 
 class Reading(NamedTuple, Generic[T]):
-    """What a source gave. Attributes: facts, None where it is not up; seconds that it took; error, in words."""
+    """What a source gave. Attributes: facts, None where it is not up; seconds it took; error, in words."""
 
     name: str
     facts: T | None
