@@ -87,8 +87,10 @@ def make_plan(
     Raises: MessagesLost, NothingLost, TopicMadeAnew.
     """
     anew = _made_anew(ledger, topic, marks)
-    if anew and not request.accept_recreated:
-        raise TopicMadeAnew(where, topic.name, anew)
+    # The ledger knows a topic by what was read of it.
+    when = "" if any(each.low < each.stable for each in marks.values()) else "when its first message is there"
+    if anew and (when or not request.accept_recreated):
+        raise TopicMadeAnew(where, topic.name, anew, when)
     known = {} if anew else ledger.next_offsets
     lost = {
         each: Loss(each, known[each], marks[each].low)

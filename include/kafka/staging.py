@@ -29,13 +29,14 @@ from include.kafka.session import KafkaSession, offset_of
 from include.staging.files import StagingPath
 from include.staging.tables import KeyRange, StagedTable, TableParts
 from include.staging.text_kinds import texts
-from include.staging.text_parts import TextWriter
+from include.staging.text_parts import LONGEST_LINE, TextWriter
 
 log = logging.getLogger(__name__)
 
 MAX_BYTES = 4 * 2**30  # of keys and values in a batch
 MAX_SECONDS = 600.0  # of reading
 PART_BYTES = 64 * 2**20  # several workers may load a batch
+_LARGE = LONGEST_LINE // 5  # a row may have its key twice, and each byte as two
 _DAY_S = 86_400
 
 
@@ -134,7 +135,7 @@ class _Reading:
 
     def _take(self, some: Sequence[Message]) -> None:
         rows, letters = list[list[object]](), list[list[object]]()
-        plan, parse, latest_s = self._plan, self._parse, self._latest_s
+        plan = self._plan
         for message in some:
             self.bytes_left -= len(message)
             if message.value() is None:
@@ -142,9 +143,7 @@ class _Reading:
                 continue
             origin = [plan.topic, plan.epoch, message.partition(), message.offset()]
             try:
-                taken = received(message, latest_s)
-                values = parse(taken)
-                rows.append([*values, *origin, taken.key, taken.timestamp_ms, taken.timestamp_type])
+                rows.append(self._row(message, origin))
             except Rejected as reason:
                 letters.append([plan.dag_id, *origin, str(reason), *dead_letter(message)])
         if rows:
@@ -153,6 +152,13 @@ class _Reading:
             self._rows.write(_lines(self._table, rows))
         if letters:
             self._reject(letters)
+
+    def _row(self, message: Message, origin: list[object]) -> list[object]:
+        taken = received(message, self._latest_s)
+        row = [*self._parse(taken), *origin, taken.key, taken.timestamp_ms, taken.timestamp_type]
+        if len(message) > _LARGE and len(_lines(self._table, [row])) > LONGEST_LINE:
+            raise Rejected(f"the row has more than {LONGEST_LINE} bytes")
+        return row
 
     def _reject(self, letters: list[list[object]]) -> None:
         _, _, _, partition, offset, reason, *_ = letters[0]

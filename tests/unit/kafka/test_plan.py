@@ -61,6 +61,15 @@ def test_another_topic(ledger: Ledger, differs: str):
     assert (made.epoch, ranges(made)) == (3, [(0, 2, 5, 0)])
 
 
+def test_another_topic_that_is_empty_is_not_accepted_yet():
+    """No run could record it, and the next one would be red again: the error says when to accept it."""
+    for accepted in (False, True):
+        with pytest.raises(
+            TopicMadeAnew, match="run, when its first message is there, with param accept_rec"
+        ):
+            plan(Ledger(0, "c", "other", {0: 5}), Marks(0, 0, 3), accept_recreated=accepted)
+
+
 def test_what_brokers_do_not_know_is_no_difference():
     """Ids came with Kafka 2.8."""
     made = plan(Ledger(0, "c", "id", {0: 1}), Marks(0, 5, 5), topic_id="")
