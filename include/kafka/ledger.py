@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from include.clickhouse.client import ClickHouse
+from include.clickhouse.cluster import await_replicas
 from include.kafka.errors import BrokenLedger, OffsetsTaken
 from include.staging.tables import KeyRange, StagedTable
 
@@ -51,7 +52,8 @@ class Done(NamedTuple):
 
 
 def read_ledger(clickhouse: ClickHouse, dag_id: str, topic: str) -> Ledger:
-    """Return what is done. Raises: ClickHouseError."""
+    """Return what is done, on a cluster as all replicas know it. Raises: ClickHouseError."""
+    await_replicas(clickhouse, OFFSETS.name)
     rows = clickhouse.execute(
         "SELECT epoch, `partition`, max(to_offset), argMax(cluster_id, to_offset), "
         f"argMax(topic_id, to_offset) FROM kafka_offsets WHERE {_OF} "
@@ -65,7 +67,8 @@ def read_ledger(clickhouse: ClickHouse, dag_id: str, topic: str) -> Ledger:
 
 
 def done_by_run(clickhouse: ClickHouse, dag_id: str, topic: str, run_id: str) -> list[Done]:
-    """Return the ranges that a run has published. Raises: ClickHouseError."""
+    """Return the ranges that a run has published, likewise. Raises: ClickHouseError."""
+    await_replicas(clickhouse, OFFSETS.name)
     rows = clickhouse.execute(
         f"SELECT epoch, `partition`, from_offset, to_offset FROM kafka_offsets "
         f"WHERE {_OF} AND run_id = %(run_id)s ORDER BY epoch, `partition`, from_offset",

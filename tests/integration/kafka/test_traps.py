@@ -61,6 +61,22 @@ def test_lost_messages_are_accepted_by_their_range_only(kafka: KafkaBroker, plac
         place.plan("run 3", accept_loss=lost)
 
 
+def test_a_loss_that_was_accepted_is_told_where_the_batch_ends_early(kafka: KafkaBroker, place: Place):
+    """Before its partition was read; no later run has to accept it again."""
+    kafka.create(place.topic, 2)
+    for partition in range(2):
+        kafka.produce(place.topic, map(event, range(3000)), partition)
+    place.run(max_messages=20)
+    kafka.delete_records(place.topic, 1, 1000)
+    plan = place.plan("run 2", accept_loss=f"{place.topic}/1:10-1000")
+    manifest = place.stage(plan, max_bytes=1)
+    assert manifest.facts["was_cut"]
+    place.finish(manifest)
+    assert [line for line in place.ledger() if line[8]] == [(0, 1, 10, 1000, 0, 0, 0, 0, 990)]
+    place.run("run 3")
+    assert len(place.offsets()) == 5010
+
+
 def test_retention_is_a_loss(kafka: KafkaBroker, place: Place):
     """Of whole segments, as the broker deletes them."""
     kafka.create(place.topic, retention_bytes=1_000_000, segment_bytes=1_048_576)
@@ -239,7 +255,7 @@ def test_messages_that_are_damaged_on_disk(kafka: KafkaBroker, place: Place, cod
 
 def test_messages_that_are_too_long_to_be_staged(kafka: KafkaBroker, place: Place):
     """Are dead letters, cut, and hold nothing up: as a row, as a key, with signs that are escaped."""
-    kafka.create(place.topic, max_message_bytes=10485760)
+    kafka.create(place.topic, max_message_bytes=10485760, segment_bytes=20971520)
     values = [
         event(1, description="x" * 9_000_000),
         (b"k", b"VIEW-" + b"\t" * 4_500_000 + b"-06:00:00-05:00:00-05:00:10"),
