@@ -47,7 +47,8 @@ _MOCK = "mockCluster"  # the id of librdkafka's own cluster, which tells no ids 
 _UNKNOWN_ID = ("", "AAAAAAAAAAAAAAAAAAAAAA")  # of brokers that know no ids
 # A consumer has to name a group; it is not joined, and nothing is committed by that name. A broker that has
 # no more messages keeps a question for so long, and the one for the next partition waits behind it. What the
-# client would log, again and again, stands in our error. A disk may change a byte: Kafka keeps a checksum.
+# client would log, again and again, stands in our error. Kafka keeps checksums: what a disk has changed is no
+# other value.
 _DEFAULTS = {"group.id": "stagehouse", "fetch.wait.max.ms": "50", "log_level": "2", "check.crcs": "true"}
 _OF_CONSUMERS = (*FORCED, "group.id", "on_commit", "fetch.wait.max.ms", "check.crcs")
 # No retry helps: another password, certificate or right is needed.
@@ -247,7 +248,7 @@ class KafkaSession:
         self._hear(error)
         if error.code() == KafkaError._AUTO_OFFSET_RESET:  # noqa: SLF001 - as above
             raise KafkaException(error)
-        if error.code() in _DAMAGED:  # the client goes on behind it
+        if error.code() in _DAMAGED:  # no message comes after it
             raise MessagesDamaged(self.where, topic, partition, read_to, one_line(error.str()))
 
     def _hear(self, error: KafkaError) -> None:

@@ -43,7 +43,7 @@ def reports(place: Place, clickhouse: ClickHouse, run_id: str) -> TopicReports:
 
 
 @pytest.mark.parametrize("name", ["user_events", "user_sessions"])
-def test_the_page(
+def test_the_page_on_a_cluster(
     kafka: KafkaBroker, topic: str, database: ClusterDatabase, one_server, tmp_path: Path, name: str
 ):
     """Asked of each server, after two runs, with what a third one has left to read."""
@@ -55,7 +55,7 @@ def test_the_page(
     kafka.create(topic, 2)
     for run_id in ("run 1", "run 2"):
         if own:
-            kafka.produce(topic, [visit(n) for n in range(200)])
+            kafka.produce(topic, map(visit, range(200)))
         else:
             fill(kafka, topic)
         for place in places:

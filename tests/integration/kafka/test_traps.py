@@ -231,7 +231,7 @@ def test_codecs_and_large_messages(kafka: KafkaBroker, place: Place, codec: str)
 
 @pytest.mark.parametrize("codec", ["none", "gzip"])
 def test_messages_that_are_damaged_on_disk(kafka: KafkaBroker, place: Place, codec: str):
-    """Are red, by name: the client would go on behind them. Deleted and accepted, the rest comes in."""
+    """Are red, by name, and are no other values. Once they are deleted, the rest comes in."""
     kafka.create(place.topic)
     for number in range(3):
         kafka.produce(place.topic, [event(number)] * 10, compression_type=codec)
