@@ -9,8 +9,8 @@ Every five minutes and by hand: the messages that have come since the run before
 | `postgres_health` | params, connections | XCom: the facts found | yes |
 | `tables` | `clickhouse_default` | missing tables and columns | yes, does nothing |
 | `plan` | `kafka_offsets`, the topic's offsets | `plan.json`; XCom: ranges and lag | yes, the plan is used |
-| `stage` | the planned offsets | parts, then the manifest | yes, what is staged is used |
-| `load` | one part | a staging table of this try | yes |
+| `stage`, mapped | some partitions | their parts; the last one the manifest | yes, what is staged is used |
+| `load`, mapped | parts of one `stage` | staging tables of this try | yes |
 | `publish` | the staging tables | `user_sessions`, dead letters, the ledger | yes, adds what is missing |
 | `check` | ClickHouse, the manifest, the lease of `publish` | the asset `user_sessions` | yes |
 | `commit_group` | `kafka_offsets` | the group's offsets, for monitors of lag | yes |
@@ -28,7 +28,7 @@ from airflow.sdk import chain, dag, task
 
 from stagehouse.hooks.storage_roots import require_storage
 from stagehouse.jobs.kafka_params import topic_params
-from stagehouse.jobs.kafka_topics import TopicSource
+from stagehouse.jobs.kafka_topics import PARTITIONS, TopicSource
 from stagehouse.pipeline.defaults import DAG_DEFAULTS, TASK_DEFAULTS
 from stagehouse.pipeline.preflight import postgres_facts, tables
 from stagehouse.pipeline.staged import load_publish_check
@@ -67,12 +67,12 @@ def user_sessions() -> None:
         return await postgres_facts()
 
     @task.short_circuit
-    def plan() -> bool:
+    def plan() -> list[list[int]]:
         return SOURCE.plan_run()
 
-    @task(execution_timeout=timedelta(minutes=30))
-    def stage() -> list[dict[str, str]]:
-        return SOURCE.stage_run()
+    @task(execution_timeout=timedelta(minutes=30), map_index_template=PARTITIONS)
+    def stage(partitions: list[int]) -> list[dict[str, str]]:
+        return SOURCE.stage_run(partitions)
 
     @task
     def commit_group() -> dict[str, int]:
@@ -82,8 +82,9 @@ def user_sessions() -> None:
     def again() -> int:
         return SOURCE.continue_run()
 
-    parts = stage()
-    chain(postgres_health(), tables(), plan(), parts)
+    groups = plan()
+    parts = stage.expand(partitions=groups)
+    chain(postgres_health(), tables(), groups)
     chain(load_publish_check(parts, SOURCE.staged()), commit_group(), again())
 
 

@@ -13,8 +13,10 @@ from collections.abc import Sequence
 from datetime import datetime
 from functools import partial
 
+from clickhouse_driver.util.escape import escape_params
+
 from include.clickhouse.client import quoted
-from include.clickhouse.cluster import await_replicas
+from include.clickhouse.cluster import await_replicas, rows_of
 from include.clickhouse.errors import CLEAR_LOAD
 from include.clickhouse.fingerprint import expected_fingerprint, fingerprint_of_ranges, in_ranges
 from include.clickhouse.load import StagedPart
@@ -34,6 +36,8 @@ def append(
     Raises: DayMismatch; ClickHouseError; what `check_lease` raises.
     """
     table = parts.table
+    # Which keys are there is asked of any replica: a try that was killed has not waited for the others.
+    await_replicas(publication.clickhouse, table.name)
     staged = {part.file: part for part in parts.parts}
     for each in loaded:
         expected, source = expected_fingerprint(staged[each.file]), each.staging_table
@@ -58,7 +62,18 @@ def require_appended(publication: Publication, parts: TableParts) -> None:
     next_step = CLEAR_LOAD
     if found.rows > found.keys:
         next_step = f"run OPTIMIZE TABLE {name} FINAL, which leaves each key once, then {CLEAR_LOAD}"
+    elif found.rows >= expected.rows:
+        delete = _delete(publication, parts)
+        next_step = f"run {delete}; a run without an end has left other rows there; then {CLEAR_LOAD}"
     raise publication.mismatch(name, f"readers see {found}, expected {expected}", next_step)
+
+
+def _delete(publication: Publication, parts: TableParts) -> str:
+    """Return the statement that removes all rows of the ranges, for a person to run."""
+    where, bound = in_ranges(parts)
+    name, rows = parts.table.name, rows_of(publication.clickhouse, parts.table.name)
+    everywhere = "" if rows == quoted(name) else ", on a server of each shard"
+    return f"ALTER TABLE {rows} DELETE WHERE {where % escape_params(bound, None)}{everywhere}"
 
 
 def _insert(parts: TableParts, source: str) -> tuple[str, dict[str, object]]:

@@ -90,6 +90,28 @@ class MessagesLost(TopicError, PermanentError):
 
 
 @define(slots=False)
+class MessagesDamaged(TopicError):
+    """Messages on the broker's disk are not as they were written, or were on their way.
+
+    Attributes: where; topic; partition; offset, up to which all was read; reason, what the client found.
+    """
+
+    where: str
+    topic: str
+    partition: int
+    offset: int
+    reason: str
+
+    def __str__(self) -> str:
+        return (
+            f"{self.where}: topic {self.topic}, partition {self.partition}, from offset {self.offset} on: "
+            f"{self.reason}. Nothing was published. Next: run the task again; if it says the same, repair "
+            "the partition from a replica, or delete its records up to behind these (kafka-delete-records) "
+            "and accept that loss as the next run names it"
+        )
+
+
+@define(slots=False)
 class NothingLost(TopicError, PermanentError):
     """Param accept_loss names what is not lost. Attributes: where; topic; accepted, those ranges."""
 
@@ -108,17 +130,19 @@ class NothingLost(TopicError, PermanentError):
 class TopicMadeAnew(TopicError, PermanentError):
     """The topic is another one than that whose offsets are known.
 
-    Attributes: where; topic; found, in what it differs.
+    Attributes: where; topic; found, in what it differs; when it can be accepted, if not now.
     """
 
     where: str
     topic: str
     found: str
+    when: str = ""
 
     def __str__(self) -> str:
+        when = f", {self.when}," if self.when else ""
         return (
             f"{self.where}: topic {self.topic} was deleted and made anew, or cut: {self.found}. What was not "
-            "read of the old one is lost. Next: if that was meant, start a run with param "
+            f"read of the old one is lost. Next: if that was meant, start a run{when} with param "
             "accept_recreated=true, which reads the new topic as the next epoch"
         )
 

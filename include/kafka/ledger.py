@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from include.clickhouse.client import ClickHouse
+from include.clickhouse.cluster import await_replicas
 from include.kafka.errors import BrokenLedger, OffsetsTaken
 from include.staging.tables import KeyRange, StagedTable
 
@@ -51,7 +52,8 @@ class Done(NamedTuple):
 
 
 def read_ledger(clickhouse: ClickHouse, dag_id: str, topic: str) -> Ledger:
-    """Return what is done. Raises: ClickHouseError."""
+    """Return what is done, on a cluster as all replicas know it. Raises: ClickHouseError."""
+    await_replicas(clickhouse, OFFSETS.name)
     rows = clickhouse.execute(
         "SELECT epoch, `partition`, max(to_offset), argMax(cluster_id, to_offset), "
         f"argMax(topic_id, to_offset) FROM kafka_offsets WHERE {_OF} "
@@ -65,7 +67,8 @@ def read_ledger(clickhouse: ClickHouse, dag_id: str, topic: str) -> Ledger:
 
 
 def done_by_run(clickhouse: ClickHouse, dag_id: str, topic: str, run_id: str) -> list[Done]:
-    """Return the ranges that a run has published. Raises: ClickHouseError."""
+    """Return the ranges that a run has published, likewise. Raises: ClickHouseError."""
+    await_replicas(clickhouse, OFFSETS.name)
     rows = clickhouse.execute(
         f"SELECT epoch, `partition`, from_offset, to_offset FROM kafka_offsets "
         f"WHERE {_OF} AND run_id = %(run_id)s ORDER BY epoch, `partition`, from_offset",
@@ -80,17 +83,22 @@ def require_chain(clickhouse: ClickHouse, dag_id: str, topic: str) -> None:
     Raises: BrokenLedger; ClickHouseError.
     """
     counted = "sum(rows + rejected + tombstones + hidden + lost)"
+    # Each end but the last is a beginning: a gap does not make up for an overlap of the same size.
+    ends, begins = "intHash64(max(to_offset))", "intHash64(min(from_offset))"
+    linked = f"sum(intHash64(from_offset)) + {ends} = sum(intHash64(to_offset)) + {begins}"
     rows = clickhouse.execute(
         "SELECT epoch, `partition`, max(to_offset) - min(from_offset) AS whole, "
         "sum(to_offset - from_offset) AS parts, count() AS ranges, uniqExact(from_offset) AS begins, "
-        f"{counted} AS counted FROM kafka_offsets WHERE {_OF} GROUP BY epoch, `partition` "
-        "HAVING whole != parts OR ranges != begins OR counted != parts ORDER BY epoch, `partition` LIMIT 1",
+        f"{counted} AS counted, {linked} AS linked FROM kafka_offsets WHERE {_OF} "
+        "GROUP BY epoch, `partition` "
+        "HAVING whole != parts OR ranges != begins OR counted != parts OR NOT linked "
+        "ORDER BY epoch, `partition` LIMIT 1",
         {"dag_id": dag_id, "topic": topic},
     )
-    for epoch, partition, whole, parts, ranges, begins, counted_ in rows:
+    for epoch, partition, whole, parts, ranges, begun, count, _ in rows:
         found = (
-            f"epoch {epoch}, partition {partition}: {ranges} ranges with {begins} beginnings have {parts} "
-            f"offsets of {whole}, and count {counted_} of them"
+            f"epoch {epoch}, partition {partition}: {ranges} ranges with {begun} beginnings have {parts} "
+            f"offsets of {whole}, count {count} of them, or do not begin where another ends"
         )
         raise BrokenLedger(clickhouse.where, topic, found)
 

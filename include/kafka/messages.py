@@ -41,7 +41,8 @@ DEAD_LETTERS = StagedTable(
 )
 EARLIEST_S = int(datetime(2000, 1, 1, tzinfo=UTC).timestamp())  # of events
 AHEAD_S = 86_400
-LONGEST_LETTER = 3_500_000  # bytes of a dead letter's value: base64 of them is a line that can be staged
+# Bytes of a dead letter's value and key: both can be staged in a line, in base64 or with escapes.
+LONGEST_LETTER, LONGEST_KEY = 3_500_000, 500_000
 _TIMESTAMPS = {TIMESTAMP_CREATE_TIME: "create", TIMESTAMP_LOG_APPEND_TIME: "append"}
 _CLOCK = re.compile(r"([01][0-9]|2[0-3]):([0-5][0-9]):([0-5][0-9])")
 
@@ -105,10 +106,9 @@ def received(message: Message, latest_s: int) -> Received:
 
 
 def dead_letter(message: Message) -> tuple[str, str, str]:
-    """Return key, value and encoding of a message that is no row; a value that is too long is cut."""
-    key, value = message.key() or b"", (message.value() or b"")[:LONGEST_LETTER]
-    key = key[:LONGEST_LETTER]
-    if len(value) == LONGEST_LETTER:  # the cut may be within a character
+    """Return key, value and encoding of a message that is no row; what is too long is cut."""
+    key, value = (message.key() or b"")[:LONGEST_KEY], (message.value() or b"")[:LONGEST_LETTER]
+    if len(value) == LONGEST_LETTER or len(key) == LONGEST_KEY:  # the cut may be within a character
         return b64encode(key).decode(), b64encode(value).decode(), "base64"
     try:
         return key.decode(), value.decode(), "utf8"

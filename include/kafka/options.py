@@ -20,25 +20,24 @@ FORCED: Mapping[str, str | bool] = {
     "enable.partition.eof": True,
     "allow.auto.create.topics": False,
 }
-SECRETS = (
-    "sasl.password",
-    "ssl.key.password",
-    "ssl.key.pem",
-    "ssl.keystore.password",
-    "sasl.oauthbearer.client.secret",
-    "sasl.oauthbearer.config",
-)
 _REFUSED = {
     **dict.fromkeys(FORCED, "is set by Stagehouse: offsets are decided before messages are read"),
     "auto.commit.enable": "is set by Stagehouse: offsets are committed when rows are published",
     "debug": "would write messages of the protocol, with secrets, into the log",
-    "plugin.library.paths": "would load a library into the worker",
+    **dict.fromkeys(("plugin.library.paths", "ssl.engine.location"), "would load a library into the worker"),
     "sasl.kerberos.kinit.cmd": "would run a command on the worker",
 }
+# By the parts of their names: each version of librdkafka may have more of them.
+_SECRET = re.compile(r"password|passphrase|secret|key\.pem|oauthbearer\.config")
 _CALLBACKS = re.compile(r"(.*_cb|logger|on_commit|interceptors|opaque)")
 _NAME = re.compile(r"[a-z][a-z0-9._]{1,99}")
 _BROKER = re.compile(r"([A-Za-z_]+://)?([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(:([0-9]{1,5}))?")
 _LONGEST = 20_000  # characters: a chain of certificates
+
+
+def secrets_of(extra: Mapping[str, object]) -> list[str]:
+    """Return the values of a connection's options that nobody is to read, checked or not."""
+    return [value for name, value in extra.items() if _SECRET.search(name) and isinstance(value, str)]
 
 
 def checked_options(extra: Mapping[str, object]) -> dict[str, str]:

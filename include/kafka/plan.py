@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
+from typing import Any
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
 from include.kafka.errors import MessagesLost, NothingLost, TopicMadeAnew
 from include.kafka.ledger import Ledger
@@ -17,6 +18,8 @@ from include.text import first_problem
 
 PLAN = "plan.json"
 TASK = "plan"
+MOST_GROUPS = 4  # a worker of two cores takes four tasks without harm
+LEAST_OFFSETS = 200_000  # of a group on the average: for fewer a task takes longer than it saves
 
 
 class Range(BaseModel):
@@ -49,8 +52,16 @@ class Lag(BaseModel):
     open: int
 
 
+def _grouped(data: dict[str, Any]) -> tuple[tuple[int, ...], ...]:
+    return groups_of(data.get("ranges", ()), MOST_GROUPS, LEAST_OFFSETS)
+
+
 class Plan(BaseModel):
-    """A batch. Attributes: as of the params and the topic; epoch; ranges, none where nothing is new; lags."""
+    """A batch.
+
+    Attributes: as of the params and the topic; epoch; ranges, none where nothing is new; lags; groups of
+    partitions, each of which is staged by a task of its own.
+    """
 
     model_config = ConfigDict(frozen=True)
     dag_id: str
@@ -64,11 +75,39 @@ class Plan(BaseModel):
     planned_at: AwareDatetime
     ranges: tuple[Range, ...]
     lags: tuple[Lag, ...] = ()
+    groups: tuple[tuple[int, ...], ...] = Field(default_factory=_grouped)
 
     @property
     def behind(self) -> int:
         """Offsets that are left for later batches."""
         return sum(each.behind for each in self.lags)
+
+    @property
+    def unit_name(self) -> str:
+        """The name by which the batch is recorded."""
+        first, others = self.ranges[0], len(self.ranges) - 1
+        more = f" and {others} more" if others else ""
+        return f"{self.topic[:120]}/{self.epoch} {first.partition}:{first.start}-{first.end}{more}"
+
+    def of(self, partitions: Collection[int]) -> Plan:
+        """Return the plan of some of its partitions."""
+        ranges = tuple(each for each in self.ranges if each.partition in partitions)
+        return self.model_copy(update={"ranges": ranges})
+
+
+def groups_of(ranges: Sequence[Range], most: int, least: int) -> tuple[tuple[int, ...], ...]:
+    """Return the partitions of each group, with about as many offsets in each.
+
+    Args: most, so many groups at the most; least, offsets of a group on the average, if there are several.
+    """
+    offsets = {each.partition: each.end - each.first for each in ranges}
+    count = min(most, len(offsets), max(1, sum(offsets.values()) // least))
+    groups, filled = [list[int]() for _ in range(count)], [0] * count
+    for partition in sorted(offsets, key=lambda each: (-offsets[each], each)):
+        place = min(range(count), key=lambda each: (filled[each], len(groups[each])))
+        groups[place].append(partition)
+        filled[place] += offsets[partition]
+    return tuple(tuple(sorted(group)) for group in groups)
 
 
 def make_plan(
@@ -87,8 +126,10 @@ def make_plan(
     Raises: MessagesLost, NothingLost, TopicMadeAnew.
     """
     anew = _made_anew(ledger, topic, marks)
-    if anew and not request.accept_recreated:
-        raise TopicMadeAnew(where, topic.name, anew)
+    # The ledger knows a topic by what was read of it.
+    when = "" if any(each.low < each.stable for each in marks.values()) else "when its first message is there"
+    if anew and (when or not request.accept_recreated):
+        raise TopicMadeAnew(where, topic.name, anew, when)
     known = {} if anew else ledger.next_offsets
     lost = {
         each: Loss(each, known[each], marks[each].low)

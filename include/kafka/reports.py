@@ -65,13 +65,14 @@ class Partition(NamedTuple):
     """What is done of a partition, in the topic's last epoch, and what is left of it.
 
     Attributes: done_to, the offset of the next run; rows to lost, offsets by what became of them; behind,
-    open, left when the last run planned, None where that was not asked: of another topic.
+    open, left when the last run planned, None where that was not asked: of another topic; published_at, of
+    the last batch. done_to and published_at are None where no run has read the partition yet.
     """
 
     topic: str
     epoch: int
     partition: int
-    done_to: int
+    done_to: int | None
     rows: int
     rejected: int
     tombstones: int
@@ -79,7 +80,7 @@ class Partition(NamedTuple):
     lost: int
     behind: int | None
     open: int | None
-    published_at: datetime
+    published_at: datetime | None
 
 
 class Reason(NamedTuple):
@@ -207,7 +208,19 @@ def _partitions(clickhouse: ClickHouse, dag_id: str, plan: Plan | None) -> list[
             in_transactions = lags[partition].open
         left = behind, in_transactions, _instant(seconds)
         found.append(Partition._make((topic, epoch, partition, done_to, *counts, *left)))
-    return found
+    return sorted([*found, *_unread(plan, found)], key=lambda each: each[:3]) if plan else found
+
+
+def _unread(plan: Plan, known: Sequence[Partition]) -> list[Partition]:
+    """Return the partitions that are behind, and that the ledger does not know yet."""
+    there = {each.partition for each in known if (each.topic, each.epoch) == (plan.topic, plan.epoch)}
+    planned = {each.partition: each.end - each.first for each in plan.ranges}
+    left = [(each, planned.get(each.partition, 0) + each.behind) for each in plan.lags]
+    return [
+        Partition(plan.topic, plan.epoch, lag.partition, None, 0, 0, 0, 0, 0, behind, lag.open, None)
+        for lag, behind in left
+        if lag.partition not in there and (behind or lag.open)
+    ]
 
 
 def _letters(clickhouse: ClickHouse, dag_id: str) -> list[Letter]:

@@ -26,7 +26,14 @@ from confluent_kafka.admin import AdminClient
 from confluent_kafka.admin._listoffsets import OffsetSpec  # the types say that the package exports neither
 from confluent_kafka.admin._metadata import ClusterMetadata
 
-from include.kafka.errors import BadKafkaOption, BrokerRefused, BrokerUnusable, NoSuchTopic, TopicError
+from include.kafka.errors import (
+    BadKafkaOption,
+    BrokerRefused,
+    BrokerUnusable,
+    MessagesDamaged,
+    NoSuchTopic,
+    TopicError,
+)
 from include.kafka.options import FORCED
 
 log = logging.getLogger(__name__)
@@ -40,9 +47,10 @@ _MOCK = "mockCluster"  # the id of librdkafka's own cluster, which tells no ids 
 _UNKNOWN_ID = ("", "AAAAAAAAAAAAAAAAAAAAAA")  # of brokers that know no ids
 # A consumer has to name a group; it is not joined, and nothing is committed by that name. A broker that has
 # no more messages keeps a question for so long, and the one for the next partition waits behind it. What the
-# client would log, again and again, stands in our error.
-_DEFAULTS = {"group.id": "stagehouse", "fetch.wait.max.ms": "50", "log_level": "2"}
-_OF_CONSUMERS = (*FORCED, "group.id", "on_commit", "fetch.wait.max.ms")
+# client would log, again and again, stands in our error. Kafka keeps checksums: what a disk has changed is no
+# other value.
+_DEFAULTS = {"group.id": "stagehouse", "fetch.wait.max.ms": "50", "log_level": "2", "check.crcs": "true"}
+_OF_CONSUMERS = (*FORCED, "group.id", "on_commit", "fetch.wait.max.ms", "check.crcs")
 # No retry helps: another password, certificate or right is needed.
 _REFUSALS = (
     KafkaError._AUTHENTICATION,  # noqa: SLF001 - confluent-kafka's names for what librdkafka itself finds
@@ -50,6 +58,13 @@ _REFUSALS = (
     KafkaError.SASL_AUTHENTICATION_FAILED,
     KafkaError.TOPIC_AUTHORIZATION_FAILED,
     KafkaError.CLUSTER_AUTHORIZATION_FAILED,
+)
+# What the client says of messages that it cannot unpack, or whose checksum is another.
+_DAMAGED = (
+    KafkaError._BAD_MSG,  # noqa: SLF001 - as above
+    KafkaError._BAD_COMPRESSION,  # noqa: SLF001
+    KafkaError._NOT_IMPLEMENTED,  # noqa: SLF001
+    KafkaError._INVALID_ARG,  # noqa: SLF001
 )
 _NAMED = re.compile(r'(?:property:? "|consumer: `?)([a-z0-9]+(?:[._][a-z0-9]+)+)')
 T = TypeVar("T")
@@ -124,8 +139,8 @@ class KafkaSession:
         Messages that were deleted between are no error here: the offsets show them. What has been deleted
         at `start` is one.
 
-        Raises: BrokerUnusable where nothing comes for too long, BrokerRefused; KafkaException by the code
-            _AUTO_OFFSET_RESET where `start` is not there any more.
+        Raises: BrokerUnusable where nothing comes for too long, BrokerRefused, MessagesDamaged;
+            KafkaException by the code _AUTO_OFFSET_RESET where `start` is not there any more.
         """
         doing = f"read topic {topic}, partition {partition}, from offset {start}"
         self._consumer.assign([TopicPartition(topic, partition, start)])
@@ -137,9 +152,8 @@ class KafkaSession:
                 if not (error := message.error()):
                     some.append(message)
                 elif error.code() != KafkaError._PARTITION_EOF:  # noqa: SLF001 - as above
-                    if error.code() == KafkaError._AUTO_OFFSET_RESET:  # noqa: SLF001
-                        raise KafkaException(error)
-                    self._hear(error)
+                    read_to = offset_of(some[-1]) + 1 if some else at
+                    self._require_harmless(error, topic, partition, read_to)
                 elif offset_of(message) >= end:
                     at = end
             if some:
@@ -159,7 +173,10 @@ class KafkaSession:
             return "the connection names no group.id"
         wanted = [TopicPartition(topic, partition, offset) for partition, offset in offsets.items()]
         self._committed = None
-        self._consumer.commit(offsets=wanted, asynchronous=True)
+        try:
+            self._consumer.commit(offsets=wanted, asynchronous=True)
+        except KafkaException as error:
+            return one_line(error.args[0].str())
         until = time.monotonic() + self._answer_wait_s
         while self._committed is None:
             if self._refused or time.monotonic() > until:
@@ -225,6 +242,14 @@ class KafkaSession:
                 raise self._error(doing, self._said, "no answer")
             self._admin.poll(0.005)  # it calls _hear()
         return future.result()
+
+    def _require_harmless(self, error: KafkaError, topic: str, partition: int, read_to: int) -> None:
+        """Require an error in the place of a message to be one after which no message is missing."""
+        self._hear(error)
+        if error.code() == KafkaError._AUTO_OFFSET_RESET:  # noqa: SLF001 - as above
+            raise KafkaException(error)
+        if error.code() in _DAMAGED:  # no message comes after it
+            raise MessagesDamaged(self.where, topic, partition, read_to, one_line(error.str()))
 
     def _hear(self, error: KafkaError) -> None:
         """Keep what librdkafka says; called by its clients while they are asked."""

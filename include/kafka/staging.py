@@ -29,13 +29,14 @@ from include.kafka.session import KafkaSession, offset_of
 from include.staging.files import StagingPath
 from include.staging.tables import KeyRange, StagedTable, TableParts
 from include.staging.text_kinds import texts
-from include.staging.text_parts import TextWriter
+from include.staging.text_parts import LONGEST_LINE, TextWriter
 
 log = logging.getLogger(__name__)
 
 MAX_BYTES = 4 * 2**30  # of keys and values in a batch
 MAX_SECONDS = 600.0  # of reading
 PART_BYTES = 64 * 2**20  # several workers may load a batch
+_LARGE = LONGEST_LINE // 5  # a row may have its key twice, and each byte as two
 _DAY_S = 86_400
 
 
@@ -43,7 +44,8 @@ class Batch(BaseModel):
     """What is staged.
 
     Attributes: tables, the ledger last; days of events, "YYYY-MM-DD"; counts of offsets by what became of
-    them; was_cut: it ends before the plan does.
+    them; was_cut: it ends before the plan does; first_letter, where and why of the first message that is no
+    row, "" where each is one.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -51,6 +53,7 @@ class Batch(BaseModel):
     days: tuple[str, ...]
     counts: dict[str, int]
     was_cut: bool
+    first_letter: str
 
 
 def stage_batch(
@@ -90,6 +93,7 @@ def stage_batch(
         days=tuple(str(datetime.fromtimestamp(each * _DAY_S, UTC).date()) for each in sorted(reading.days)),
         counts=dict(reading.counts),
         was_cut=reading.was_cut,
+        first_letter=reading.first_letter,
     )
 
 
@@ -103,14 +107,16 @@ class _Reading:
         self._table, self._parse = row_type.staged, row_type.formats[plan.format]
         self._day_at = list(row_type.columns).index(row_type.event_time)
         self._latest_s = int(plan.planned_at.timestamp()) + AHEAD_S
-        self._first_letter = ""
+        self.first_letter = ""
         self.counts, self.days, self.fingerprints = Counter[str](), set[int](), dict[int, str]()
         self.bytes_left, self.until, self.was_cut = 0, 0.0, False
 
     def read(self, planned: Range) -> tuple[int, ...] | None:
         """Read a range; return its line of the ledger from `partition` to `lost`, None of no offset."""
-        if self._is_over() and self.counts:  # each batch takes some
+        if self._is_over() and self.counts and planned.first < planned.end:  # each batch takes some
             self.was_cut = True
+            planned = planned.model_copy(update={"end": planned.first})  # a loss that was accepted is told
+        if planned.start == planned.end:
             return None
         before, end, last = self.counts.copy(), planned.end, None
         try:
@@ -134,7 +140,7 @@ class _Reading:
 
     def _take(self, some: Sequence[Message]) -> None:
         rows, letters = list[list[object]](), list[list[object]]()
-        plan, parse, latest_s = self._plan, self._parse, self._latest_s
+        plan = self._plan
         for message in some:
             self.bytes_left -= len(message)
             if message.value() is None:
@@ -142,9 +148,7 @@ class _Reading:
                 continue
             origin = [plan.topic, plan.epoch, message.partition(), message.offset()]
             try:
-                taken = received(message, latest_s)
-                values = parse(taken)
-                rows.append([*values, *origin, taken.key, taken.timestamp_ms, taken.timestamp_type])
+                rows.append(self._row(message, origin))
             except Rejected as reason:
                 letters.append([plan.dag_id, *origin, str(reason), *dead_letter(message)])
         if rows:
@@ -154,13 +158,20 @@ class _Reading:
         if letters:
             self._reject(letters)
 
+    def _row(self, message: Message, origin: list[object]) -> list[object]:
+        taken = received(message, self._latest_s)
+        row = [*self._parse(taken), *origin, taken.key, taken.timestamp_ms, taken.timestamp_type]
+        if len(message) > _LARGE and len(_lines(self._table, [row])) > LONGEST_LINE:
+            raise Rejected(f"the row has more than {LONGEST_LINE} bytes")
+        return row
+
     def _reject(self, letters: list[list[object]]) -> None:
         _, _, _, partition, offset, reason, *_ = letters[0]
-        self._first_letter = self._first_letter or f"{partition}:{offset}: {reason}"
+        self.first_letter = self.first_letter or f"{partition}:{offset}: {reason}"
         self.counts["rejected"] += len(letters)
         if (rejected := self.counts["rejected"]) > self._plan.max_rejected:
             where, topic = self._session.where, self._plan.topic
-            raise TooManyDeadLetters(where, topic, rejected, self._plan.max_rejected, self._first_letter)
+            raise TooManyDeadLetters(where, topic, rejected, self._plan.max_rejected, self.first_letter)
         self._letters.write(_lines(DEAD_LETTERS, letters))
 
     def _is_over(self) -> bool:

@@ -126,7 +126,7 @@ def _lag(reports: TopicReports) -> Section:
             row.open,
             row.done_to,
             *row[4:9],
-            f"{row.published_at:{_INSTANT}}",
+            f"{row.published_at:{_INSTANT}}" if row.published_at else "",
         )
         for row in sorted(reports.partitions, key=lambda row: (row.behind is None, row.topic, row.partition))
     ]

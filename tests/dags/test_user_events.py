@@ -102,6 +102,33 @@ def test_messages_come_in_once(kafka: KafkaBroker, topic: str, place: Place, run
 
 
 @needs_kafka
+def test_partitions_are_staged_and_loaded_side_by_side(
+    kafka: KafkaBroker, topic: str, place: Place, run, monkeypatch
+):
+    """Where they have enough messages for tasks of their own; dead letters are those of all."""
+    monkeypatch.setattr("include.kafka.plan.LEAST_OFFSETS", 10)
+    kafka.create(topic, 3)
+    for partition in range(3):
+        kafka.produce(topic, [*map(event, range(10)), b"no event"], partition)
+    place.connect(kafka.options())
+    red = run(topic=topic, max_rejected=2)
+    assert states(red) == dict.fromkeys(TASKS[:3], "success") | {"stage": "failed,success"} | dict.fromkeys(
+        TASKS[4:], "upstream_failed"
+    )
+    done = run(topic=topic)
+    assert states(done) == GREEN
+    instances = done.get_task_instances()
+    assert [sum(each.task_id == name for each in instances) for name in ("stage", "load", "publish")] == [
+        3,
+        3,
+        1,
+    ]
+    assert sorted(each.rendered_map_index for each in instances if each.task_id == "stage") == ["0", "1", "2"]
+    assert place.read("SELECT count(), uniqExact(`partition`, `offset`) FROM user_events") == [(30, 30)]
+    assert place.read("SELECT count(), sum(rejected) FROM kafka_offsets") == [(3, 3)]
+
+
+@needs_kafka
 def test_no_secret_is_shown(kafka: KafkaBroker, topic: str, place: Place, run, capfd):
     """Of a run by SCRAM that is green, and of one that is refused, which is red at once."""
     kafka.create(topic)

@@ -9,7 +9,7 @@ from airflow.providers.apache.kafka.hooks.base import KafkaBaseHook
 from airflow.sdk.log import mask_secret
 
 from include.kafka.errors import BadKafkaOption
-from include.kafka.options import SECRETS, checked_options
+from include.kafka.options import checked_options, secrets_of
 from include.text import secret_encodings
 from stagehouse.hooks.connection_fields import BadConnection, read_connection, read_extra
 
@@ -46,7 +46,7 @@ class StagehouseKafkaHook(KafkaBaseHook):
         """Return the options as librdkafka takes them; logs hide the secrets then. Raises: BadConnection."""
         connection = read_connection(self.kafka_config_id)
         extra = read_extra(connection)
-        secrets = [value for name in SECRETS if isinstance(value := extra.get(name), str)]
+        secrets = secrets_of(extra)
         # Of a key in PEM each line is a secret: a log may show one of them.
         lines = [line for value in secrets for line in value.splitlines() if not line.startswith("-----")]
         mask_secret([form for secret in (*secrets, *lines) for form in secret_encodings(secret.strip())])

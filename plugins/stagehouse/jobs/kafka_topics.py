@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from stagehouse.hooks.kafka_hook import StagehouseKafkaHook
 
 STAGE = "stage"
+PARTITIONS = "{{ task.op_kwargs['partitions'] | join(', ') | truncate(100) }}"  # Airflow keeps 250 characters
 
 log = logging.getLogger(__name__)
 
@@ -65,47 +66,39 @@ class TopicSource:
         self.request()
         _hook().require_usable()
 
-    def plan_run(self) -> bool:
-        """Fix the offsets of the run; return whether there are any. Raises: as make_plan()."""
+    def plan_run(self) -> list[list[int]]:
+        """Fix the offsets of the run; return groups of partitions, over which `stage` is mapped.
+
+        None where nothing is new. Raises: as make_plan().
+        """
         from include.kafka.plan import read_plan, save_plan
 
         plan = read_plan(staging_of(run_date())) or self._new_plan(self.request())
-        if plan and plan.ranges:
+        if plan is None:
+            return []
+        if plan.ranges:
             save_plan(staging_of(run_date()), plan)
-        if plan:
-            ranges = [each.model_dump() for each in plan.ranges]
-            lags = [each.model_dump() for each in plan.lags]
-            get_current_context()["ti"].xcom_push(
-                "plan", {"epoch": plan.epoch, "ranges": ranges, "lags": lags}
-            )
-            for each in plan.lags:
-                if each.behind or each.open:
-                    log.info("%s, partition %d: %s", plan.topic, each.partition, each)
-        return bool(plan and plan.ranges)
+        ranges = [each.model_dump() for each in plan.ranges]
+        lags = [each.model_dump() for each in plan.lags]
+        facts = {"epoch": plan.epoch, "ranges": ranges, "lags": lags}
+        get_current_context()["ti"].xcom_push("plan", facts)
+        for each in plan.lags:
+            if each.behind or each.open:
+                log.info("%s, partition %d: %s", plan.topic, each.partition, each)
+        return [list(partitions) for partitions in plan.groups]
 
-    def stage_run(self) -> list[dict[str, str]]:
-        """Read the planned offsets; return table and file of each part."""
-        from include.kafka.staging import stage_batch
-        from include.staging.manifest import Manifest, StagedBy, own_manifest, parts_are_whole, save_manifest
+    def stage_run(self, partitions: list[int]) -> list[dict[str, str]]:
+        """Read the planned offsets of some partitions; return table and file of each part."""
+        from include.kafka.groups import stage_group
+        from include.staging.manifest import StagedBy
 
-        run, day, plan = run_context(), run_date(), _plan()
-        directory = staging_of(day)
-        manifest = own_manifest(directory, StagedBy(**run, day=day, task=STAGE))
-        if manifest is None or not parts_are_whole(directory, manifest):
-            with _hook().session() as session:
-                batch = stage_batch(session, plan, self.row_type(), directory)
-            manifest = Manifest(
-                **run,
-                day=day,
-                task=STAGE,
-                host=socket.gethostname(),
-                written_at=now(),
-                tables={each.table.name: each for each in batch.tables},
-                facts={"days": list(batch.days), "was_cut": batch.was_cut, **batch.counts},
-                unit_name=_unit_name(plan),
+        plan, day, host = _plan(), run_date(), socket.gethostname()
+        by = StagedBy(**run_context(), day=day, task=STAGE)
+        with _hook().session() as session:
+            manifest = stage_group(
+                session, plan, partitions, self.row_type(), staging_of(day), by, host=host, now=now
             )
-            save_manifest(directory, manifest)
-        log.info("%s: %s", plan.topic, manifest.facts)
+        log.info("%s, partitions %s: %s", plan.topic, partitions, manifest.facts)
         return part_list(manifest)
 
     def require_turn(self, clickhouse: ClickHouse, manifest: Manifest) -> None:
@@ -189,15 +182,9 @@ def _plan() -> Plan:
     directory = staging_of(run_date())
     plan = read_plan(directory)
     if plan is None:
-        raise StagingFileMissing(str(directory / PLAN), clear(TASK))
+        shared = "set variable staging_root to storage that all workers share"
+        raise StagingFileMissing(str(directory / PLAN), f"{clear(TASK)}; if another host wrote it, {shared}")
     return plan
-
-
-def _unit_name(plan: Plan) -> str:
-    """Return the name by which the batch is recorded."""
-    first, others = plan.ranges[0], len(plan.ranges) - 1
-    more = f" and {others} more" if others else ""
-    return f"{plan.topic[:120]}/{plan.epoch} {first.partition}:{first.start}-{first.end}{more}"
 
 
 def _hook() -> StagehouseKafkaHook:

@@ -85,11 +85,12 @@ def staging_of(day: date) -> StagingPath:
 
 
 def manifest_of(task: str, day: date) -> Manifest:
-    """Return what a task of the run has staged, perhaps on another worker; its XCom `host` says where."""
+    """Return what a task of the run has staged, perhaps on other workers; its XCom `host` says where."""
     from include.staging.manifest import StagedBy, read_manifest
 
     staged_by = StagedBy(**run_context(), day=day, task=task)
-    staged_on = get_current_context()["ti"].xcom_pull(task_ids=task, key="host")
-    return read_manifest(
-        staging_of(day), staged_by, staged_on=str(staged_on or ""), host=socket.gethostname()
-    )
+    here = socket.gethostname()
+    found = get_current_context()["ti"].xcom_pull(task_ids=task, key="host") or ""
+    hosts = [str(each) for each in ([found] if isinstance(found, str) else found)]  # a list of a mapped task
+    staged_on = next((each for each in hosts if each != here), here)
+    return read_manifest(staging_of(day), staged_by, staged_on=staged_on, host=here)

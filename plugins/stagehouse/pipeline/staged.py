@@ -24,6 +24,10 @@ if TYPE_CHECKING:
     from include.staging.tables import Row, StagedTable
 
 LOAD_TIMEOUT = timedelta(hours=1)
+_PART = "task.op_kwargs['part']"
+_LOADED = (
+    f"{{{{ {_PART}['file'].rsplit('-', 1)[0] if {_PART} is mapping else {_PART} | length ~ ' parts' }}}}"
+)
 
 
 def day_event(manifest: Manifest, rows: dict[str, int]) -> dict[str, Any]:
@@ -103,21 +107,25 @@ def part_list(manifest: Manifest) -> list[dict[str, str]]:
 def load_publish_check(parts: Any, source: StagedSource, *, timeout: timedelta = TASK_TIMEOUT) -> TaskGroup:
     """Add the tasks `load` (one a part), `publish` and `check`; return their group.
 
-    Args: parts: what the task returns that ends with part_list(). timeout: of `publish` and of `check`.
+    Args: parts: what the task returns that ends with part_list(); where that one is mapped, there is one
+        `load` for each of its lists. timeout: of `publish` and of `check`.
     """
     with TaskGroup("staged", prefix_group_id=False) as group:
 
         @task(
-            map_index_template="{{ task.op_kwargs['part']['file'].rsplit('-', 1)[0] }}",
+            map_index_template=_LOADED,
             multiple_outputs=False,  # else each key is an XCom too: four requests more for each part
             execution_timeout=LOAD_TIMEOUT,
         )
-        def load(part: dict[str, str]) -> dict[str, object]:
+        def load(part: dict[str, str] | list[dict[str, str]]) -> Any:
+            if isinstance(part, list):
+                return [load_staged_part(source, each) for each in part]
             return load_staged_part(source, part)
 
         @task(trigger_rule=TriggerRule.NONE_FAILED, execution_timeout=timeout)
-        def publish(staged: Sequence[dict[str, object]]) -> dict[str, int]:
-            return publish_staged(source, staged)
+        def publish(staged: Sequence[Any]) -> dict[str, int]:
+            lists = (each if isinstance(each, list) else [each] for each in staged)
+            return publish_staged(source, [part for some in lists for part in some])
 
         @task(outlets=[source.asset], execution_timeout=timeout)
         def check(*, outlet_events: OutletEventAccessors) -> dict[str, Any]:

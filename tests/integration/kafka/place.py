@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -13,14 +13,14 @@ from include.clickhouse.load import StagedPart, load_part
 from include.clickhouse.publish import check_day, publish_day
 from include.clickhouse.schema import migrate
 from include.kafka.events import USER_EVENTS
+from include.kafka.groups import stage_group
 from include.kafka.ledger import read_ledger, require_chain, require_next
 from include.kafka.messages import RowType
 from include.kafka.options import checked_options
 from include.kafka.plan import Plan, make_plan
 from include.kafka.request import read_request
 from include.kafka.session import KafkaSession
-from include.kafka.staging import stage_batch
-from include.staging.manifest import Manifest, save_manifest
+from include.staging.manifest import Manifest, StagedBy, read_manifest
 
 NOW = datetime(2026, 8, 21, 6, 30, tzinfo=UTC)
 LETTERS = "SELECT `partition`, `offset`, reason, key, value, encoding FROM kafka_dead_letters ORDER BY 1, 2"
@@ -42,6 +42,25 @@ def event(number: int = 0, **changes: Any) -> bytes:
         "end_time": "05:00:10",
     }
     return json.dumps(fields | changes).encode()
+
+
+def visit(number: int = 0, **changes: object) -> bytes:
+    """Return a message of user_sessions."""
+    start = datetime(2026, 8, 20, tzinfo=UTC) + timedelta(hours=number % 30)
+    fields = {
+        "session_id": number,
+        "user_id": f"u{number % 7}",
+        "session_start": start.isoformat(),
+        "session_end": (start + timedelta(minutes=10)).isoformat(),
+        "path": "/",
+        "click_count": number,
+    }
+    return json.dumps(fields | changes).encode()
+
+
+def staged_by(plan: Plan) -> StagedBy:
+    """Return whose files a plan's are."""
+    return StagedBy(plan.dag_id, plan.run_id, NOW.date(), "stage")
 
 
 class Place:
@@ -76,24 +95,26 @@ class Place:
             )
 
     def stage(self, plan: Plan, **limits: Any) -> Manifest:
-        """Do what the task stage does."""
-        directory = self.directory / plan.run_id
-        directory.mkdir(exist_ok=True, parents=True)
+        """Do what the task stage does, group after group."""
+        for partitions in plan.groups:
+            self.stage_group(plan, partitions, **limits)
+        return read_manifest(self.directory / plan.run_id, staged_by(plan))
+
+    def stage_group(self, plan: Plan, partitions: Sequence[int], **limits: Any) -> Manifest:
+        """Do what the task stage does for a group; return the manifest of the group."""
+        directory, by = self.directory / plan.run_id, staged_by(plan)
         with self.session(no_progress_s=10) as session:
-            batch = stage_batch(session, plan, self.row_type, directory, **limits)
-        manifest = Manifest(
-            dag_id=plan.dag_id,
-            run_id=plan.run_id,
-            day=NOW.date(),
-            task="stage",
-            host="here",
-            written_at=NOW,
-            tables={each.table.name: each for each in batch.tables},
-            facts={"days": list(batch.days), "was_cut": batch.was_cut, **batch.counts},
-            unit_name=f"{plan.topic} {plan.run_id}",
-        )
-        save_manifest(directory, manifest)
-        return manifest
+            return stage_group(
+                session,
+                plan,
+                partitions,
+                self.row_type,
+                directory,
+                by,
+                host="here",
+                now=lambda: NOW,
+                **limits,
+            )
 
     def load(self, manifest: Manifest, clickhouse: ClickHouse) -> list[StagedPart]:
         """Do what the task load does, for all parts."""

@@ -1,6 +1,7 @@
 """A topic comes into ClickHouse exactly once: micro-batches on a real Apache Kafka, on both engines."""
 
 import json
+import re
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -9,6 +10,7 @@ from include.clickhouse.errors import DayMismatch
 from include.kafka.errors import BrokenLedger, OffsetsTaken, TooManyDeadLetters
 from include.kafka.request import Loss
 from include.kafka.sessions import USER_SESSIONS
+from include.postgres.errors import LeaseLost
 from tests.integration.kafka.place import NOW, Place, event
 from tests.servers.kafka import KafkaBroker, needs_kafka
 
@@ -248,6 +250,32 @@ def test_a_range_that_is_half_there_is_completed(kafka: KafkaBroker, place: Plac
     assert place.offsets() == [(0, 0, offset) for offset in range(100)]
 
 
+def test_what_a_run_without_an_end_has_left_is_named(kafka: KafkaBroker, place: Place):
+    """Where the next run judges a message otherwise: its time is no more than a day ahead any more."""
+    kafka.create(place.topic)
+    kafka.produce(place.topic, [event(), event(event_time=(NOW + timedelta(days=2)).isoformat())])
+    manifest = place.stage(place.plan())
+    leases = iter([None, None, LeaseLost("of the test")])  # rows, dead letters, ledger
+
+    def check_lease() -> None:
+        if lost := next(leases):
+            raise lost
+
+    with place.connect() as clickhouse, pytest.raises(LeaseLost):
+        place.publish(manifest, clickhouse, place.load(manifest, clickhouse), check_lease)
+    assert (len(place.letters()), place.ledger()) == (1, [])
+    later = place.stage(place.plan("run 2", NOW + timedelta(days=2)))
+    with pytest.raises(DayMismatch, match=r"table kafka_dead_letters, .* Next: run ALTER TABLE") as red:
+        place.finish(later)
+    with place.connect() as clickhouse:
+        clickhouse.execute(re.search(r"ALTER TABLE .*(?=; a run without)", str(red.value))[0])
+        while clickhouse.execute("SELECT count() FROM kafka_dead_letters") != [(0,)]:
+            pass
+    place.finish(later)
+    assert place.ledger() == [(0, 0, 0, 2, 2, 0, 0, 0, 0)]
+    assert len(place.offsets()) == 2
+
+
 @pytest.mark.parametrize("damage", ["doubled", "lost", "foreign"])
 def test_the_check_finds_what_is_not_as_published(kafka: KafkaBroker, place: Place, damage: str):
     """In the ranges of the batch."""
@@ -271,21 +299,26 @@ def test_the_check_finds_what_is_not_as_published(kafka: KafkaBroker, place: Pla
             place.check(manifest, clickhouse)
 
 
-@pytest.mark.parametrize("change", ["gap", "overlap", "sum"])
+@pytest.mark.parametrize("change", ["gap", "overlap", "gap and overlap", "sum"])
 def test_a_broken_ledger_is_red(kafka: KafkaBroker, embedded: Place, change: str):
-    """A gap, an overlap, or offsets of which nobody knows what became of them."""
+    """A gap, an overlap, both of one size, or offsets of which nobody knows what became of them."""
     place = embedded
     kafka.create(place.topic)
     kafka.produce(place.topic, map(event, range(9)))
     manifest = place.stage(place.plan())
     place.finish(manifest)
-    start, end, rows = {"gap": (10, 12, 2), "overlap": (8, 10, 2), "sum": (9, 12, 2)}[change]
+    lines = {
+        "gap": [(10, 12, 2)],
+        "overlap": [(8, 10, 2)],
+        "gap and overlap": [(8, 12, 4), (13, 15, 2)],
+        "sum": [(9, 12, 2)],
+    }
     with place.connect() as clickhouse:
         clickhouse.execute(
             "INSERT INTO kafka_offsets (dag_id, topic, from_offset, to_offset, rows) VALUES",
-            [("user_events", place.topic, start, end, rows)],
+            [("user_events", place.topic, *line) for line in lines[change]],
         )
-        with pytest.raises(BrokenLedger, match="epoch 0, partition 0: 2 ranges"):
+        with pytest.raises(BrokenLedger, match=r"epoch 0, partition 0: [23] ranges"):
             place.check(manifest, clickhouse)
 
 

@@ -128,7 +128,7 @@ def test_sessions_by_weekday(clickhouse: ClickHouse):
 
 
 def test_what_is_left_by_partition(clickhouse: ClickHouse):
-    """As of the plan, with what a batch that was cut has left; of other topics nobody has asked."""
+    """As of the plan, with what a batch that was cut has left, also where it is all; others are not asked."""
     lines = [
         ledger(0, 10),
         ledger(10, 70, rejected=3),
@@ -138,11 +138,18 @@ def test_what_is_left_by_partition(clickhouse: ClickHouse):
     lines += [ledger(0, 4, epoch=0, topic="anew"), ledger(0, 2, epoch=1, topic="anew")]
     lines += [ledger(0, 99, dag_id="user_sessions")]
     put(clickhouse, "kafka_offsets", _OFFSETS, lines)
-    lags = (Lag(partition=0, behind=7, open=2), Lag(partition=1, behind=0, open=0))
-    found = read(clickhouse, a_plan(Range(partition=0, start=10, end=100), lags=lags))
+    lags = (
+        Lag(partition=0, behind=7, open=2),
+        Lag(partition=1, behind=0, open=0),
+        Lag(partition=2, behind=0, open=0),
+        Lag(partition=3, behind=4, open=1),
+    )
+    ranges = Range(partition=0, start=10, end=100), Range(partition=3, start=2, end=8, lost=1)
+    found = read(clickhouse, a_plan(*ranges, lags=lags))
     left = [(each.topic, each.partition, each.done_to, each.behind, each.open) for each in found.partitions]
     assert left == [
         ("anew", 0, 2, None, None), ("other", 0, 9, None, None), ("t", 0, 70, 37, 2), ("t", 1, 5, 0, 0),
+        ("t", 3, None, 9, 1),
     ]  # fmt: skip
     assert (found.partitions[2].rows, found.partitions[2].rejected) == (67, 3)
     assert found.planned_at == AT

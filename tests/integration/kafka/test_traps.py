@@ -8,7 +8,7 @@ from unittest.mock import patch
 import pytest
 from confluent_kafka import Consumer
 
-from include.kafka.errors import MessagesLost, NoSuchTopic, NothingLost, TopicMadeAnew
+from include.kafka.errors import MessagesDamaged, MessagesLost, NoSuchTopic, NothingLost, TopicMadeAnew
 from include.kafka.session import KafkaSession
 from tests.integration.kafka.place import Place, event
 from tests.servers.kafka import KafkaBroker, needs_kafka
@@ -59,6 +59,22 @@ def test_lost_messages_are_accepted_by_their_range_only(kafka: KafkaBroker, plac
     assert len(place.offsets()) == 35
     with pytest.raises(NothingLost):
         place.plan("run 3", accept_loss=lost)
+
+
+def test_a_loss_that_was_accepted_is_told_where_the_batch_ends_early(kafka: KafkaBroker, place: Place):
+    """Before its partition was read; no later run has to accept it again."""
+    kafka.create(place.topic, 2)
+    for partition in range(2):
+        kafka.produce(place.topic, map(event, range(3000)), partition)
+    place.run(max_messages=20)
+    kafka.delete_records(place.topic, 1, 1000)
+    plan = place.plan("run 2", accept_loss=f"{place.topic}/1:10-1000")
+    manifest = place.stage(plan, max_bytes=1)
+    assert manifest.facts["was_cut"]
+    place.finish(manifest)
+    assert [line for line in place.ledger() if line[8]] == [(0, 1, 10, 1000, 0, 0, 0, 0, 990)]
+    place.run("run 3")
+    assert len(place.offsets()) == 5010
 
 
 def test_retention_is_a_loss(kafka: KafkaBroker, place: Place):
@@ -211,6 +227,54 @@ def test_codecs_and_large_messages(kafka: KafkaBroker, place: Place, codec: str)
     assert place.offsets("`offset`, length(description)") == [(0, 3_000_000), (3, 7)]
     sizes = "SELECT `offset`, length(value), encoding FROM kafka_dead_letters ORDER BY 1"
     assert place.read(sizes) == [(1, 3_000_000, "utf8"), (2, 4_000_000, "base64")]
+
+
+@pytest.mark.parametrize("codec", ["none", "gzip"])
+def test_messages_that_are_damaged_on_disk(kafka: KafkaBroker, place: Place, codec: str):
+    """Are red, by name, and are no other values. Once they are deleted, the rest comes in."""
+    kafka.create(place.topic)
+    for number in range(3):
+        kafka.produce(place.topic, [event(number)] * 10, compression_type=codec)
+    (segment,) = (kafka.directory / "data" / f"{place.topic}-0").glob("*.log")
+    stored = bytearray(segment.read_bytes())
+    batch_bytes = len(stored) // 3
+    stored[batch_bytes + 100] ^= 1
+    segment.write_bytes(stored)
+    plan = place.plan()
+    with pytest.raises(
+        MessagesDamaged, match=rf"{place.topic}, partition 0, from offset 10 on: .* Next: run"
+    ):
+        place.stage(plan)
+    assert not list(place.directory.rglob("manifest.json"))
+    kafka.delete_records(place.topic, 0, 20)
+    with pytest.raises(MessagesLost, match=f"{place.topic}/0:0-20"):
+        place.stage(plan)
+    place.run("run 2")  # no run has read the topic: it begins where it begins
+    assert place.offsets() == [(0, 0, offset) for offset in range(20, 30)]
+
+
+def test_messages_that_are_too_long_to_be_staged(kafka: KafkaBroker, place: Place):
+    """Are dead letters, cut, and hold nothing up: as a row, as a key, with signs that are escaped."""
+    kafka.create(place.topic, max_message_bytes=10485760, segment_bytes=20971520)
+    values = [
+        event(1, description="x" * 9_000_000),
+        (b"k", b"VIEW-" + b"\t" * 4_500_000 + b"-06:00:00-05:00:00-05:00:10"),
+        (b"\xff" * 4_500_000, b"\xff" * 4_500_000),
+        (b"\t" * 4_500_000, b"\t" * 4_500_000),
+        b"VIEW-x-06:00:00-05:00:00-05:00:10",
+    ]
+    kafka.produce(place.topic, values, timestamp=1787202000123, compression_type="none")
+    place.run(format="dashed")
+    assert place.offsets() == [(0, 0, 4)]
+    letters = (
+        "SELECT `offset`, length(key) > 600000, length(value) > 4000000, encoding FROM kafka_dead_letters"
+    )
+    assert sorted(place.read(letters))[1:] == [(1, 0, 1, "base64"), *((n, 1, 1, "base64") for n in (2, 3))]
+    place.run("run 2")
+    kafka.produce(place.topic, [values[0], event(2)])
+    place.run("run 3")
+    assert place.letters()[-1][2] == "the row has more than 8388608 bytes"
+    assert place.offsets() == [(0, 0, 4), (0, 0, 6)]
 
 
 def test_a_topic_that_is_not_there(place: Place):

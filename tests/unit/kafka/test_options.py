@@ -3,7 +3,7 @@
 import pytest
 
 from include.kafka.errors import BadKafkaOption
-from include.kafka.options import FORCED, checked_options
+from include.kafka.options import FORCED, checked_options, secrets_of
 from include.kafka.session import KafkaSession
 
 SERVERS = {"bootstrap.servers": "127.0.0.1:1"}
@@ -22,6 +22,7 @@ SECRET = "s3cret-in-a-wrong-place"
         ("ssl.ca.pem", "x" * 20_001, "at most 20000"),
         ("debug", "all", "secrets"),
         ("plugin.library.paths", "x.so", "library"),
+        ("ssl.engine.location", "x.so", "library"),
         ("sasl.kerberos.kinit.cmd", "rm -rf /", "command"),
         ("error_cb", "os.system", "not for a connection"),
         ("on_commit", "os.system", "not for a connection"),
@@ -45,6 +46,24 @@ def test_no_brokers():
     """Are named too."""
     with pytest.raises(BadKafkaOption, match=r"bootstrap\.servers: is missing"):
         checked_options({"group.id": "a"})
+
+
+def test_secrets_are_known_by_their_names():
+    """Of what librdkafka 2.16 takes, and of what a later one may."""
+    secret = {
+        "sasl.password": "a",
+        "ssl.key.password": "b",
+        "ssl.key.pem": "c",
+        "ssl.keystore.password": "d",
+        "sasl.oauthbearer.config": "e",
+        "sasl.oauthbearer.client.secret": "f",
+        "sasl.oauthbearer.client.credentials.client.secret": "g",
+        "sasl.oauthbearer.assertion.private.key.pem": "h",
+        "sasl.oauthbearer.assertion.private.key.passphrase": "i",
+        "some.day.secret.key": "j",
+    }
+    others = dict.fromkeys(("sasl.username", "ssl.ca.pem", "ssl.certificate.pem", "ssl.key.location"), "x")
+    assert secrets_of(secret | others | {"ssl.key.pem.too": None, "message.max.bytes": 5}) == [*"abcdefghij"]
 
 
 def test_what_is_taken():

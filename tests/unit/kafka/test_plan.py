@@ -6,7 +6,7 @@ import pytest
 
 from include.kafka.errors import TopicMadeAnew
 from include.kafka.ledger import Ledger
-from include.kafka.plan import Plan, make_plan, read_plan, save_plan
+from include.kafka.plan import Plan, Range, groups_of, make_plan, read_plan, save_plan
 from include.kafka.request import BatchRequest
 from include.kafka.session import Marks, Topic
 from include.staging.errors import StagingFileDamaged
@@ -61,10 +61,45 @@ def test_another_topic(ledger: Ledger, differs: str):
     assert (made.epoch, ranges(made)) == (3, [(0, 2, 5, 0)])
 
 
+def test_another_topic_that_is_empty_is_not_accepted_yet():
+    """No run could record it, and the next one would be red again: the error says when to accept it."""
+    for accepted in (False, True):
+        with pytest.raises(
+            TopicMadeAnew, match="run, when its first message is there, with param accept_rec"
+        ):
+            plan(Ledger(0, "c", "other", {0: 5}), Marks(0, 0, 3), accept_recreated=accepted)
+
+
 def test_what_brokers_do_not_know_is_no_difference():
     """Ids came with Kafka 2.8."""
     made = plan(Ledger(0, "c", "id", {0: 1}), Marks(0, 5, 5), topic_id="")
     assert (made.epoch, ranges(made)) == (0, [(0, 1, 5, 0)])
+
+
+@pytest.mark.parametrize(
+    ("offsets", "groups"),
+    [
+        ((), ()),
+        ((5,), ((0,),)),
+        ((19, 20), ((0, 1),)),
+        ((20, 20), ((0,), (1,))),
+        ((0, 60, 0), ((1,), (0,), (2,))),
+        ((50, 10, 10, 10, 20), ((0,), (3, 4), (1, 2))),
+        ((100, 100, 100, 100), ((0, 3), (1,), (2,))),
+    ],
+)
+def test_partitions_in_groups(offsets: tuple[int, ...], groups: tuple[tuple[int, ...], ...]):
+    """With about as many offsets in each, at most three here, of 20 offsets or more on the average."""
+    of_all = [Range(partition=n, start=7, end=7 + count) for n, count in enumerate(offsets)]
+    assert groups_of(of_all, 3, 20) == groups
+
+
+def test_a_plan_of_an_older_version_has_groups_too(tmp_path):
+    """It named none."""
+    made = plan(NEW, Marks(0, 300_000, 300_000), Marks(0, 300_000, 300_000))
+    assert made.groups == ((0,), (1,))
+    (tmp_path / "plan.json").write_text(made.model_dump_json(exclude={"groups"}))
+    assert read_plan(tmp_path) == made
 
 
 def test_a_plan_is_kept(tmp_path):
