@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 KEYS_AT_ONCE = 1_000_000
+FEW_SENT = 100_000  # keys that the server may hold twice, for each half of the table
 _SENT, _THERE = "_sent", "_there"
 
 
@@ -54,9 +55,9 @@ def unlike_buckets(
 ) -> tuple[Buckets, list[str]]:
     """Return what readers see, and the buckets in which it is not what the source has beside what is sent."""
     not_sent = _not_in(buckets, _SENT) if sent.blocks else "1"
+    are_few = sum(bucket.changed for bucket in source.values()) <= FEW_SENT
     found = clickhouse.execute(
-        f"SELECT {buckets.in_destination}, count(), countIf({not_sent}) "
-        f"FROM {quoted(buckets.table.versions)} FINAL WHERE {DELETED} = 0 GROUP BY {buckets.in_destination}",
+        buckets.group_destination(["count()", f"countIf({not_sent})"], source if are_few else {}),
         external_tables=_lines({_SENT: sent.blocks}),
     )
     seen = {str(name): Bucket(rows=rows, changed=rows - rest) for name, rows, rest in found}

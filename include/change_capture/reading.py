@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict
 
 from include.change_capture.buckets import Buckets, KeyBuckets
 from include.change_capture.catalog import SourceTable
+from include.change_capture.column_totals import Totals
 from include.change_capture.deletes import SentKeys, gone_keys, unlike_buckets
 from include.change_capture.destination import live_rows, newest_version
 from include.change_capture.errors import TableShrank, ValueRefused
@@ -40,7 +41,7 @@ class TableReading(BaseModel):
 
     Attributes: table; parts; whole, why it was read whole, "" where it was not; newest, the greatest version
     that it had before; changed, gone: rows; published, rows that readers saw before; buckets of the source;
-    shift of the buckets.
+    columns, totals of each in the source, where all values were hashed; shift of the buckets.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -52,6 +53,7 @@ class TableReading(BaseModel):
     gone: int
     published: int
     buckets: Buckets
+    columns: Totals
     shift: int | None
 
     @property
@@ -89,7 +91,7 @@ class TableReader:
         if not whole and self.state:
             window = changed_since(self.snapshot, self.state, self.using.connection.server_version)
         with naming_misfit(self.using, self.connection, table):
-            found = buckets.count_source(self.using, window, values=self.values)
+            found, columns = buckets.count_source(self.using, window, values=self.values)
         changed = sum(bucket.changed for bucket in found.values())
         newest = newest_version(self.clickhouse, table)
         if not whole and not newest:
@@ -117,6 +119,7 @@ class TableReader:
             gone=gone,
             published=published,
             buckets=found,
+            columns=columns,
             shift=buckets.shift,
         )
 
