@@ -9,9 +9,7 @@ summed modulo 2^64, in any order. Where they are, each column is counted and sum
 
 from __future__ import annotations
 
-from bisect import bisect_left
 from collections.abc import Sequence
-from itertools import accumulate
 from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, ConfigDict
@@ -105,43 +103,18 @@ class KeyBuckets(BaseModel):
         }
         return buckets, added_up(summed, [row[4:] for row in found], halves=False)
 
-    def count_destination(
-        self, clickhouse: ClickHouse, near: Buckets, *, values: bool
-    ) -> tuple[Buckets, Totals]:
-        """Count the rows that readers see; return no totals of columns unless `values`.
-
-        Args: near: as of group_destination().
-        """
+    def count_destination(self, clickhouse: ClickHouse, *, values: bool) -> tuple[Buckets, Totals]:
+        """Count the rows that readers see; return no totals of columns unless `values`."""
         text = _joined_here(self.table, self.table.kept)
         bits = f"bitShiftRight(reinterpretAsUInt64(reverse(substring(toString(MD5({text})), 1, 8))), 4)"
         summed = totalled(self.table) if values else ()
         counted = ["count()", f"sum({bits})" if values else "toUInt64(0)", *in_destination(summed)]
-        found = clickhouse.execute(self.group_destination(counted, near))
+        found = clickhouse.execute(
+            f"SELECT {self.in_destination}, {', '.join(counted)} "
+            f"FROM {quoted(self.table.versions)} FINAL WHERE {DELETED} = 0 GROUP BY {self.in_destination}"
+        )
         buckets = {str(name): Bucket(rows=rows, checksum=checksum) for name, rows, checksum, *_ in found}
         return buckets, added_up(summed, [row[3:] for row in found], halves=True)
-
-    def group_destination(self, counted: Sequence[str], near: Buckets) -> str:
-        """Return the query of aggregates of the rows that readers see, by bucket.
-
-        What FINAL reads, servers of 2018 merge in one thread: keys in two halves are read side by side.
-
-        Args: near: buckets that tell, about, where the middle of the keys is; none: they are not halved.
-        """
-        each = f"SELECT {self.in_destination}, {', '.join(counted)} FROM {quoted(self.table.versions)} FINAL"
-        group = f"GROUP BY {self.in_destination}"
-        return " UNION ALL ".join(
-            f"{each} WHERE {DELETED} = 0{half} {group}" for half in self._halves(near) or [""]
-        )
-
-    def _halves(self, near: Buckets) -> list[str]:
-        """Return conditions on whole buckets, each of about half of the rows."""
-        names = sorted(map(int, near)) if self.shift is not None else []
-        if self.shift is None or not names[1:]:
-            return []
-        rows = list(accumulate(near[str(name)].rows for name in names))
-        middle = names[min(bisect_left(rows, rows[-1] / 2) + 1, len(names) - 1)] << self.shift
-        name = quoted(self.table.kept_key[0].name)
-        return [f" AND {name} < {middle}", f" AND {name} >= {middle}"]
 
     def source_condition(self, names: Sequence[str]) -> str:
         """Return a condition in SQL of Postgres on rows of some buckets; an index may serve it."""

@@ -91,8 +91,7 @@ def compare(clickhouse: ClickHouse, directory: StagingPath, manifest: Manifest) 
             there, columns = source[each.table.name], each.columns
         else:
             buckets = KeyBuckets(table=each.table, shift=each.shift)
-            near = source[each.table.name]
-            there, columns = buckets.count_destination(clickhouse, near, values=values)
+            there, columns = buckets.count_destination(clickhouse, values=values)
         found = _compared(each.table.name, source[each.table.name], there, values=values)
         compared.append(found.model_copy(update={"columns": _columns(each.columns, columns)}))
     return compared
