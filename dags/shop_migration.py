@@ -13,7 +13,7 @@ Then it catches up with what was written meanwhile, and compares all values at o
 | `copy` | one range | its parts, a file that says so, staging tables | yes, none is read twice |
 | `publish` | the staging tables | `shop_<table>_versions`, then `source_snapshots` | yes |
 | `catch_up` | the shop, as `shop_sync` does | the same | yes, reads the shop anew |
-| `validate` | both, at the instant of `catch_up` | XCom: what was found | yes |
+| `validate` | both by bucket and column, at the instant of `catch_up` | XCom: what was found | yes |
 
 **A killed or red task** goes on where it was. The log of each `copy` says how far the migration is, and how
 many minutes are left. **Too much for the shop?** The param `rows_per_second` holds each task back.

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from include.change_capture.buckets import Bucket, Buckets, KeyBuckets
+from include.change_capture.column_totals import Totals
 from include.change_capture.errors import Differs, Overtaken
 from include.change_capture.state import read_state
 from include.change_capture.synchronization import BUCKETS, SyncFacts, facts_of_run
@@ -29,15 +30,32 @@ class Difference(BaseModel):
     source: str
     destination: str
 
+    @property
+    def unit(self) -> str:
+        """What differs, in words."""
+        return f"bucket {self.bucket}"
+
     def __str__(self) -> str:
-        return f"bucket {self.bucket} has {self.source} in the source and {self.destination} here"
+        return f"{self.unit} has {self.source} in the source and {self.destination} here"
+
+
+class ColumnDifference(Difference):
+    """A column whose values are not as many, or not of one sum. Attributes: column; bucket is empty."""
+
+    bucket: str = ""
+    column: str
+
+    @property
+    def unit(self) -> str:
+        """What differs, in words."""
+        return f"column {self.column}"
 
 
 class Comparison(BaseModel):
     """What a table has on both sides.
 
     Attributes: table; source, destination: rows; values, whether they were compared; unlike, how many
-    buckets; differences, the first SHOWN of them.
+    buckets; differences, the first SHOWN of them; columns that differ, all of them.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -47,6 +65,12 @@ class Comparison(BaseModel):
     values: bool
     unlike: int
     differences: tuple[Difference, ...]
+    columns: tuple[ColumnDifference, ...] = ()
+
+    @property
+    def is_same(self) -> bool:
+        """Tell whether nothing differs."""
+        return not (self.differences or self.columns)
 
 
 def compare(clickhouse: ClickHouse, directory: StagingPath, manifest: Manifest) -> list[Comparison]:
@@ -64,20 +88,22 @@ def compare(clickhouse: ClickHouse, directory: StagingPath, manifest: Manifest) 
     for each in facts.tables:
         values = facts.state.full_check
         if not values and not each.is_published_anew and each.published == each.rows:
-            there = source[each.table.name]
+            there, columns = source[each.table.name], each.columns
         else:
             buckets = KeyBuckets(table=each.table, shift=each.shift)
-            there = buckets.count_destination(clickhouse, values=values)
-        compared.append(_compared(each.table.name, source[each.table.name], there, values=values))
+            there, columns = buckets.count_destination(clickhouse, values=values)
+        found = _compared(each.table.name, source[each.table.name], there, values=values)
+        compared.append(found.model_copy(update={"columns": _columns(each.columns, columns)}))
     return compared
 
 
 def require_same(clickhouse: ClickHouse, compared: list[Comparison]) -> None:
-    """Raises: Differs, naming tables, buckets and both values."""
-    unlike = [each for each in compared if each.differences]
+    """Raises: Differs, naming tables, buckets, columns and both values."""
+    unlike = [each for each in compared if not each.is_same]
     if unlike:
         texts = (
-            f"table {each.table}, {each.unlike} buckets: {', '.join(map(str, each.differences))}"
+            f"table {each.table}, {each.unlike} buckets: "
+            f"{', '.join(map(str, [*each.differences, *each.columns[:SHOWN]]))}"
             for each in unlike
         )
         raise Differs(clickhouse.where, tuple(each.table for each in unlike), tuple(texts))
@@ -101,6 +127,14 @@ def _compared(table: str, source: Buckets, destination: Buckets, *, values: bool
         values=values,
         unlike=len(differences),
         differences=tuple(differences[:SHOWN]),
+    )
+
+
+def _columns(source: Totals, destination: Totals) -> tuple[ColumnDifference, ...]:
+    return tuple(
+        ColumnDifference(column=name, source=str(here), destination=str(destination[name]))
+        for name, here in source.items()
+        if here != destination[name]
     )
 
 

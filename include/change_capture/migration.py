@@ -242,6 +242,7 @@ def gather(
                 gone=0,
                 published=live_rows(clickhouse, table),
                 buckets={},
+                columns={},
                 shift=None,
             )
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -13,8 +14,9 @@ from pydantic import BaseModel, ConfigDict
 
 from include.change_capture.buckets import Buckets, KeyBuckets
 from include.change_capture.catalog import SourceTable
+from include.change_capture.column_totals import Totals
 from include.change_capture.deletes import SentKeys, gone_keys, unlike_buckets
-from include.change_capture.destination import live_rows, newest_version
+from include.change_capture.destination import newest_version
 from include.change_capture.errors import TableShrank, ValueRefused
 from include.change_capture.session import Snapshot
 from include.change_capture.state import SourceState, changed_since
@@ -40,7 +42,7 @@ class TableReading(BaseModel):
 
     Attributes: table; parts; whole, why it was read whole, "" where it was not; newest, the greatest version
     that it had before; changed, gone: rows; published, rows that readers saw before; buckets of the source;
-    shift of the buckets.
+    columns, totals of each in the source, where all values were hashed; shift of the buckets.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -52,6 +54,7 @@ class TableReading(BaseModel):
     gone: int
     published: int
     buckets: Buckets
+    columns: Totals
     shift: int | None
 
     @property
@@ -88,10 +91,13 @@ class TableReader:
         window = ""
         if not whole and self.state:
             window = changed_since(self.snapshot, self.state, self.using.connection.server_version)
-        with naming_misfit(self.using, self.connection, table):
-            found = buckets.count_source(self.using, window, values=self.values)
+        with ThreadPoolExecutor(1) as beside:  # both servers count at the same time
+            seen_later = beside.submit(self._seen, buckets)
+            with naming_misfit(self.using, self.connection, table):
+                found, columns = buckets.count_source(self.using, window, values=self.values)
+            newest, seen = seen_later.result()
         changed = sum(bucket.changed for bucket in found.values())
-        newest = newest_version(self.clickhouse, table)
+        published = sum(bucket.rows for bucket in seen.values())
         if not whole and not newest:
             whole = "nothing is there"
         elif not whole and changed > MOST_CHANGES:
@@ -99,10 +105,10 @@ class TableReader:
         rows = sum(bucket.rows for bucket in found.values())
         with TextWriter(self.directory, table.staged) as writer:
             if whole:
-                changed, gone, published = rows, 0, live_rows(self.clickhouse, table)
+                changed, gone = rows, 0
                 self._copy(table, "", writer.write)
             else:
-                gone, published = self._copy_changes(table, buckets, found, window, writer)
+                gone = self._copy_changes(table, buckets, found, seen, window, writer)
         require_not_shrunk(self.connection, table, rows, published, self.may_shrink)
         log.info(
             "table %s: %d of %d rows to send, %d gone%s",
@@ -117,23 +123,35 @@ class TableReader:
             gone=gone,
             published=published,
             buckets=found,
+            columns=columns,
             shift=buckets.shift,
         )
 
+    def _seen(self, buckets: KeyBuckets) -> tuple[int, Buckets]:
+        """Return the newest version of a table, and then what readers see of it."""
+        newest = newest_version(self.clickhouse, buckets.table)
+        return newest, buckets.count_destination(self.clickhouse, values=False)[0]
+
     def _copy_changes(
-        self, table: SourceTable, buckets: KeyBuckets, found: Buckets, window: str, writer: TextWriter
-    ) -> tuple[int, int]:
-        """Write changed rows, and keys that are gone; return how many are gone, and how many readers saw."""
+        self,
+        table: SourceTable,
+        buckets: KeyBuckets,
+        found: Buckets,
+        seen: Buckets,
+        window: str,
+        writer: TextWriter,
+    ) -> int:
+        """Write changed rows, and keys that are gone; return how many are gone."""
         sent = SentKeys(writer.write, len(table.kept_key))
         if any(bucket.changed for bucket in found.values()):
             self._copy(table, window, sent.write)
-        seen, unlike = unlike_buckets(self.clickhouse, buckets, found, sent)
+        unlike = unlike_buckets(self.clickhouse, buckets, found, sent, seen)
         gone = 0
         rest = f"\t{NULL}" * (len(table.ordered) - len(table.kept_key)) + f"\t{self.version}\t1\n"
         for key in gone_keys(self.clickhouse, self.using, buckets, found, sent, unlike):
             writer.write(f"{key}{rest}".encode())
             gone += 1
-        return gone, sum(bucket.rows for bucket in seen.values())
+        return gone
 
     def _copy(self, table: SourceTable, condition: str, write: Callable[[memoryview], int]) -> None:
         copy_rows(self.using, self.connection, table, select_rows(table, self.version, condition), write)

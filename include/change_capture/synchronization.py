@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, JsonValue, TypeAdapter
 
 from include.change_capture.buckets import Buckets
 from include.change_capture.catalog import SourceTable
+from include.change_capture.column_totals import Totals
 from include.change_capture.destination import (
     bury_older,
     columns_of,
@@ -67,6 +68,7 @@ class TableFacts(BaseModel):
     changed: int
     gone: int
     published: int
+    columns: Totals = {}
     shift: int | None
 
     @property

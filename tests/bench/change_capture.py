@@ -4,7 +4,8 @@ A migration goes against the bare pipe of text_parts.py, by one process and by t
 a second a task, is not in it. Runs that find nothing or little changed go against one `SELECT count(*)` of
 the source.
 
-`python -m tests.bench.change_capture FACTS NUMBER OF` copies every OFth range of a planned migration.
+`python -m tests.bench.change_capture copy FACTS NUMBER OF` copies every OFth range of a planned migration;
+`python -m tests.bench.change_capture migrate FACTS` migrates in one process. Peaks are in KiB.
 """
 
 import json
@@ -26,15 +27,19 @@ from include.change_capture.synchronization import publish, stage
 from include.clickhouse.client import ClickHouse
 from include.clickhouse.load import StagedPart, load_part
 from include.staging.manifest import StagedBy
+from tests.bench import sizes
 from tests.bench.findings import Finding, at_least, at_most, require_equal
+from tests.bench.load_memory import peak_kib
 from tests.bench.rounds import typical
 from tests.bench.staged_day import DAY, connect, migrated_server
 from tests.bench.text_parts import SHAPES, Place, _make_source, _pipe
 from tests.clock import now
 from tests.servers.postgres import running_postgres
 
-ROWS, CHANGES, ROUNDS = 5_000_000, 10_000, 3
+FEW_ROWS, ROWS = sizes.rows(1_000_000), sizes.rows(5_000_000)
+CHANGES, ROUNDS = sizes.rows(10_000), 3
 NAME = "sales"
+COMMAND = [sys.executable, "-m", "tests.bench.change_capture"]
 
 
 def run() -> list[Finding]:
@@ -46,10 +51,16 @@ def run() -> list[Finding]:
         connect(server.port) as clickhouse,
     ):
         place = Place(postgres, server, clickhouse, Path(folder), NAME)
-        _make_source(place, SHAPES[NAME], ROWS)
-        postgres.execute(f"ALTER TABLE {NAME} ADD PRIMARY KEY (id)")
-        postgres.execute(f"VACUUM ANALYZE {NAME}")
-        return [*_migration(place), *_runs(place)]
+        _make_table(place, FEW_ROWS)
+        few = _peak(place, FEW_ROWS)
+        _make_table(place, ROWS)
+        return [*_migration(place), _memory(few, _peak(place, ROWS)), *_runs(place)]
+
+
+def _make_table(place: Place, rows: int) -> None:
+    _make_source(place, SHAPES[NAME], rows)
+    place.postgres.execute(f"ALTER TABLE {NAME} ADD PRIMARY KEY (id)")
+    place.postgres.execute(f"VACUUM ANALYZE {NAME}")
 
 
 def _source(dsn: str) -> Source:
@@ -61,13 +72,10 @@ def _migration(place: Place) -> list[Finding]:
     for number in range(ROUNDS):
         pipe.append(_seconds(lambda: _pipe(place, SHAPES[NAME], ROWS)))
         for processes, figures in ((1, one), (2, two)):
-            place.clickhouse.execute("DROP TABLE IF EXISTS shop_sales_versions")
-            place.clickhouse.execute("DROP TABLE IF EXISTS shop_sales")
-            place.clickhouse.execute("TRUNCATE TABLE source_snapshots")
+            _forget(place)
             directory = place.directory / f"migration {number} {processes}"
             figures.append(_seconds(partial(_migrate, place, directory, processes)))
-            ((rows,),) = place.clickhouse.execute("SELECT count() FROM shop_sales")
-            require_equal("rows migrated", rows, ROWS)
+            _require_migrated(place, ROWS)
     remark = "{} s against {} s"
     return [
         at_least(
@@ -80,17 +88,45 @@ def _migration(place: Place) -> list[Finding]:
     ]
 
 
+def _forget(place: Place) -> None:
+    place.clickhouse.execute("DROP TABLE IF EXISTS shop_sales_versions")
+    place.clickhouse.execute("DROP TABLE IF EXISTS shop_sales")
+    place.clickhouse.execute("TRUNCATE TABLE source_snapshots")
+
+
+def _require_migrated(place: Place, rows: int) -> None:
+    ((found,),) = place.clickhouse.execute("SELECT count() FROM shop_sales")
+    require_equal("rows migrated", found, rows)
+
+
+def _peak(place: Place, rows: int) -> float:
+    """Return the MiB that a process takes which migrates all by itself."""
+    _forget(place)
+    facts = _facts(place, place.directory / f"migration of {rows}")
+    done = subprocess.run([*COMMAND, "migrate", facts], check=True, stdout=subprocess.PIPE)
+    _require_migrated(place, rows)
+    return int(json.loads(done.stdout)["peak_kib"]) / 1024
+
+
+def _memory(few: float, many: float) -> Finding:
+    what = f"migrate {ROWS:,} {NAME} by one process: peak memory of {FEW_ROWS:,}"
+    return at_most(what, [many / few], 1.1, remark=f"{many:.0f} MiB against {few:.0f} MiB")
+
+
+def _facts(place: Place, directory: Path) -> str:
+    return json.dumps({"dsn": place.dsn, "port": place.server.port, "directory": str(directory)})
+
+
 def _migrate(place: Place, directory: Path, processes: int) -> None:
     source, by = _source(place.dsn), StagedBy("shop_migration", directory.name, DAY, "copy")
     directory.mkdir()
     planned = plan(place.clickhouse, source, directory, now=now)
-    facts = {"dsn": place.dsn, "port": place.server.port, "directory": str(directory)}
-    command = [sys.executable, "-m", "tests.bench.change_capture", json.dumps(facts)]
+    command = [*COMMAND, "copy", _facts(place, directory)]
     copying = [
         subprocess.Popen([*command, str(number), str(processes)], stdout=subprocess.PIPE)
         for number in range(processes)
     ]
-    loaded = [json.loads(each.communicate()[0]) for each in copying]
+    loaded = [json.loads(each.communicate()[0])["loaded"] for each in copying]
     parts = [StagedPart.model_validate(part) for some in loaded for part in some]
     gathered = gather(place.clickhouse, source, planned, by, directory, host="here", now=now)
     publish(place.clickhouse, gathered, parts, attempt="1", now=now)
@@ -150,20 +186,43 @@ def _seconds(work: Callable[[], object]) -> float:
     return time.perf_counter() - started
 
 
-def main(facts: str, number: int, of: int) -> None:
+def copy(facts: str, number: str = "0", of: str = "1") -> None:
     """Copy some ranges of a migration, and print what is loaded."""
     told = json.loads(facts)
     directory = Path(told["directory"])
+    with connect(told["port"]) as clickhouse:
+        loaded = _copy(clickhouse, told["dsn"], directory, int(number), int(of))
+    _print(loaded)
+
+
+def migrate(facts: str) -> None:
+    """Plan, copy, gather and publish, and print what was loaded."""
+    told = json.loads(facts)
+    directory = Path(told["directory"])
+    directory.mkdir()
+    source, by = _source(told["dsn"]), StagedBy("shop_migration", directory.name, DAY, "copy")
+    with connect(told["port"]) as clickhouse:
+        planned = plan(clickhouse, source, directory, now=now)
+        loaded = _copy(clickhouse, told["dsn"], directory, 0, 1)
+        gathered = gather(clickhouse, source, planned, by, directory, host="here", now=now)
+        publish(clickhouse, gathered, loaded, attempt="1", now=now)
+    _print(loaded)
+
+
+def _copy(clickhouse: ClickHouse, dsn: str, directory: Path, number: int, of: int) -> list[StagedPart]:
     by = StagedBy("shop_migration", directory.name, DAY, "copy")
     planned, loaded = read_plan(directory), list[StagedPart]()
-    with connect(told["port"]) as clickhouse:
-        for wanted in planned.ranges[number::of]:
-            loaded += copy_range(
-                clickhouse, _source(told["dsn"]), planned, wanted, by, directory,
-                attempt="1", host="here", now=now,
-            )  # fmt: skip
-    sys.stdout.write(json.dumps([part.model_dump() for part in loaded]))
+    for wanted in planned.ranges[number::of]:
+        loaded += copy_range(
+            clickhouse, _source(dsn), planned, wanted, by, directory, attempt="1", host="here", now=now
+        )
+    return loaded
+
+
+def _print(loaded: list[StagedPart]) -> None:
+    told = {"loaded": [part.model_dump() for part in loaded], "peak_kib": peak_kib()}
+    sys.stdout.write(json.dumps(told))
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]))
+    {"copy": copy, "migrate": migrate}[sys.argv[1]](*sys.argv[2:])

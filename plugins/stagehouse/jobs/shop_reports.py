@@ -80,34 +80,38 @@ def _findings(
 ) -> list[Finding]:
     """Return what all checks have found; nothing where nothing has moved since all was well."""
     from include.quality.checks import shrunken
-    from include.quality.rules import judged
     from include.shop.checked import is_checked
 
     params, run_id = get_current_context()["params"], run_context()["run_id"]
     newest = max((each.newest for each in facts.tables), default=0)  # before this run
     # A table without rows is read whole each time.
     changed = any(each.changed or each.gone or (each.whole and each.newest) for each in facts.tables)
-    moved = changed or any(each.unlike for each in compared)
+    moved = changed or not all(each.is_same for each in compared)
     if not (moved or facts.state.full_check) and is_checked(clickhouse, PREFIX, run_id, newest):
         log.info("nothing has changed since all was found well: no rule is asked")
         return []
-    findings = [
-        judged(
-            "source equals destination",
-            f"{PREFIX}_{each.table}",
-            offending=each.unlike,
-            unit=f"bucket {each.differences[0].bucket}" if each.differences else "",
-            expected=each.differences[0].source if each.differences else "",
-            found=each.differences[0].destination if each.differences else "",
-            next_step=f"start a run with param reread naming {each.table}",
-        )
-        for each in compared
-    ]
+    findings = [_of_comparison(each) for each in compared]
     tables = [f"{PREFIX}_{each.table.name}" for each in facts.tables]
     accepted = [f"{PREFIX}_{name}" for name in params["accept_shrink"] or ()]
     strict = bool(params["strict"])
     findings += shrunken(clickhouse, tables, accepted, run_id=run_id, strict=strict)
     return findings + (_ask_rules(clickhouse, lease, strict=strict) if _is_a_shop(facts) else [])
+
+
+def _of_comparison(compared: Comparison) -> Finding:
+    """Show the first bucket that differs, or where all are the same, the first column."""
+    from include.quality.rules import judged
+
+    first = next(iter([*compared.differences, *compared.columns]), None)
+    return judged(
+        "source equals destination",
+        f"{PREFIX}_{compared.table}",
+        offending=compared.unlike or len(compared.columns),
+        unit=first.unit if first else "",
+        expected=first.source if first else "",
+        found=first.destination if first else "",
+        next_step=f"start a run with param reread naming {compared.table}",
+    )
 
 
 def _ask_rules(clickhouse: ClickHouse, lease: Lease, *, strict: bool) -> list[Finding]:
