@@ -79,7 +79,11 @@ def read_events(session: Any, now: datetime) -> Published:
     asked = (
         select(AssetEvent.source_dag_id, AssetEvent.source_run_id, AssetEvent.timestamp, AssetEvent.extra)
         .where(AssetEvent.source_dag_id.in_(DAG_IDS))
-        .where(AssetEvent.timestamp >= now - timedelta(days=SHOWN_DAYS))
+        # Of DAGs by day, which have few, all: one that has published nothing for weeks is later each day.
+        .where(
+            (AssetEvent.timestamp >= now - timedelta(days=SHOWN_DAYS))
+            | AssetEvent.source_dag_id.in_(_DAYS_OF)
+        )
         .order_by(AssetEvent.timestamp)
     )
     rows, newest = defaultdict[str, dict[date, int]](dict), dict[str, tuple[datetime, str, date | None]]()
@@ -103,6 +107,7 @@ def read_events(session: Any, now: datetime) -> Published:
                 run_id,
                 rows[table],
                 by_day=DAG_OF_TABLE[table] in _DAYS_OF,
+                first_day=min(rows[table], default=None),
             )
             for table, (time, run_id, whole) in sorted(newest.items())
         )
