@@ -131,15 +131,14 @@ class Monitor:
         try:
             with create_session(scoped=False) as session:
                 facts = read_airflow(session, now())
+            self.places = places = read_places()
         except Exception:
             # Airflow says of what a database that is away holds that it is not defined.
             self.places = self.places or read_places()
             raise
-        else:
-            self.places = read_places()
         finally:
             self._placed.set()
-        if self.places.clickhouse is not None:
+        if places.clickhouse is not None:
             return FromAirflow(facts, None)
         with create_session(scoped=False) as session:
             return FromAirflow(facts, read_events(session, now()))

