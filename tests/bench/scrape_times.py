@@ -59,7 +59,7 @@ def fill_airflow() -> None:
 
     import_all_models()
     Base.metadata.create_all(engine)
-    both = TaskInstance.__table__.columns.keys() & TaskInstanceHistory.__table__.columns.keys()
+    both = {*TaskInstance.__table__.columns.keys()} & {*TaskInstanceHistory.__table__.columns.keys()}
     now = datetime.now(UTC)
     with create_session(scoped=False) as session:
         session.execute(text("SET LOCAL session_replication_role = replica"))
