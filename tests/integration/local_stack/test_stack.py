@@ -21,7 +21,6 @@ from tests.servers.prometheus import Prometheus
 ROOT = Path(__file__).resolve().parents[3]
 LIMIT_S = 240
 SOON_S = 60
-PAGE_S = 5.0  # with a source that hangs: its budget, and a busy machine
 
 DAGS = """
 import logging
@@ -201,9 +200,7 @@ def test_prometheus_beside_it_sees_what_breaks(checkout):
         assert metric('source_up{source="staging"}') == 1
         assert float(prometheus.query('up{job="stagehouse"}')[0]["value"][1]) == 1
         begun = time.monotonic()
-        assert "Airflow&#39;s database not well no answer in 3 s" in text_of(page())
-        assert time.monotonic() - begun < PAGE_S
-        while "SourceDown" not in prometheus.alerts():
+        while "SourceDown" not in prometheus.alerts():  # it waits for its ten minutes
             assert time.monotonic() - begun < SOON_S
             time.sleep(0.5)
     finally:

@@ -1,6 +1,8 @@
 """One API server for all tests of the pages, over files as the renderers leave them."""
 
+import sqlite3
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 
 import httpx
@@ -73,6 +75,21 @@ def airflow_away(metadb: None) -> Iterator[Callable[[], None]]:
     settings.engine.dispose()
     if kept.exists():
         kept.replace(file)
+
+
+@pytest.fixture
+def airflow_hangs(metadb: None) -> Iterator[Callable[[], None]]:
+    """Return what makes Airflow's database give no answer: a lock on all of it."""
+    from airflow import settings
+
+    with closing(sqlite3.connect(str(settings.engine.url.database), isolation_level=None)) as other:
+
+        def hang() -> None:
+            settings.engine.dispose()
+            other.execute("PRAGMA locking_mode = EXCLUSIVE")
+            other.execute("BEGIN EXCLUSIVE")
+
+        yield hang
 
 
 @pytest.fixture

@@ -78,6 +78,17 @@ def test_before_there_is_a_connection(client: TestClient, monitored):
     assert "ClickHouse not well connection" in text
 
 
+def test_airflow_s_database_that_hangs(client: TestClient, published: datetime, airflow_hangs):
+    """Is told within seconds; what is published is there."""
+    client.get("/data/")
+    airflow_hangs()
+    begun = time.monotonic()
+    text = text_of(client.get("/data/").text)
+    assert time.monotonic() - begun < 3.8
+    assert "Airflow&#39;s database not well no answer in 3 s" in text
+    assert "repositories_positions" in text
+
+
 def test_airflow_s_database_that_is_away(client: TestClient, monitored, published: datetime, airflow_away):
     """Is told; what is published is still known, by the connections known last."""
     client.get("/data/")
