@@ -28,7 +28,8 @@ from include.http.retries import RetryBudget
 from include.http.transport import Transport
 from include.staging.files import StagingPath
 from include.staging.manifest import Manifest, StagedBy, own_manifest, parts_are_whole, save_manifest
-from include.staging.tables import TableParts, write_table
+from include.staging.parts import write_table
+from include.staging.tables import TableParts
 
 TASK = "call"  # of the DAG: what an error of its files says to clear
 

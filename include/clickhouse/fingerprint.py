@@ -56,7 +56,7 @@ def fingerprint(
     """Count and hash the rows of a partition (a day) of `table`, or all rows of the staging table `source`.
 
     Of a table without partitions to replace all rows are counted.
-    The checksum is that of include.staging.tables.row_checksum, summed, or that of the lines of text. To
+    The checksum is that of ndjson_parts.row_checksum, summed, or that of the lines of text. To
     count distinct keys takes several times as long as all else: where the keys of the rows that are expected
     are known to be unique, and the checksum tells that it is those rows, each row counts for its key.
     """

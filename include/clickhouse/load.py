@@ -17,7 +17,8 @@ from include.clickhouse.reading_ahead import read_ahead
 from include.clickhouse.staging_tables import create_staging_table, staging_table_name
 from include.staging.files import StagingPath
 from include.staging.manifest import Manifest
-from include.staging.tables import Part, read_batches
+from include.staging.ndjson_parts import read_batches
+from include.staging.tables import Part
 
 log = logging.getLogger(__name__)
 

@@ -8,7 +8,8 @@ from datetime import UTC, datetime
 from include.github.commits.source import FetchedRepository
 from include.github.rank import Ranking
 from include.staging.files import StagingPath
-from include.staging.tables import Row, StagedTable, TableParts, write_table
+from include.staging.parts import write_table
+from include.staging.tables import Row, StagedTable, TableParts
 
 # A repository that was never pushed to, or whose push GitHub does not tell: the column has no NULL.
 NEVER_PUSHED = datetime(1970, 1, 1, tzinfo=UTC)

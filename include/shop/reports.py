@@ -129,12 +129,13 @@ class ShopReports(NamedTuple):
 
 
 def read_reports(clickhouse: ClickHouse, day: date, source_at: datetime | None, version: int) -> ShopReports:
-    """Read all reports, of the days up to the newest with sales.
+    """Read all reports, of the days up to the newest with sales; one dated later than tomorrow moves nothing.
 
     Args: day: the last one where there are no sales. source_at, version: of what is published of the source.
     Raises: ClickHouseError.
     """
-    last = _newest_day(clickhouse) or day
+    today = max(day, source_at.date()) if source_at else day
+    last = _newest_day(clickhouse, today + timedelta(days=1)) or day  # it begins up to 14 hours before UTC's
     first = last - timedelta(days=SHOWN_DAYS - 1)
     bound = {"first": first.isoformat(), "last": last.isoformat()}
 
@@ -168,8 +169,11 @@ def _value(value: object) -> object:
     return text_of(value) if isinstance(value, str | bytes) else value
 
 
-def _newest_day(clickhouse: ClickHouse) -> date | None:
-    ((count, newest),) = clickhouse.execute("SELECT count(), max(date) FROM daily_sales_aggregation")
+def _newest_day(clickhouse: ClickHouse, until: date) -> date | None:
+    ((count, newest),) = clickhouse.execute(
+        "SELECT count(), max(date) FROM daily_sales_aggregation WHERE date <= toDate(%(until)s)",
+        {"until": until.isoformat()},
+    )
     return newest if count else None
 
 

@@ -17,7 +17,8 @@ from rich.table import Table
 
 from include.staging.errors import StagingError, StagingFileDamaged, StagingFileMissing
 from include.staging.manifest import MANIFEST, Manifest
-from include.staging.tables import Part, Row, TableParts, read_batches
+from include.staging.ndjson_parts import read_batches
+from include.staging.tables import Part, Row, TableParts
 from include.staging.text_parts import read_rows
 from include.text import first_problem
 

@@ -29,7 +29,7 @@ from include.api_calls.request import CallsRequest
 from include.api_calls.settling import Run, rows_left, settle
 from include.api_calls.staging import StagedFile, stage_file
 from include.api_calls.table import API_CALLS, table_rows
-from include.staging.tables import write_table
+from include.staging.parts import write_table
 from tests.bench.findings import Finding, at_most, require_equal
 from tests.bench.load_memory import peak_kib
 from tests.bench.rounds import in_turn, ratios, typical

@@ -12,7 +12,7 @@ from include.github.request import Api
 from include.github.search.source import SEARCH_SHOWS
 from include.http.pacing import GUARD
 from include.pages.top_repositories_data import HISTORY_DAYS
-from include.staging.tables import ROWS_PER_PART
+from include.staging.parts import ROWS_PER_PART
 
 SIZES = (100, 1_000, 10_000, 100_000)
 # Assumed: one of so many repositories is pushed to on a day; the longer the list, the fewer.

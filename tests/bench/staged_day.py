@@ -14,7 +14,8 @@ from include.clickhouse.client import NativeClient
 from include.clickhouse.schema import migrate
 from include.github.tables import AUTHORS_COMMITS
 from include.staging.manifest import MANIFEST, Manifest, save_manifest
-from include.staging.tables import Part, write_table
+from include.staging.parts import write_table
+from include.staging.tables import Part
 from tests.bench.invented_rows import DAY, rows
 from tests.servers.clickhouse import PASSWORD, ClickHouseServer, running_clickhouse
 

@@ -22,7 +22,8 @@ from include.params import BadParam
 from include.phrase_views.counters.staging import PHRASES_VIEWS
 from include.postgres.errors import LeaseTaken
 from include.staging.manifest import Manifest, StagedBy, own_manifest, read_manifest, save_manifest
-from include.staging.tables import Row, StagedTable, write_table
+from include.staging.parts import write_table
+from include.staging.tables import Row, StagedTable
 from stagehouse.hooks.postgres_hook import StagehousePostgresHook
 from stagehouse.pipeline.defaults import RETRY_POLICY, TASK_DEFAULTS
 from stagehouse.pipeline.params import day_param

@@ -41,7 +41,7 @@ from include.http.errors import (
     TooManyRedirects,
 )
 from include.staging.manifest import MANIFEST, Manifest
-from include.staging.tables import read_batches
+from include.staging.ndjson_parts import read_batches
 from tests.servers.free_port import free_ports
 
 NOON = datetime(2026, 8, 21, 12, tzinfo=UTC)

@@ -71,7 +71,7 @@ def stage_rows(source: StagedSource, *staged: tuple[StagedTable, Iterable[Row]])
     Raises: whatever the rows raise; BadRow; OSError.
     """
     from include.staging.manifest import Manifest, StagedBy, own_manifest, parts_are_whole, save_manifest
-    from include.staging.tables import write_table
+    from include.staging.parts import write_table
 
     run, day = run_context(), source.day()
     directory = staging_of(day)

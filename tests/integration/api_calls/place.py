@@ -31,7 +31,7 @@ from include.http.tokens import Token
 from include.http.transport import Transport
 from include.postgres.pace import SharedPacer
 from include.staging.manifest import Manifest
-from include.staging.tables import read_batches
+from include.staging.ndjson_parts import read_batches
 from tests.clock import DAY, now
 
 POSTS = """

@@ -7,7 +7,8 @@ from include.clickhouse.load import StagedPart, load_part
 from include.clickhouse.publish import check_day, publish_day
 from include.staging.files import run_directory
 from include.staging.manifest import MANIFEST, Manifest, save_manifest
-from include.staging.tables import StagedTable, write_table
+from include.staging.parts import write_table
+from include.staging.tables import StagedTable
 
 DAY, OTHER_DAY = date(2026, 8, 20), date(2026, 8, 19)
 COMMITS = StagedTable(

@@ -8,7 +8,9 @@ from hypothesis import example, given
 
 from include.clickhouse.client import insert_rows
 from include.clickhouse.fingerprint import Fingerprint, fingerprint
-from include.staging.tables import Row, StagedTable, read_batches, write_table
+from include.staging.ndjson_parts import read_batches
+from include.staging.parts import write_table
+from include.staging.tables import Row, StagedTable
 from tests.examples import examples
 from tests.unit.staging.columns import EVERY_KIND, HIGHEST, LOWEST, rows
 

@@ -15,7 +15,8 @@ from include.clickhouse.load_text import load_text
 from include.clickhouse.publish import check_day
 from include.staging.errors import BadRow, StagingFileDamaged
 from include.staging.manifest import Manifest, save_manifest
-from include.staging.tables import Row, StagedTable, TableParts, write_table
+from include.staging.parts import write_table
+from include.staging.tables import Row, StagedTable, TableParts
 from include.staging.text_parts import TextWriter
 from tests.examples import examples
 from tests.integration.clickhouse.days import DAY, OTHER_DAY, load, now, publish, run, stage, staging_tables

@@ -9,7 +9,7 @@ from include.clickhouse.loads import last_publisher, recorded_load
 from include.clickhouse.publish import check_day
 from include.staging.errors import Superseded
 from include.staging.manifest import MANIFEST, StagedBy, read_manifest
-from include.staging.tables import write_table
+from include.staging.parts import write_table
 from tests.integration.clickhouse.days import (
     COMMITS,
     DAY,

@@ -6,7 +6,8 @@ from pathlib import Path
 from include.clickhouse.publish import check_day
 from include.staging.files import run_directory
 from include.staging.manifest import Manifest, StagedBy, read_manifest, save_manifest
-from include.staging.tables import StagedTable, write_table
+from include.staging.parts import write_table
+from include.staging.tables import StagedTable
 from tests.integration.clickhouse.days import DAY, load, now, publish
 
 READINGS = StagedTable(

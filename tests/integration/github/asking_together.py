@@ -1,8 +1,12 @@
-"""A process of its own that asks at a shared pace: `python -m ... URL POSTGRES RPS REQUESTS`."""
+"""A process of its own that asks at a shared pace: `python -m ... URL POSTGRES RPS REQUESTS`.
+
+It prints when each request goes, in seconds of the clock that all processes of a machine have.
+"""
 
 import asyncio
 import sys
 import tempfile
+import time
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -18,6 +22,16 @@ from include.postgres.pace import SharedPacer
 PROCESSES = 3
 
 
+class NotedPacer(SharedPacer):
+    """Prints each turn."""
+
+    async def wait(self) -> None:
+        """Return at this caller's turn, and print when that is."""
+        await super().wait()
+        sys.stdout.write(f"{time.monotonic()}\n")
+        sys.stdout.flush()
+
+
 async def main(url: str, postgres: str, requests_per_second: float, requests: int) -> None:
     """Ask as often as told, five requests at a time."""
     connect = partial(psycopg.AsyncConnection.connect, postgres, autocommit=True)
@@ -31,7 +45,7 @@ async def main(url: str, postgres: str, requests_per_second: float, requests: in
             timeout_s=30,
             limits=CooldownStore(Path(directory)),
             now=partial(datetime.now, UTC),
-            pace=lambda: SharedPacer(connect, "github", distance_s, PROCESSES),
+            pace=lambda: NotedPacer(connect, "github", distance_s, PROCESSES),
         )
         async with client:
             await asyncio.gather(*(client.get(client.base_url, dict, RequestCost()) for _ in range(requests)))

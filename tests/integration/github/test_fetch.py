@@ -19,7 +19,7 @@ from include.github_stand_in.quota import Quota
 from include.github_stand_in.sample import Sample
 from include.http.errors import RateLimitedUntil, RequestFailed
 from include.staging.manifest import StagedBy, read_manifest
-from include.staging.tables import read_batches
+from include.staging.ndjson_parts import read_batches
 from tests.clock import now
 
 RUN = {"dag_id": "github_top_repositories", "run_id": "manual__1", "now": now}

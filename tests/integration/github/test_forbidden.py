@@ -14,7 +14,7 @@ from include.github_stand_in.app import FAULTS, REQUEST_LOG
 from include.github_stand_in.faults import Fault
 from include.github_stand_in.sample import Sample
 from include.http.request_cost import RequestCost
-from include.staging.tables import read_batches
+from include.staging.ndjson_parts import read_batches
 from tests.clock import now
 from tests.servers.github_schema import SCHEMA_IF_THERE, needs_schema
 

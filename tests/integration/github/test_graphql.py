@@ -26,7 +26,7 @@ from include.github_stand_in.recorded import read_recording
 from include.github_stand_in.sample import ODD_AUTHORS, Sample
 from include.http.errors import RateLimitedUntil, RequestFailed
 from include.http.request_cost import RequestCost
-from include.staging.tables import read_batches
+from include.staging.ndjson_parts import read_batches
 from tests.clock import now
 from tests.e2e.invented_recording import recorded_or_invented
 from tests.integration.github.crowd import crowd, expected, like_github, ranked

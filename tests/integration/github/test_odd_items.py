@@ -19,7 +19,7 @@ from include.github_stand_in.faults import Fault
 from include.github_stand_in.sample import Sample
 from include.http.errors import RequestFailed
 from include.http.request_cost import RequestCost
-from include.staging.tables import read_batches
+from include.staging.ndjson_parts import read_batches
 from tests.clock import now
 from tests.integration.github.crowd import PLENTY, crowd, expected, like_github, ranked
 from tests.integration.github.test_graphql import ByOneBot

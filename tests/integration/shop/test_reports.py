@@ -115,3 +115,20 @@ def test_days_before_those_that_are_shown(shop: ShopTables):
     assert sum(row.revenue for row in found.by_day) == Decimal("27.51")
     assert sum(row.revenue for row in found.sellers) == Decimal("27.51")
     assert sum(row.revenue for row in found.by_category) == Decimal("27.51")
+
+
+def test_a_sale_dated_far_ahead(shop: ShopTables):
+    """Moves the days that are shown by nothing."""
+    small(shop)
+    shop.put("sales", [(9, 2, 1, 2, 1, Decimal(100), NOON + timedelta(days=400))])
+    found = read(shop)
+    assert found.last == date(2026, 11, 20)
+    assert sum(row.revenue for row in found.by_day) == Decimal("27.51")
+
+
+def test_a_cart_of_nobody(shop: ShopTables):
+    """Has items, and no user."""
+    small(shop)
+    shop.put("cart_items", [(8, None, 1, 2, NOON, "abandoned"), (9, None, 1, 1, NOON, "abandoned")])
+    carts = {row.status: (row.items, row.pieces, row.users) for row in read(shop).carts}
+    assert carts["abandoned"] == (2, 3, 0)

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from include.staging.errors import BadRow, StagingFileDamaged, StagingFileForeign, StagingFileMissing
 from include.staging.manifest import MANIFEST, Manifest, StagedBy, read_manifest, save_manifest
-from include.staging.tables import read_batches, write_table
+from include.staging.ndjson_parts import read_batches
+from include.staging.parts import write_table
 from tests.unit.hostile.values import (
     MEGABYTE,
     OFTEN,

@@ -17,7 +17,7 @@ from include.staging.manifest import (
     read_manifest,
     save_manifest,
 )
-from include.staging.tables import write_table
+from include.staging.parts import write_table
 from tests.unit.staging.columns import EVERY_KIND, HIGHEST, LOWEST
 
 RUN = StagedBy("some_dag", "manual__2026-08-20T00:00:00+00:00 'ф'\n", date(2026, 8, 20), "some_task")

@@ -12,7 +12,7 @@ from rich.console import Console
 
 from include.staging.__main__ import main
 from include.staging.manifest import MANIFEST, Manifest, save_manifest
-from include.staging.tables import write_table
+from include.staging.parts import write_table
 from tests.unit.staging.columns import EVERY_KIND, HIGHEST, LOWEST
 from tests.unit.staging.text_columns import EVERY_TEXT, HIGH, LOW, NULLS
 

@@ -12,7 +12,9 @@ import pytest
 from hypothesis import example, given
 
 from include.staging.errors import BadRow, StagingFileDamaged, StagingFileForeign, StagingFileMissing
-from include.staging.tables import Row, StagedTable, TableParts, read_batches, row_checksum, write_table
+from include.staging.ndjson_parts import read_batches, row_checksum
+from include.staging.parts import write_table
+from include.staging.tables import Row, StagedTable, TableParts
 from tests.unit.staging.columns import EVERY_KIND, HIGHEST, LOWEST, as_kept, rows
 
 COMMITS = StagedTable(

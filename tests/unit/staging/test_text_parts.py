@@ -13,7 +13,8 @@ from fsspec import filesystem
 from hypothesis import example, given
 
 from include.staging.errors import BadRow, StagingFileDamaged, StagingFileMissing
-from include.staging.tables import Row, StagedTable, TableParts, write_table
+from include.staging.parts import write_table
+from include.staging.tables import Row, StagedTable, TableParts
 from include.staging.text_parts import BLOCK_BYTES, TextWriter, first_bad_row, read_blocks, rows_of
 from tests.unit.staging.text_columns import EVERY_TEXT, HIGH, LOW, NULLS, comparable, rows
 
