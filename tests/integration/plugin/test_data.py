@@ -94,6 +94,7 @@ def test_airflow_s_database_that_is_away(client: TestClient, monitored, publishe
     client.get("/data/")
     monitored.delenv("AIRFLOW_CONN_CLICKHOUSE_DEFAULT")
     airflow_away()
+    client.get("/data/")
     text = text_of(client.get("/data/").text)
     assert "Airflow&#39;s database not well" in text
     assert "repositories_positions" in text
