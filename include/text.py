@@ -30,6 +30,15 @@ def safe_repr(value: object) -> str:
     return text if len(text) <= SHOWN else text[:SHOWN] + "... (cut)"
 
 
+def duration(seconds: float) -> str:
+    """Return a time in its two largest units: 3 s, 12 min 5 s, 1 h 30 min, 2 d 3 h; at least 0 s."""
+    minutes, rest = divmod(max(0, round(seconds)), 60)
+    hours, minutes = divmod(minutes, 60)
+    days, hours = divmod(hours, 24)
+    parts = ((days, "d"), (hours, "h"), (minutes, "min"), (rest, "s"))
+    return " ".join([f"{number}\xa0{unit}" for number, unit in parts if number][:2]) or "0\xa0s"
+
+
 def first_problem(error: ValidationError) -> str:
     """Return the first thing that pydantic found: the field, what is wrong with it, and the value."""
     problem = error.errors(include_url=False, include_context=False)[0]

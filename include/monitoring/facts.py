@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import UTC, date, datetime, time, timedelta
+from statistics import mean
 from typing import NamedTuple
 
 SHOWN_DAYS = 14
+FEWEST_DAYS = 3  # that a day is compared with
 
 
 class PublishedTable(NamedTuple):
@@ -14,7 +16,7 @@ class PublishedTable(NamedTuple):
 
     Attributes: dag_id: "" where no DAG of ours is known for it; covered_until: the end of the newest whole
     day, None where there is none; published_at and run_id, of the newest publication; rows by day, of the
-    last days; by_day: whether days are published, which can be late.
+    last days; by_day: whether days are published, which can be late; first_day that was ever published.
     """
 
     table: str
@@ -24,6 +26,7 @@ class PublishedTable(NamedTuple):
     run_id: str
     rows: Mapping[date, int]
     by_day: bool = False
+    first_day: date | None = None
 
 
 class GitHubRun(NamedTuple):
@@ -54,13 +57,23 @@ class Ledger(NamedTuple):
     next_offsets: Mapping[int, int]
 
 
+class Synced(NamedTuple):
+    """A source whose tables are copied as of one instant. Attributes: names of its tables, as it has them."""
+
+    dag_id: str
+    source: str
+    taken_at: datetime
+    run_id: str
+    names: tuple[str, ...]
+
+
 class Published(NamedTuple):
-    """What ClickHouse knows. Attributes: synced_at: by DAG, the instant of its source that is published."""
+    """What ClickHouse knows."""
 
     tables: tuple[PublishedTable, ...] = ()
     github: GitHubRun | None = None
     ledgers: tuple[Ledger, ...] = ()
-    synced_at: Mapping[str, datetime] = {}
+    synced: tuple[Synced, ...] = ()
 
 
 class Staging(NamedTuple):
@@ -91,8 +104,17 @@ def late_by(table: PublishedTable, hour: int | None, now: datetime) -> timedelta
 def unpublished_days(table: PublishedTable, now: datetime) -> int:
     """Return how many of the last days before today have no rows recorded, from the table's first one on."""
     days = last_days(now)
-    begun = min(table.rows, default=now.date())
+    begun = table.first_day or min(table.rows, default=now.date())
     return sum(day not in table.rows for day in days if day >= begun)
+
+
+def share_of_week_before(table: PublishedTable, now: datetime) -> float | None:
+    """Return yesterday's rows as a share of a day of the week before; None where too few days are known."""
+    yesterday, *before = (now.date() - timedelta(days=ago) for ago in range(1, 9))
+    known = [table.rows[day] for day in before if day in table.rows]
+    if not table.by_day or yesterday not in table.rows or len(known) < FEWEST_DAYS or not any(known):
+        return None
+    return table.rows[yesterday] / mean(known)
 
 
 def last_days(now: datetime) -> tuple[date, ...]:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
@@ -20,8 +20,9 @@ from include.monitoring.facts import (
     late_by,
     unpublished_days,
 )
+from include.monitoring.limits import SILENT_S
 from include.monitoring.sources import Reading
-from include.monitoring.tables import KEY_TABLES
+from include.monitoring.tables import DAG_IDS, KEY_TABLES
 
 PREFIX = "stagehouse_"
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
@@ -54,10 +55,10 @@ METRICS: Mapping[str, Metric] = {
     "github_quota_left": Metric("Quota that was left when the last run was planned.", _DAG),
     "github_plan_fits": Metric("1 where the last plan fits into the quota, else 0.", _DAG),
     "github_plan_timestamp_seconds": Metric("Time of the last plan.", _DAG),
-    "staging_bytes": Metric("Bytes in staging.", _DAG),
-    "staging_files": Metric("Files in staging.", _DAG),
+    "staging_bytes": Metric("Bytes in staging; of no DAG: what else lies there.", _DAG),
+    "staging_files": Metric("Files in staging; likewise.", _DAG),
     "staging_free_bytes": Metric("Bytes that are free on the disk of staging."),
-    "airflow_heartbeat_timestamp_seconds": Metric("Last heartbeat of a component.", ("component",)),
+    "airflow_heartbeat_timestamp_seconds": Metric("Last heartbeat of a component; 0: never.", ("component",)),
     "airflow_dag_paused": Metric("1 where the DAG is paused, else 0.", _DAG),
     "airflow_dag_runs": Metric("Runs that are not over.", (*_DAG, "state")),
     "airflow_dag_runs_finished_recent": Metric("Runs that ended within 24 hours.", (*_DAG, "state")),
@@ -124,14 +125,15 @@ def samples(facts: Facts) -> Iterator[Sample]:
     if facts.published is not None:
         for table in facts.published.tables:
             yield from _of_table(table, facts.hours.get(table.dag_id), facts.now)
-        for dag_id, synced_at in facts.published.synced_at.items():
-            yield "sync_lag_seconds", (dag_id,), (facts.now - synced_at).total_seconds()
+        for synced in facts.published.synced:
+            yield "sync_lag_seconds", (synced.dag_id,), (facts.now - synced.taken_at).total_seconds()
         if facts.published.github:
             yield from _of_github(facts.published.github)
     for (topic, dag_id), lag in (facts.lags or {}).items():
         yield "kafka_lag_messages", (topic, dag_id), lag
     if facts.staging is not None:
-        yield from _of_staging(facts.staging)
+        dags = {*DAG_IDS, *(facts.airflow.paused if facts.airflow else ())}
+        yield from _of_staging(facts.staging, dags)
     if facts.airflow is not None:
         yield from _of_dags(facts.airflow)
         yield from _of_tasks(facts.airflow, facts.now)
@@ -174,11 +176,14 @@ def _of_github(run: GitHubRun) -> Iterator[Sample]:
         yield "github_quota_left", dag, run.quota_left
 
 
-def _of_staging(staging: Staging) -> Iterator[Sample]:
+def _of_staging(staging: Staging, dags: Collection[str]) -> Iterator[Sample]:
     yield "staging_free_bytes", (), staging.free_bytes
     if staging.is_whole:
-        yield from (("staging_bytes", (dag_id,), size) for dag_id, size in staging.bytes.items())
-        yield from (("staging_files", (dag_id,), count) for dag_id, count in staging.files.items())
+        for name, counted in (("staging_bytes", staging.bytes), ("staging_files", staging.files)):
+            of_dags = Counter[str]()
+            for folder, count in counted.items():  # names of others are not ours to tell, and may be many
+                of_dags[folder if folder in dags else ""] += count
+            yield from ((name, (dag_id,), count) for dag_id, count in of_dags.items())
 
 
 def _of_dags(airflow: AirflowFacts) -> Iterator[Sample]:
@@ -210,11 +215,7 @@ def _of_tasks(airflow: AirflowFacts, now: datetime) -> Iterator[Sample]:
     oldest = airflow.oldest_queued or now
     yield "airflow_oldest_queued_task_timestamp_seconds", (), oldest.timestamp()
     yield from (("airflow_pool_slots", labels, slots) for labels, slots in airflow.pools.items())
-    for component, beat in airflow.heartbeats.items():
-        yield "airflow_heartbeat_timestamp_seconds", (component,), beat.timestamp()
+    for component in {**SILENT_S, **airflow.heartbeats}:
+        beat = airflow.heartbeats.get(component)
+        yield "airflow_heartbeat_timestamp_seconds", (component,), beat.timestamp() if beat else 0
     yield "airflow_import_errors", (), airflow.import_errors
-
-
-def names(described: Iterable[str] = METRICS) -> tuple[str, ...]:
-    """Return the names of metrics, with their prefix."""
-    return tuple(PREFIX + name for name in described)

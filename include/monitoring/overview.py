@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping
 from datetime import date, datetime, timedelta
 from typing import NamedTuple
 
-from include.monitoring.airflow_facts import LastRun
-from include.monitoring.facts import GitHubRun, PublishedTable, due, last_days, late_by
+from include.monitoring.airflow_facts import AirflowFacts, LastRun
+from include.monitoring.facts import (
+    GitHubRun,
+    Published,
+    PublishedTable,
+    Synced,
+    due,
+    last_days,
+    late_by,
+    share_of_week_before,
+)
+from include.monitoring.limits import SHARE, SYNC_BEHIND
+from include.text import duration
 
 CHART_HEIGHT = 32
 _BAR, _GAP = 5, 8  # two bars and a gap a day
@@ -33,10 +44,11 @@ class Chart(NamedTuple):
 
 
 class TableRow(NamedTuple):
-    """A table as the page shows it.
+    """A table as the page shows it, or the tables that are copied as of one instant.
 
-    Attributes: covers, the newest whole day, "" where no days are published; late, in words, "" in time;
-    next_due, when the day that follows has to be there; last_run, of its DAG; cost, in words.
+    Attributes: names, of the tables copied; covers, the newest whole day or that instant, "" where neither is
+    known; late, in words, "" in time; fewer: where yesterday has far fewer rows than the week before, their
+    share in words; next_due, when what follows has to be there; last_run, of its DAG; cost, in words.
     """
 
     table: str
@@ -49,38 +61,66 @@ class TableRow(NamedTuple):
     next_due: datetime | None
     last_run: LastRun | None
     cost: str
+    fewer: str = ""
+    names: tuple[str, ...] = ()
 
 
 def table_rows(
-    tables: Iterable[PublishedTable],
+    published: Published,
     hours: Mapping[str, int],
-    last_runs: Mapping[str, LastRun],
-    github: GitHubRun | None,
+    airflow: AirflowFacts | None,
     now: datetime,
     may_read: Collection[str],
 ) -> list[TableRow]:
-    """Return the tables of the DAGs that may be read, late ones first."""
-    rows = []
-    for table in tables:
-        if table.dag_id not in may_read:
-            continue
-        hour, last_run = hours.get(table.dag_id), last_runs.get(table.dag_id)
-        late = late_by(table, hour, now)
-        rows.append(
-            TableRow(
-                table.table,
-                table.dag_id,
-                (table.covered_until - timedelta(days=1)).date().isoformat() if table.covered_until else "",
-                table.published_at,
-                table.run_id,
-                chart(table.rows, now),
-                in_words(late.total_seconds()) if late else "",
-                due(table, hour) if hour is not None else None,
-                last_run,
-                _cost(last_run, github),
-            )
-        )
-    return sorted(rows, key=lambda row: (not row.late, row.dag_id, row.table))
+    """Return the tables of the DAGs that may be read: late ones first, then those with few rows."""
+    last_runs = airflow.last_runs if airflow else {}
+    rows = [
+        _row(table, hours.get(table.dag_id), last_runs.get(table.dag_id), published.github, now)
+        for table in published.tables
+        if table.dag_id in may_read
+    ]
+    for synced in published.synced:
+        if synced.dag_id in may_read:
+            paused = airflow is not None and airflow.paused.get(synced.dag_id, False)
+            rows.append(_synced_row(synced, last_runs.get(synced.dag_id), now, paused=paused))
+    return sorted(rows, key=lambda row: (not row.late, not row.fewer, row.dag_id, row.table))
+
+
+def _row(
+    table: PublishedTable, hour: int | None, last_run: LastRun | None, github: GitHubRun | None, now: datetime
+) -> TableRow:
+    late, share = late_by(table, hour, now), share_of_week_before(table, now)
+    return TableRow(
+        table.table,
+        table.dag_id,
+        (table.covered_until - timedelta(days=1)).date().isoformat() if table.covered_until else "",
+        table.published_at,
+        table.run_id,
+        chart(table.rows, now),
+        duration(late.total_seconds()) if late else "",
+        due(table, hour) if hour is not None else None,
+        last_run,
+        _cost(last_run, github),
+        fewer=f"{share:.0%}" if share is not None and share < SHARE else "",
+    )
+
+
+def _synced_row(synced: Synced, last_run: LastRun | None, now: datetime, *, paused: bool) -> TableRow:
+    """Return the row of tables that are copied every hour; who has paused the DAG waits for none."""
+    next_due = None if paused else synced.taken_at + SYNC_BEHIND
+    return TableRow(
+        f"{synced.source}_*",
+        synced.dag_id,
+        f"{synced.taken_at:%Y-%m-%d %H:%M}",
+        synced.taken_at,
+        synced.run_id,
+        None,
+        duration((now - next_due).total_seconds()) if next_due and now > next_due else "",
+        next_due,
+        last_run,
+        _cost(last_run, None),
+        names=synced.names,
+    )
 
 
 def chart(rows: Mapping[date, int], now: datetime) -> Chart | None:
@@ -100,17 +140,6 @@ def chart(rows: Mapping[date, int], now: datetime) -> Chart | None:
     return Chart(WEEK * (2 * _BAR + _GAP) - _GAP, CHART_HEIGHT, tuple(bars), "\n".join(texts))
 
 
-def in_words(seconds: float) -> str:
-    """Return a duration as people say it."""
-    minutes = round(seconds / 60)
-    if minutes < 1:
-        return f"{max(0, round(seconds))} s"
-    hours, minutes = divmod(minutes, 60)
-    days, hours = divmod(hours, 24)
-    parts = ((days, "d"), (hours, "h"), (minutes, "min"))
-    return " ".join(f"{number} {unit}" for number, unit in parts if number) or "0 min"
-
-
 def _count(rows: Mapping[date, int], day: date) -> str:
     return f"{rows[day]:,}" if day in rows else "no"
 
@@ -118,7 +147,7 @@ def _count(rows: Mapping[date, int], day: date) -> str:
 def _cost(run: LastRun | None, github: GitHubRun | None) -> str:
     if run is None:
         return ""
-    took = in_words(run.seconds)
+    took = duration(run.seconds)
     if github is None or (github.dag_id, github.run_id) != (run.dag_id, run.run_id):
         return took
     asked = f"{took}, {github.requests:,} requests"

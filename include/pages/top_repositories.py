@@ -15,6 +15,7 @@ from include.pages.day_index import READABLE, withdraw_index_of_another, write_i
 from include.pages.self_contained import self_contained_page
 from include.pages.top_repositories_data import TopRepositories
 from include.staging.files import StagingPath, write_atomically
+from include.text import duration
 
 
 class Outcome(NamedTuple):
@@ -105,14 +106,6 @@ def steps(values: Sequence[int | None]) -> str:
         texts.append("" if value is None else str(value - last))
         last = last if value is None else value
     return ",".join(texts)
-
-
-def duration(seconds: int) -> str:
-    """Return a time in its two largest units: 3 s, 12 min 5 s, 1 h 30 min."""
-    minutes, rest = divmod(seconds, 60)
-    hours, minutes = divmod(minutes, 60)
-    parts = ((hours, "h"), (minutes, "min"), (rest, "s"))
-    return " ".join([f"{number}\xa0{unit}" for number, unit in parts if number][:2]) or "0\xa0s"
 
 
 def _csv(data: TopRepositories) -> str:

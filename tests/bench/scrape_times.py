@@ -29,23 +29,37 @@ INSERT INTO {table} SELECT (each.made).* FROM (
     SELECT jsonb_populate_record(t, jsonb_build_object({changes})) AS made
     FROM {table} t, generate_series(1, {count}) n) each
 """
-AGO = "now() - {} * interval '1 minute'"
-RUN = f"'id', n + 1, 'run_id', 'r' || n, 'run_after', {AGO.format('n')}, 'end_date', {AGO.format('n')}"
-TASK = (
-    f"'id', gen_random_uuid(), 'run_id', 'r' || (n / {TASKS}), 'task_id', 't' || (n % {TASKS}), "
-    f"'end_date', {AGO.format(f'(n / {TASKS})')}"
+AGO = "now() - ({}) * interval '1 minute'"
+DAG = "('{{" + ",".join(DAG_IDS) + "}}'::text[])[1 + ({}) % " + str(len(DAG_IDS)) + "]"
+NUMBER = f"n / {TASKS}"  # of a task's run
+RUN = (
+    f"'id', n + 1, 'dag_id', {DAG.format('n')}, 'run_id', 'r' || n, 'run_after', {AGO.format('n')}, "
+    f"'end_date', {AGO.format('n')}"
 )
+TASK = (
+    f"'id', gen_random_uuid(), 'dag_id', {DAG.format(NUMBER)}, 'run_id', 'r' || ({NUMBER}), "
+    f"'task_id', 't' || (n % {TASKS}), 'end_date', {AGO.format(NUMBER)}, "
+    "'state', CASE WHEN n % 50 = 0 THEN 'failed' ELSE 'success' END"
+)
+# One task in twenty was tried again.
+TRIED_AGAIN = """
+INSERT INTO task_instance_history (task_instance_id, {columns})
+SELECT gen_random_uuid(), {columns} FROM task_instance WHERE abs(hashtext(id::text)) % 20 = 0
+"""
 
 
 def fill_airflow() -> None:
     """Make Airflow's tables, with runs of years."""
     from airflow.models import import_all_models
     from airflow.models.base import Base
+    from airflow.models.taskinstance import TaskInstance
+    from airflow.models.taskinstancehistory import TaskInstanceHistory
     from airflow.settings import engine
     from airflow.utils.session import create_session
 
     import_all_models()
     Base.metadata.create_all(engine)
+    both = {*TaskInstance.__table__.columns.keys()} & {*TaskInstanceHistory.__table__.columns.keys()}
     now = datetime.now(UTC)
     with create_session(scoped=False) as session:
         session.execute(text("SET LOCAL session_replication_role = replica"))
@@ -58,6 +72,8 @@ def fill_airflow() -> None:
         rows.task("user_events", "r0", "t0", "success", duration=1.0)
         session.execute(text(COPIES.format(table="dag_run", changes=RUN, count=RUNS)))
         session.execute(text(COPIES.format(table="task_instance", changes=TASK, count=RUNS * TASKS)))
+        session.execute(text(TRIED_AGAIN.format(columns=", ".join(both))))
+    with create_session(scoped=False) as session:
         session.execute(text("ANALYZE"))
 
 

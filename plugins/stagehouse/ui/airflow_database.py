@@ -19,7 +19,7 @@ from airflow.models.errors import ParseImportError
 from airflow.models.pool import Pool
 from airflow.models.taskinstance import TaskInstance
 from airflow.models.taskinstancehistory import TaskInstanceHistory
-from sqlalchemy import func, select, text, tuple_
+from sqlalchemy import func, select, text
 
 from include.monitoring.airflow_facts import (
     FINISHED,
@@ -79,7 +79,11 @@ def read_events(session: Any, now: datetime) -> Published:
     asked = (
         select(AssetEvent.source_dag_id, AssetEvent.source_run_id, AssetEvent.timestamp, AssetEvent.extra)
         .where(AssetEvent.source_dag_id.in_(DAG_IDS))
-        .where(AssetEvent.timestamp >= now - timedelta(days=SHOWN_DAYS))
+        # Of DAGs by day, which have few, all: one that has published nothing for weeks is later each day.
+        .where(
+            (AssetEvent.timestamp >= now - timedelta(days=SHOWN_DAYS))
+            | AssetEvent.source_dag_id.in_(_DAYS_OF)
+        )
         .order_by(AssetEvent.timestamp)
     )
     rows, newest = defaultdict[str, dict[date, int]](dict), dict[str, tuple[datetime, str, date | None]]()
@@ -103,6 +107,7 @@ def read_events(session: Any, now: datetime) -> Published:
                 run_id,
                 rows[table],
                 by_day=DAG_OF_TABLE[table] in _DAYS_OF,
+                first_day=min(rows[table], default=None),
             )
             for table, (time, run_id, whole) in sorted(newest.items())
         )
@@ -130,13 +135,13 @@ def _last_runs(session: Any, dag_ids: tuple[str, ...]) -> dict[str, LastRun]:
         .where(DagRun.dag_id.in_(dag_ids), DagRun.state.in_(FINISHED))
         .group_by(DagRun.dag_id)
     )
-    newest = [tuple(row) for row in _rows(session, ended) if row[1]]
+    newest = {dag_id: end for dag_id, end in _rows(session, ended) if end}
     asked = select(DagRun.dag_id, DagRun.run_id, DagRun.state, DagRun.start_date, DagRun.end_date)
-    found = _rows(session, asked.where(tuple_(DagRun.dag_id, DagRun.end_date).in_(newest))) if newest else ()
+    found = _rows(session, asked.where(DagRun.end_date.in_(newest.values()))) if newest else ()
     return {
         dag_id: LastRun(dag_id, run_id, _state(state), end, (end - (_utc(start) or end)).total_seconds())
         for dag_id, run_id, state, start, ended_at in found
-        if (end := _utc(ended_at))
+        if ended_at == newest.get(dag_id) and (end := _utc(ended_at))
     }
 
 

@@ -41,7 +41,7 @@ def add_metrics(app: FastAPI) -> None:
 
 
 def _token() -> bytes:
-    token = os.environ.get(TOKEN, "").strip().encode()
+    token = os.fsencode(os.environ.get(TOKEN, "")).strip()
     if token and len(token) < SHORTEST:
         log.error(
             "%s has fewer than %d characters: there are no metrics. Next: make it longer", TOKEN, SHORTEST

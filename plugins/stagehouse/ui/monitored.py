@@ -11,18 +11,20 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from airflow.utils.session import create_session
 
 from include.errors import facts_of
 from include.monitoring.airflow_facts import AirflowFacts
-from include.monitoring.facts import Published, Staging
+from include.monitoring.facts import Ledger, Published
 from include.monitoring.metrics import Facts
 from include.monitoring.published import read_published
-from include.monitoring.sources import BUDGET_S, Reading, Source
+from include.monitoring.sources import BUDGET_S, Source
 from include.monitoring.staging_space import read_staging
 from include.published_days import DEFAULT_HOURS
 from include.text import safe_repr
@@ -46,7 +48,11 @@ if TYPE_CHECKING:
     from include.staging.files import StagingPath
 
 log = logging.getLogger(__name__)
+T = TypeVar("T")
 
+SOURCES = AIRFLOW, CLICKHOUSE, STAGING, KAFKA, INBOX = "airflow", "clickhouse", "staging", "kafka", "inbox"
+HOURS = "hours"  # of problems: the variable published_by_hour
+NOT_DEFINED = "id"  # the field of a connection that there is none of
 RESTARTS = "STAGEHOUSE_RESTARTS"  # names a file of the local stack: restarts by component
 PATIENCE_S = 2.5  # with a server: within the budget
 
@@ -55,7 +61,7 @@ class Places(NamedTuple):
     """What connections and variables say.
 
     Attributes: clickhouse, None where it is the embedded engine; staging, None where it is an object store;
-    kafka, None without the connection; inbox, None where it is not named; problems, in words.
+    kafka, None without the connection; inbox, None where it is not named; problems, in words, by source.
     """
 
     hours: Mapping[str, int]
@@ -63,7 +69,12 @@ class Places(NamedTuple):
     staging: Path | None
     kafka: Callable[..., KafkaSession] | None
     inbox: StagingPath | None
-    problems: tuple[str, ...] = ()
+    problems: Mapping[str, str]
+
+    @property
+    def is_new(self) -> bool:
+        """Whether nobody has named a ClickHouse yet."""
+        return isinstance(self.clickhouse, BadConnection) and self.clickhouse.field == NOT_DEFINED
 
 
 class FromAirflow(NamedTuple):
@@ -79,128 +90,133 @@ class Monitor:
     def __init__(self) -> None:
         self.places: Places | None = None
         self._placed = threading.Event()
-        self.airflow = Source("airflow", self._read_airflow, _explained)
-        self.clickhouse = Source("clickhouse", self._read_clickhouse, _explained)
-        self.staging = Source("staging", self._read_staging, _explained)
-        self.kafka = Source("kafka", self._read_kafka, _explained)
-        self.inbox = Source("inbox", self._read_inbox, _explained)
+        self._sources = {name: Source[Any](name, _explained) for name in SOURCES}
 
-    def read(self) -> Facts:
-        """Ask all sources at once; return what they give within the budget. Never raises for one of them."""
+    def read(self, *, inbox: bool = False) -> Facts:
+        """Ask all sources at once; return what they give within the budget. Never raises for one of them.
+
+        Args: inbox: asked too. A store lists it whole, which is too much for each scrape.
+        """
         deadline = time.monotonic() + BUDGET_S
-        airflow = self.airflow.ask()
+        waits = {AIRFLOW: self._sources[AIRFLOW].ask(self._read_airflow)}
         self._placed.wait(BUDGET_S)
-        places = self.places
-        clickhouse = self.clickhouse.ask() if not places or places.clickhouse else None
-        staging = self.staging.ask() if places and places.staging else None
-        # Known from the last reading of the ledger: this one may still be on its way.
-        kafka = self.kafka.ask() if places and places.kafka and self._ledgers() else None
-        inbox = self.inbox.ask() if places and places.inbox else None
-        of_airflow = airflow(deadline)
-        of_clickhouse = clickhouse(deadline) if clickhouse else None
-        of_staging = staging(deadline) if staging else None
-        of_kafka = kafka(deadline) if kafka else None
-        of_inbox = inbox(deadline) if inbox else None
-        found = of_airflow.facts
-        published = of_clickhouse.facts if of_clickhouse else found.events if found else None
-        asked: tuple[Reading[Any] | None, ...] = (of_airflow, of_clickhouse, of_staging, of_kafka, of_inbox)
+        for name, read in self._readers().items():
+            if inbox or name != INBOX:
+                waits[name] = self._sources[name].ask(read)
+        readings = {name: wait(deadline) for name, wait in waits.items()}
+        found = {name: reading.facts for name, reading in readings.items()}
+        of_airflow: FromAirflow | None = found[AIRFLOW]
+        events = of_airflow.events if of_airflow else None
         return Facts(
             now(),
-            places.hours if places else DEFAULT_HOURS,
-            tuple(each for each in asked if each),
-            found.facts if found else None,
-            published,
-            of_staging.facts if of_staging else None,
-            of_kafka.facts if of_kafka else None,
+            self.places.hours if self.places else DEFAULT_HOURS,
+            tuple(readings.values()),
+            of_airflow.facts if of_airflow else None,
+            found.get(CLICKHOUSE, events),
+            found.get(STAGING),
+            found.get(KAFKA),
             _restarts(),
-            of_inbox.facts if of_inbox else None,
+            found.get(INBOX),
         )
 
     def last_published(self) -> Published | None:
         """Return what was known last of published tables, for when their source is away."""
         if self.places and self.places.clickhouse is None:
-            return self.airflow.last.events if self.airflow.last else None
-        return self.clickhouse.last
-
-    def _ledgers(self) -> tuple[Any, ...]:
-        return self.clickhouse.last.ledgers if self.clickhouse.last else ()
+            of_airflow: FromAirflow | None = self._sources[AIRFLOW].last
+            return of_airflow.events if of_airflow else None
+        known: Published | None = self._sources[CLICKHOUSE].last
+        return known
 
     def _read_airflow(self) -> FromAirflow:
-        self.places = places = read_places()
-        self._placed.set()
+        try:
+            with create_session(scoped=False) as session:
+                facts = read_airflow(session, now())
+            self.places = places = read_places()
+        except Exception:
+            # Airflow says of what a database that is away holds that it is not defined.
+            self.places = self.places or read_places()
+            raise
+        finally:
+            self._placed.set()
+        if places.clickhouse is not None:
+            return FromAirflow(facts, None)
         with create_session(scoped=False) as session:
-            events = read_events(session, now()) if places.clickhouse is None else None
-            return FromAirflow(read_airflow(session, now()), events)
+            return FromAirflow(facts, read_events(session, now()))
 
-    def _read_clickhouse(self) -> Published:
-        client = self.places.clickhouse if self.places else None
-        if isinstance(client, BadConnection):
-            raise client
-        if client is None:
-            raise TimeoutError
-        with client:
-            return read_published(client, now())
+    def _readers(self) -> dict[str, Callable[[], object]]:
+        """Return what reads each source whose place is known."""
+        places, published = self.places, self.last_published()
+        found = dict[str, Callable[[], object]]()
+        if places is None:
+            return found
+        if places.clickhouse:
+            found[CLICKHOUSE] = partial(_read_clickhouse, places.clickhouse)
+        if places.staging:
+            found[STAGING] = partial(read_staging, places.staging)
+        # Known from the last reading of the ledger: this one may still be on its way.
+        if places.kafka and published and published.ledgers:
+            found[KAFKA] = partial(read_lags, places.kafka, published.ledgers)
+        if places.inbox:
+            found[INBOX] = partial(_count_names, places.inbox)
+        return found
 
-    def _read_staging(self) -> Staging:
-        root = self.places.staging if self.places else None
-        if root is None:
-            raise TimeoutError
-        return read_staging(root)
 
-    def _read_inbox(self) -> int:
-        root = self.places.inbox if self.places else None
-        if root is None:
-            raise TimeoutError
-        return len(names_below(INBOX_ROOT, impatient(root)))
+def _read_clickhouse(client: ClickHouse | BadConnection) -> Published:
+    if isinstance(client, BadConnection):
+        raise client
+    with client:
+        return read_published(client, now())
 
-    def _read_kafka(self) -> dict[tuple[str, str], int]:
-        connect = self.places.kafka if self.places else None
-        if connect is None:
-            raise TimeoutError
-        lags = dict[tuple[str, str], int]()
-        with connect(answer_wait_s=PATIENCE_S) as session:
-            for dag_id, topic, offsets in self._ledgers():
+
+def read_lags(connect: Callable[..., KafkaSession], ledgers: Iterable[Ledger]) -> dict[tuple[str, str], int]:
+    """Return by topic and DAG how many messages no run has published. Raises: BadConnection; TopicError."""
+    from include.kafka.errors import NoSuchTopic
+
+    lags = dict[tuple[str, str], int]()
+    with connect(answer_wait_s=PATIENCE_S) as session:
+        for dag_id, topic, offsets in ledgers:
+            with suppress(NoSuchTopic):  # it was removed: the DAG that reads it is red
                 marks = session.marks(session.topic(topic)).items()
                 behind = (mark.stable - offsets.get(partition, mark.low) for partition, mark in marks)
                 lags[topic, dag_id] = sum(max(0, each) for each in behind)
-        return lags
+    return lags
+
+
+def _count_names(inbox: StagingPath) -> int:
+    return len(names_below(INBOX_ROOT, impatient(inbox)))
 
 
 def read_places() -> Places:
     """Return what connections and variables say now; a mistake in one is told, and the others count."""
-    problems = list[str]()
-    hours: Mapping[str, int] = DEFAULT_HOURS
+    problems = dict[str, str]()
     clickhouse: ClickHouse | BadConnection | None
-    root = kafka = inbox = None
-    try:
-        hours = publication_hours()
-    except BadVariable as error:
-        problems.append(str(error))
     try:
         clickhouse = ClickHouseHook().get_impatient_client(PATIENCE_S)
     except BadConnection as error:
         clickhouse = error
-    try:
-        root = staging_root()
-    except (BadVariable, BadConnection) as error:
-        problems.append(str(error))
-    try:
-        kafka = _kafka()
-    except BadConnection as error:
-        if error.field != "id":  # there is none: nothing is read from Kafka
-            problems.append(str(error))
-    try:
-        inbox = inbox_root()
-    except (BadVariable, BadConnection) as error:
-        problems.append(str(error))
+
+    def told(source: str, read: Callable[[], T]) -> T | None:
+        try:
+            return read()
+        except (BadVariable, BadConnection) as error:
+            problems[source] = str(error)
+            return None
+
+    hours, root = told(HOURS, publication_hours), told(STAGING, staging_root)
+    kafka, inbox = told(KAFKA, _kafka), told(INBOX, inbox_root)
     staging = root if isinstance(root, Path) else None
-    return Places(hours, clickhouse, staging, kafka, inbox, tuple(problems))
+    return Places(DEFAULT_HOURS if hours is None else hours, clickhouse, staging, kafka, inbox, problems)
 
 
-def _kafka() -> Callable[..., KafkaSession]:
+def _kafka() -> Callable[..., KafkaSession] | None:
     from stagehouse.hooks.kafka_hook import StagehouseKafkaHook
 
-    return StagehouseKafkaHook().prepared()  # type: ignore[no-untyped-call]  # the provider's constructor
+    try:
+        return StagehouseKafkaHook().prepared()  # type: ignore[no-untyped-call]  # the provider's constructor
+    except BadConnection as error:
+        if error.field != NOT_DEFINED:
+            raise
+        return None  # nothing is read from Kafka
 
 
 def _restarts() -> dict[str, int]:

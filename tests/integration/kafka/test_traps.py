@@ -10,6 +10,8 @@ from confluent_kafka import Consumer
 
 from include.kafka.errors import MessagesDamaged, MessagesLost, NoSuchTopic, NothingLost, TopicMadeAnew
 from include.kafka.session import KafkaSession
+from include.monitoring.facts import Ledger
+from stagehouse.ui.monitored import read_lags
 from tests.integration.kafka.place import Place, event
 from tests.servers.kafka import KafkaBroker, needs_kafka
 
@@ -281,6 +283,14 @@ def test_a_topic_that_is_not_there(place: Place):
     """It is named, and never made."""
     with pytest.raises(NoSuchTopic, match=f"there is no topic {place.topic}, or"):
         place.plan()
+
+
+def test_a_topic_that_was_removed_hides_no_lag_of_another(kafka: KafkaBroker, place: Place):
+    """The metrics have the others; it has none."""
+    kafka.create(place.topic)
+    kafka.produce(place.topic, map(event, range(5)))
+    ledgers = [Ledger("user_events", topic, {0: 2}) for topic in (f"no_{place.topic}", place.topic)]
+    assert read_lags(lambda **_: place.session(), ledgers) == {(place.topic, "user_events"): 3}
 
 
 def test_offsets_are_committed_for_monitors_only(kafka: KafkaBroker, place: Place):

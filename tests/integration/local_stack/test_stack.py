@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -19,6 +20,7 @@ from tests.servers.prometheus import Prometheus
 
 ROOT = Path(__file__).resolve().parents[3]
 LIMIT_S = 240
+SOON_S = 60
 
 DAGS = """
 import logging
@@ -160,7 +162,7 @@ def test_up_and_down_are_safe_to_repeat(checkout):
 
 
 def test_prometheus_beside_it_sees_what_breaks(checkout):
-    """Postgres hangs, and the scheduler is killed: both as metrics, the latter on the page; others go on."""
+    """Postgres hangs, and the scheduler is killed: as metrics and on the page, by an alert; others go on."""
     code, said = checkout.finish("up", "green", MONITORING="1")
     assert code == 0, said
     prometheus = Prometheus(said.split("Prometheus: ")[1].split()[0])
@@ -172,13 +174,21 @@ def test_prometheus_beside_it_sees_what_breaks(checkout):
         return float(found[0]["value"][1]) if found else None
 
     def wait_for(expression: str, value: float) -> None:
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + SOON_S
         while metric(expression) != value:
             assert time.monotonic() < deadline, (expression, metric(expression))
             time.sleep(0.5)
 
+    def page() -> str:
+        return httpx.get(f"{airflow}/stagehouse/data/", headers=of_user, timeout=20).text
+
     wait_for('source_up{source="airflow"}', 1)
     wait_for('local_restarts{component="scheduler"}', 0)
+    secrets = json.loads((checkout.directory / "state" / "secrets.json").read_text())
+    user = {"username": "admin", "password": secrets["admin_password"]}
+    signed_in = httpx.post(f"{airflow}/auth/token", json=user, timeout=20).json()["access_token"]
+    of_user = {"Authorization": f"Bearer {signed_in}", "accept": "text/html"}
+    assert "Airflow&#39;s database well" in text_of(page())
     server = psutil.Process(
         int((checkout.directory / "state" / "postgres" / "postmaster.pid").read_text().split()[0])
     )
@@ -189,6 +199,10 @@ def test_prometheus_beside_it_sees_what_breaks(checkout):
         wait_for('source_up{source="airflow"}', 0)
         assert metric('source_up{source="staging"}') == 1
         assert float(prometheus.query('up{job="stagehouse"}')[0]["value"][1]) == 1
+        begun = time.monotonic()
+        while "SourceDown" not in prometheus.alerts():  # it waits for its ten minutes
+            assert time.monotonic() - begun < SOON_S
+            time.sleep(0.5)
     finally:
         for process in frozen:
             process.resume()
@@ -197,18 +211,19 @@ def test_prometheus_beside_it_sees_what_breaks(checkout):
     first.kill()
     component(checkout, "scheduler", but=first.pid)
     wait_for('local_restarts{component="scheduler"}', 1)
-    secrets = json.loads((checkout.directory / "state" / "secrets.json").read_text())
-    user = {"username": "admin", "password": secrets["admin_password"]}
-    signed_in = httpx.post(f"{airflow}/auth/token", json=user, timeout=20).json()["access_token"]
-    of_user = {"Authorization": f"Bearer {signed_in}", "accept": "text/html"}
-    page = httpx.get(f"{airflow}/stagehouse/data/", headers=of_user, timeout=20).text
-    assert "started again 1 times" in page
+    shown = page()
+    assert "scheduler restarts: 1" in text_of(shown)
     of_prometheus = {"Authorization": f"Bearer {token}"}
     metrics = httpx.get(f"{airflow}/stagehouse/metrics", headers=of_prometheus, timeout=20)
     assert metrics.status_code == 200
-    assert [name for name, secret in secrets.items() if secret in metrics.text + page] == []
+    assert [name for name, secret in secrets.items() if secret in metrics.text + shown] == []
     assert checkout.finish("down") == (0, "Stopped\n")
     assert checkout.alive() == []
+
+
+def text_of(html: str) -> str:
+    """Return what a page says, without its marks."""
+    return " ".join(re.sub(r"<[^>]*>", " ", html).split())
 
 
 def component(checkout: Checkout, name: str, but: int = 0) -> psutil.Process:

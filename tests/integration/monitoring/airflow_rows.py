@@ -18,9 +18,9 @@ class AirflowRows:
     def __init__(self, session) -> None:
         self.session = session
 
-    def dag(self, dag_id: str, *, paused: bool = False, stale: bool = False) -> None:
-        """Add a DAG."""
-        values = {"dag_id": dag_id, "is_paused": paused, "is_stale": stale, "bundle_name": "dags"}
+    def dag(self, dag_id: str, *, paused: bool = False, stale: bool = False, bundle: str = "dags") -> None:
+        """Add a DAG of a bundle, which has to be there."""
+        values = {"dag_id": dag_id, "is_paused": paused, "is_stale": stale, "bundle_name": bundle}
         values |= {"max_active_tasks": 16, "max_consecutive_failed_dag_runs": 0}
         self._insert(DagModel, has_task_concurrency_limits=False, **values)
 

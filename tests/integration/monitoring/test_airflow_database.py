@@ -7,6 +7,7 @@ from sqlalchemy import create_engine, text
 from sqlalchemy.orm import Session
 
 from include.monitoring.airflow_facts import LastRun, TaskCost
+from include.monitoring.facts import midnight_after, unpublished_days
 from stagehouse.ui.airflow_database import read_airflow, read_events
 from tests.integration.monitoring.airflow_rows import AirflowRows
 
@@ -121,3 +122,14 @@ def test_events(rows: AirflowRows):
     assert positions.rows == {day: 300, NOW.date(): 7}
     assert (events.table, events.run_id, events.rows) == ("user_events", "r4", {date(2026, 11, 20): 11})
     assert (events.covered_until, events.by_day) == (None, False)
+
+
+def test_events_of_long_ago(rows: AirflowRows):
+    """Tell of days as long as none is newer: a DAG that has stopped is later each day, and not forgotten."""
+    table, day = "repositories_authors_commits", NOW.date() - timedelta(days=40)
+    event = {"day": day.isoformat(), "rows": {table: 300}}
+    rows.event(DAG, "r1", NOW - timedelta(days=39), event)
+    rows.event("user_events", "r2", NOW - timedelta(days=39), {"rows": 5})
+    (found,) = read_events(rows.session, NOW).tables
+    assert (found.table, found.covered_until) == (table, midnight_after(day))
+    assert unpublished_days(found, NOW) == 14

@@ -69,7 +69,9 @@ def test_the_service_reads_its_files_and_scrapes(tmp_path: Path):
         prometheus = Prometheus(f"http://127.0.0.1:{port}")
         health = local(service["healthcheck"]["test"][-1])
         deadline = time.monotonic() + 30
-        while not is_healthy(health) or not prometheus.query("stagehouse_airflow_import_errors == 0"):
+        ready = f"{prometheus.url}/-/ready"  # it is healthy before it can be asked
+        asked = "stagehouse_airflow_import_errors == 0"
+        while not (is_healthy(health) and is_healthy(ready) and prometheus.query(asked)):
             assert process.poll() is None
             assert time.monotonic() < deadline
             time.sleep(0.2)

@@ -3,7 +3,7 @@
 from datetime import UTC, date, datetime, timedelta
 
 from include.clickhouse.client import ClickHouse
-from include.monitoring.facts import Ledger, Published, late_by, unpublished_days
+from include.monitoring.facts import Ledger, Published, Synced, late_by, unpublished_days
 from include.monitoring.published import read_published
 
 NOW = datetime(2026, 11, 20, 9, 30, tzinfo=UTC)
@@ -49,6 +49,16 @@ def test_days(clickhouse: ClickHouse):
     assert unpublished_days(table, NOW) == 1
 
 
+def test_days_that_are_missing_for_weeks(clickhouse: ClickHouse):
+    """Are missing all, also where none of the last two weeks has rows."""
+    load(clickhouse, "phrases_views_by_hour", date(2026, 10, 1), 5, NOW)
+    load(clickhouse, "repositories_positions", date(2026, 10, 1), 5, NOW)
+    load(clickhouse, "repositories_positions", date(2026, 11, 18), 5, NOW)
+    load(clickhouse, "repositories_outcomes", date(2026, 11, 18), 5, NOW)
+    found = {table.table: unpublished_days(table, NOW) for table in read_published(clickhouse, NOW).tables}
+    assert found == {"phrases_views_by_hour": 14, "repositories_positions": 13, "repositories_outcomes": 1}
+
+
 def test_a_day_is_late_from_its_hour_on(clickhouse: ClickHouse):
     """And not a second before."""
     load(clickhouse, "phrases_views_by_hour", date(2026, 11, 18), 5, datetime(2026, 11, 19, 1, tzinfo=UTC))
@@ -91,6 +101,22 @@ def test_topics(clickhouse: ClickHouse):
     assert [(table.table, dict(table.rows)) for table in found.tables] == [("user_events", {TODAY: 20})]
 
 
+def test_topics_of_long_ago(clickhouse: ClickHouse):
+    """Are forgotten, but for the one that a DAG read last: what was tried once is not waited for for ever."""
+    columns = "dag_id, topic, `partition`, to_offset, run_id, published_at"
+    read = [
+        ("user_events", "tried_once", NOW - timedelta(days=15)),
+        ("user_events", "recent", NOW - timedelta(days=13)),
+        ("user_sessions", "older", NOW - timedelta(days=90)),
+        ("user_sessions", "last", NOW - timedelta(days=80)),
+    ]
+    clickhouse.execute(
+        f"INSERT INTO kafka_offsets ({columns}) VALUES",
+        [(dag_id, topic, 0, 5, "r", at.replace(tzinfo=None)) for dag_id, topic, at in read],
+    )
+    assert [ledger.topic for ledger in read_published(clickhouse, NOW).ledgers] == ["recent", "last"]
+
+
 def test_the_source_of_the_shop(clickhouse: ClickHouse):
     """Is published up to the instant of its newest version."""
     columns = (
@@ -98,9 +124,13 @@ def test_the_source_of_the_shop(clickhouse: ClickHouse):
     )
     clickhouse.execute(
         f"INSERT INTO source_snapshots ({columns}) VALUES",
-        [("shop", n, 1, 1, 1, "", "{}", 0, "r", NOW.replace(tzinfo=None, hour=n)) for n in (1, 2)],
+        [
+            ("shop", n, 1, 1, 1, "", tables, 0, f"r{n}", NOW.replace(tzinfo=None, hour=n))
+            for n, tables in ((1, "{}"), (2, '{"users": {}, "sales": {}}'))
+        ],
     )
-    assert read_published(clickhouse, NOW).synced_at == {"shop_sync": NOW.replace(hour=2)}
+    newest = Synced("shop_sync", "shop", NOW.replace(hour=2), "r2", ("sales", "users"))
+    assert read_published(clickhouse, NOW).synced == (newest,)
 
 
 def test_the_cost_of_the_last_run_of_github(clickhouse: ClickHouse):

@@ -1,6 +1,8 @@
 """One API server for all tests of the pages, over files as the renderers leave them."""
 
-from collections.abc import Iterator
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 
 import httpx
@@ -55,6 +57,39 @@ def reader(server: ApiServer) -> Iterator[httpx.Client]:
     with server.client("viewer") as client:
         client.headers["accept"] = "text/html"
         yield client
+
+
+@pytest.fixture
+def airflow_away(metadb: None) -> Iterator[Callable[[], None]]:
+    """Return what takes Airflow's database away, as a server that is down: there are no tables to ask."""
+    from airflow import settings
+
+    file = Path(str(settings.engine.url.database))
+    kept = file.with_suffix(".away")
+
+    def take_away() -> None:
+        settings.engine.dispose()
+        file.rename(kept)
+
+    yield take_away
+    settings.engine.dispose()
+    if kept.exists():
+        kept.replace(file)
+
+
+@pytest.fixture
+def airflow_hangs(metadb: None) -> Iterator[Callable[[], None]]:
+    """Return what makes Airflow's database give no answer: a lock on all of it."""
+    from airflow import settings
+
+    with closing(sqlite3.connect(str(settings.engine.url.database), isolation_level=None)) as other:
+
+        def hang() -> None:
+            settings.engine.dispose()
+            other.execute("PRAGMA locking_mode = EXCLUSIVE")
+            other.execute("BEGIN EXCLUSIVE")
+
+        yield hang
 
 
 @pytest.fixture

@@ -10,17 +10,17 @@ import pytest
 from fastapi.testclient import TestClient
 
 from include.clickhouse.schema import migrate
+from include.monitoring import tables
 from tests.integration.plugin.readers import who_may_read
 
 GITHUB, PHRASES = "github_top_repositories", "phrase_views_report"
+DAG_IDS = frozenset(tables.DAG_IDS)
 HOSTILE = "<b>run</b>\u202e"
 
 
 @pytest.fixture
 def readable() -> set[str]:
     """The DAGs that the reader may read."""
-    from include.monitoring.tables import DAG_IDS
-
     return set(DAG_IDS)
 
 
@@ -62,6 +62,57 @@ def test_an_empty_installation_says_what_to_do_first(client: TestClient):
     assert "ClickHouse well" in text
 
 
+def test_before_the_database_is_there(client: TestClient, clickhouse_server, clickhouse_database):
+    """It is an empty installation: the first run makes the database."""
+    clickhouse_server.execute(f"DROP DATABASE {clickhouse_database}")
+    text = text_of(client.get("/data/").text)
+    assert "Nothing is published yet" in text
+    assert "ClickHouse well" in text
+
+
+def test_before_there_is_a_connection(client: TestClient, monitored):
+    """Says what to do first, and which connection there is not."""
+    monitored.delenv("AIRFLOW_CONN_CLICKHOUSE_DEFAULT")
+    text = text_of(client.get("/data/").text)
+    assert "Nothing is published yet" in text
+    assert "ClickHouse not well connection" in text
+
+
+def test_airflow_s_database_that_hangs(client: TestClient, published: datetime, airflow_hangs):
+    """Is told within seconds; what is published is there."""
+    client.get("/data/")
+    airflow_hangs()
+    begun = time.monotonic()
+    text = text_of(client.get("/data/").text)
+    assert time.monotonic() - begun < 3.8
+    assert "Airflow&#39;s database not well no answer in 3 s" in text
+    assert "repositories_positions" in text
+
+
+def test_airflow_s_database_that_is_away(client: TestClient, monitored, published: datetime, airflow_away):
+    """Is told; what is published is still known, by the connections known last."""
+    client.get("/data/")
+    monitored.delenv("AIRFLOW_CONN_CLICKHOUSE_DEFAULT")
+    airflow_away()
+    client.get("/data/")
+    text = text_of(client.get("/data/").text)
+    assert "Airflow&#39;s database not well" in text
+    assert "repositories_positions" in text
+    assert "cannot be read just now" not in text
+
+
+def test_rows_that_are_halved(client: TestClient, published: datetime):
+    """Are told beside the days."""
+    from stagehouse.hooks.clickhouse_hook import ClickHouseHook
+
+    yesterday = (published - timedelta(days=1)).date()
+    row = ("phrases_views_by_hour", yesterday, 2, 1, "r", published.replace(tzinfo=None))
+    with ClickHouseHook().get_client() as clickhouse:
+        insert = "INSERT INTO loads (`table`, date, rows, checksum, run_id, published_at) VALUES"
+        clickhouse.execute(insert, [row])
+    assert "40% of the week before" in text_of(client.get("/data/").text)
+
+
 def test_what_is_late_comes_first(client: TestClient, published: datetime):
     """With by how much, what it covers, the run that published it, and its days."""
     html = client.get("/data/").text
@@ -101,7 +152,22 @@ def test_who_may_read_some_dags_sees_their_tables(
     readable -= readable - {PHRASES}
     html = client.get("/data/").text
     assert "phrases_views_by_hour" in html
-    assert not [name for name in ("repositories_positions", GITHUB, "Postgres</th>") if name in html]
+    others = DAG_IDS - {PHRASES}
+    assert not [name for name in (*others, "repositories_positions", "Postgres</th>") if name in html]
+
+
+def test_who_may_read_some_dags_is_told_of_their_mistakes(client: TestClient, readable: set[str], monitored):
+    """And of no other DAG: neither where nothing is published, nor in what is wrong with a variable."""
+    monitored.setenv("AIRFLOW_VAR_PUBLISHED_BY_HOUR", '{"nonsense": 1}')
+    monitored.setenv("AIRFLOW_VAR_INBOX_ROOT", "secret_place")
+    monitored.setenv("AIRFLOW_CONN_KAFKA_DEFAULT", '{"conn_type": "kafka", "extra": {"no.option": "1"}}')
+    for name in ("published_by_hour", "inbox_root", "kafka_default"):
+        assert name in client.get("/data/").text
+    readable -= readable - {"shop_sync"}
+    html = client.get("/data/").text
+    assert "Nothing is published yet" in html
+    named = ("published_by_hour", "inbox_root", "kafka_default", "Inbox</th>", *DAG_IDS - {"shop_sync"})
+    assert not [name for name in named if name in html]
 
 
 def test_clickhouse_that_hangs(client: TestClient, published: datetime, clickhouse_server):

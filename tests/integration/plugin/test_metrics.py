@@ -16,7 +16,7 @@ from tests.integration.plugin.conftest import METRICS_TOKEN as TOKEN
 
 ASKING = {"Authorization": f"Bearer {TOKEN}"}
 GITHUB = "github_top_repositories"
-ALL_UP = {"airflow": 1, "clickhouse": 1, "staging": 1, "inbox": 1}
+ALL_UP = {"airflow": 1, "clickhouse": 1, "staging": 1}
 WAITS_S = 3.8  # the budget, and a busy machine
 
 
@@ -69,6 +69,29 @@ def test_who_has_another_token_sees_nothing(client: TestClient, authorization: b
     answer = client.get("/metrics", headers=headers)
     assert (answer.status_code, answer.headers["www-authenticate"]) == (401, "Bearer")
     assert PREFIX not in answer.text
+
+
+def test_a_token_that_is_no_text(monitored):
+    """Is a token as any other: bytes. The pages are there, and the rest of it opens nothing."""
+    from stagehouse.ui.app import create_app
+
+    monitored.setenv("STAGEHOUSE_METRICS_TOKEN", TOKEN + "\udcff")
+    assert TestClient(create_app()).get("/metrics", headers=ASKING).status_code == 401
+
+
+def test_before_the_database_is_there(client: TestClient, clickhouse_server, clickhouse_database):
+    """ClickHouse is up, and nothing is published: the first run makes it."""
+    clickhouse_server.execute(f"DROP DATABASE {clickhouse_database}")
+    assert up(scrape(client)) == ALL_UP
+
+
+def test_airflow_s_database_that_is_away_takes_nothing_else_down(client: TestClient, monitored, airflow_away):
+    """It tells connections: those known last are used, when Airflow says that none is defined."""
+    assert up(scrape(client)) == ALL_UP
+    monitored.delenv("AIRFLOW_CONN_CLICKHOUSE_DEFAULT")  # as one that is kept in the database
+    airflow_away()
+    for _ in range(2):
+        assert up(scrape(client)) == ALL_UP | {"airflow": 0}
 
 
 def test_an_empty_installation(client: TestClient):
@@ -154,7 +177,7 @@ def test_the_embedded_engine_is_not_opened(client: TestClient, monitored, tmp_pa
     path = tmp_path / "engine"
     connection = {"conn_type": "clickhouse", "extra": {"path": str(path)}}
     monitored.setenv("AIRFLOW_CONN_CLICKHOUSE_DEFAULT", json.dumps(connection))
-    assert up(scrape(client)) == {"airflow": 1, "staging": 1, "inbox": 1}
+    assert up(scrape(client)) == {"airflow": 1, "staging": 1}
     assert not path.exists()
     assert not path.with_suffix(".lock").exists()
 

@@ -131,32 +131,64 @@ def sources_down(prometheus: Prometheus) -> list[str]:
     return [each["metric"]["source"] for each in prometheus.query("stagehouse_source_up == 0")]
 
 
-def test_faults_are_seen(
-    prometheus: Prometheus, url: str, runs: str, kafka: Producer, clickhouse_server, clickhouse_database
-):
-    """Each by its alert, its metric and the page, in the middle of what is well."""
-    from airflow.utils.session import create_session
+def page(url: str) -> str:
+    """Return what the page says, without its marks."""
+    text = httpx.get(f"http://{url}/data/", headers={"accept": "text/html"}, timeout=20).text
+    return " ".join(re.sub(r"<[^>]*>", " ", text).split())
 
-    def page() -> str:
-        text = httpx.get(f"http://{url}/data/", headers={"accept": "text/html"}, timeout=20).text
-        return " ".join(re.sub(r"<[^>]*>", " ", text).split())
+
+@pytest.fixture
+def insert(clickhouse_server, clickhouse_database) -> Callable[..., None]:
+    """Return what writes rows into ClickHouse: table, columns, then the rows as SQL."""
 
     def insert(table: str, columns: str, *rows: str) -> None:
-        clickhouse_server.execute(
-            f"INSERT INTO {clickhouse_database}.{table} ({columns}) VALUES {', '.join(rows)}"
-        )
+        into = f"INSERT INTO {clickhouse_database}.{table} ({columns})"
+        clickhouse_server.execute(f"{into} VALUES {', '.join(rows)}")
 
-    time_now = datetime.now(UTC)
+    return insert
+
+
+def publish_what_is_wrong(insert: Callable[..., None], time_now: datetime) -> None:
+    """Record a table whose rows are halved, one that is late, and a source that was read three hours ago."""
     yesterday, at = time_now.date() - timedelta(days=1), f"{time_now:%Y-%m-%d %H:%M:%S}"
     before = [(yesterday - timedelta(days=ago)).isoformat() for ago in range(1, 8)]
     halved = [f"('repositories_outcomes', '{day}', 1000, 1, 'r', '{at}')" for day in before]
     halved.append(f"('repositories_outcomes', '{yesterday}', 499, 1, 'r', '{at}')")
     late = [f"('phrases_views_by_hour', '{day}', 5, 1, 'r', '{at}')" for day in before]
     insert("loads", "`table`, date, rows, checksum, run_id, published_at", *halved, *late)
-    insert("source_snapshots", "source, version, run_id, taken_at", f"('shop', 1, 'r', '{at}')")
+    behind = f"{time_now - timedelta(hours=3):%Y-%m-%d %H:%M:%S}"
+    columns = "source, version, run_id, tables, taken_at"
+    insert("source_snapshots", columns, f"('shop', 1, 'r', '{{}}', '{behind}')")
+
+
+def be_alive(session, time_now: datetime) -> None:
+    """Let components have a heartbeat, and the DAG of the shop be there."""
+    from airflow.jobs.job import Job
+    from airflow.models.dag import DagModel
+    from sqlalchemy import delete, select, update
+
+    session.execute(delete(Job))
+    for component in ("SchedulerJob", "DagProcessorJob"):
+        AirflowRows(session).heartbeat(component, time_now)
+    if session.get(DagModel, "shop_sync") is None:
+        AirflowRows(session).dag("shop_sync", bundle=session.scalar(select(DagModel.bundle_name)))
+    shop = update(DagModel).where(DagModel.dag_id == "shop_sync")
+    session.execute(shop.values(is_paused=False, is_stale=False))
+
+
+def test_faults_are_seen(
+    prometheus: Prometheus, url: str, runs: str, kafka: Producer, insert, clickhouse_server
+):
+    """Each by its alert, its metric and the page, in the middle of what is well."""
+    from airflow.jobs.job import Job
+    from airflow.utils.session import create_session
+    from sqlalchemy import update
+
+    time_now = datetime.now(UTC)
+    publish_what_is_wrong(insert, time_now)
     produce(kafka, messages(60, 40, now()))
     with create_session() as session:
-        AirflowRows(session).heartbeat("SchedulerJob", time_now)
+        be_alive(session, time_now)
 
     # Each panel has an answer.
     wait_until(
@@ -170,32 +202,41 @@ def test_faults_are_seen(
     lag = prometheus.query(f'sum(stagehouse_kafka_lag_messages{{dag_id="{EVENTS}"}})')
     assert float(lag[0]["value"][1]) > 0
 
-    # A run that is red, rows that are halved, a day that is missing.
-    wait_until(lambda: set(prometheus.alerts()) == {"LastRunFailed", "RowsDropped", "DayLate"})
-    text = page()
-    assert (
-        text.index("phrases_views_by_hour")
-        < text.index(" late ", text.index("phrases_views_by_hour"))
-        < text.index("repositories_outcomes")
-    )
+    # A run that is red, rows that are halved, a day that is missing, a source that is behind.
+    expected = {"LastRunFailed", "RowsDropped", "DayLate", "SourceBehind"}
+    wait_until(lambda: set(prometheus.alerts()) == expected)
+    text = page(url)
+    assert re.search(r"phrases_views_by_hour phrase_views_report (paused )?\S+ .{1,20} late ", text)
+    assert re.search(r"shop_\* shop_sync \S+ \S+ 1 h .{0,10}late ", text)
+    assert "50% of the week before" in text.partition("repositories_outcomes")[2]
+    assert re.search(r"Kafka well user_events: \d+ messages behind", text)
+    assert "Scheduler well" in text
+    assert "DAG processor well" in text
 
     # A task that nobody takes.
     with create_session() as session:
         queued = datetime.now(UTC) - timedelta(minutes=20)
         AirflowRows(session).task(MAIN, runs, "stuck", "queued", queued_dttm=queued)
     wait_until(lambda: "TasksStuck" in prometheus.alerts())
+    assert re.search(r"Tasks not well .*one has been queued for 20 min", page(url))
 
     # A plan that asks for more than is left.
     columns = "dag_id, run_id, date, planned_at, requests_planned, quota_left, fits"
-    insert("runs", columns, f"('{MAIN}', 'short', '{yesterday}', now() + 60, 900, 12, 0)")
+    insert("runs", columns, f"('{MAIN}', 'short', today(), now() + 60, 900, 12, 0)")
     wait_until(lambda: "QuotaShort" in prometheus.alerts())
-    assert "GitHub not well 12 left of the quota" in page()
+    assert "GitHub not well 12 left of the quota" in page(url)
+
+    # The scheduler is killed: its last heartbeat stays.
+    with create_session() as session:
+        session.execute(update(Job).values(latest_heartbeat=datetime.now(UTC) - timedelta(minutes=3)))
+    wait_until(lambda: "SchedulerDown" in prometheus.alerts())
+    assert "Scheduler not well last heartbeat 3 min" in page(url)
 
     # ClickHouse hangs.
     os.kill(clickhouse_server.process.pid, signal.SIGSTOP)
     try:
         wait_until(lambda: "SourceDown" in prometheus.alerts())
-        assert "ClickHouse not well" in page()
+        assert "ClickHouse not well" in page(url)
         # One scrape may find another source slow, where something else takes the processors.
         wait_until(lambda: sources_down(prometheus) == ["clickhouse"])
     finally:

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from include.monitoring.limits import KAFKA_BEHIND, QUEUED_S, SHARE, SILENT_S, SYNC_BEHIND
 from include.monitoring.metrics import METRICS, PREFIX
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -42,3 +43,20 @@ def test_each_alert_is_tried(rule):
 def test_each_alert_looks_at_metrics_that_there_are(rule):
     """Of ours, or of Prometheus itself."""
     assert set(METRIC.findall(rule["expr"])) <= set(METRICS)
+
+
+@pytest.mark.parametrize(
+    ("alert", "limit"),
+    [
+        ("SchedulerDown", f"> {SILENT_S['scheduler']}"),
+        ("DagProcessorDown", f"> {SILENT_S['dag_processor']}"),
+        ("RowsDropped", f"< {SHARE}"),
+        ("TasksStuck", f"> {QUEUED_S}"),
+        ("SourceBehind", f"> {SYNC_BEHIND.total_seconds():.0f}"),
+        ("KafkaBehind", f"> {KAFKA_BEHIND}"),
+    ],
+)
+def test_the_page_has_the_limits_of_the_alerts(alert: str, limit: str):
+    """What wakes somebody is marked on the page, and nothing else."""
+    (rule,) = (rule for rule in ALERTS if rule["alert"] == alert)
+    assert re.search(rf"{re.escape(limit)}\b", rule["expr"])
