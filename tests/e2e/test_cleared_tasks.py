@@ -60,6 +60,7 @@ def assert_reported(stack, day: date, truth: list[tuple]) -> None:
     assert Counter(rows) == Counter(truth)
 
 
+@pytest.mark.slow
 def test_tasks_of_the_main_job_on_their_way(running_stack, recorded_github):
     """Each is cleared while it waits and while it runs: the rows are exact, finished work is not repeated."""
     before = len(recorded_github.requests())
@@ -141,6 +142,7 @@ def test_a_task_that_has_given_its_slot_back(running_stack, recorded_github):
     assert min(r.at_s for r in requests if r.at_s > refused_at + 1) >= refused_at + 35
 
 
+@pytest.mark.slow
 def test_a_failed_task_and_one_whose_upstream_failed(running_stack, recorded_github):
     """One after the failed one does nothing alone; the failed one with all after it makes the day exact."""
     day = recorded_github.last_day

@@ -8,12 +8,13 @@ from pathlib import Path
 
 import psycopg2
 import pytest
+import stamina
 
 from include.clickhouse.errors import OutcomeUnknown
 from include.clickhouse.load import StagedPart
 from include.clickhouse.publish import check_day
 from include.phrase_views.counters.staging import PHRASES_VIEWS
-from include.postgres.errors import LeaseLost
+from include.postgres.errors import LeaseLost, LeaseTaken
 from include.postgres.lease import lease
 from tests.faults.import_day import NEW, NEWER, OLD, ImportDay, seen
 from tests.faults.killed_server import killed_at
@@ -238,6 +239,7 @@ class Newer:
         given = {"staged": self.staged, "directory": self.directory, "postgres": self.postgres}
         return TaskProcess(self.day, "publish", "1", port=port, **given)
 
+    @stamina.retry(on=LeaseTaken, attempts=None, timeout=30)  # Postgres sees a moment later who is gone
     def publish(self, attempt: str = "1") -> None:
         """Publish, here and now."""
         connect = partial(psycopg2.connect, self.postgres)
