@@ -63,7 +63,7 @@ class KeyBuckets(BaseModel):
     def in_source(self) -> str:
         """The bucket of a row, in SQL of Postgres."""
         if self.shift is not None:
-            return f"({self.table.kept_key[0].select})::bigint >> {self.shift}"
+            return f"({self.table.kept_key[0].select}) >> {self.shift}"
         return f"left(md5({self._encoded(_joined([column.select for column in self.table.kept_key]))}), 3)"
 
     @property
@@ -80,14 +80,16 @@ class KeyBuckets(BaseModel):
     def count_source(self, using: cursor, changed: str, *, values: bool) -> tuple[Buckets, Totals]:
         """Count the rows that a snapshot has; return no totals of columns unless `values`.
 
-        Args: changed: a condition on rows that are counted apart, "" for all; values: hash all values too.
+        Args: changed: a condition on rows that are counted apart, "" for all; "false" is not asked of each
+            row. values: hash all values too.
         """
         kept = self.table.kept if values else ()
         names = [f"v{place}" for place in range(len(kept))]  # each value is computed once
         columns = [f"{self.in_source} AS bucket"]
-        columns += [f"CASE WHEN {changed} THEN 1 END AS apart"] if changed else []
+        apart = {"": "count(*)", "false": "0"}.get(changed)
+        columns += [] if apart else [f"CASE WHEN {changed} THEN 1 END AS apart"]
         columns += [f"{column.select} AS {name}" for column, name in zip(kept, names, strict=True)]
-        counted = ["bucket::text", "count(*)", "count(apart)" if changed else "count(*)"]
+        counted = ["bucket::text", "count(*)", apart or "count(apart)"]
         hashed = self._encoded(_joined(names))
         counted += [f"sum(('x' || left(md5({hashed}), 15))::bit(60)::bigint)" if values else "0"]
         summed = totalled(self.table) if values else ()

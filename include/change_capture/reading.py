@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -16,7 +16,6 @@ from include.change_capture.buckets import Buckets, KeyBuckets
 from include.change_capture.catalog import SourceTable
 from include.change_capture.column_totals import Totals
 from include.change_capture.deletes import SentKeys, gone_keys, unlike_buckets
-from include.change_capture.destination import newest_version
 from include.change_capture.errors import TableShrank, ValueRefused
 from include.change_capture.session import Snapshot
 from include.change_capture.state import SourceState, changed_since
@@ -68,8 +67,8 @@ class TableReader:
     """Reads tables of one snapshot.
 
     Attributes: clickhouse; connection of the source, its id; using, the snapshot's cursor; snapshot; state,
-    what is published; version, that rows get; directory, for parts; values, whether all are hashed;
-    may_shrink, tables that may lose most of their rows.
+    what is published; newest, by table its greatest version before anything is counted; version, that rows
+    get; directory, for parts; values, whether all are hashed; may_shrink, tables that may lose most rows.
     """
 
     clickhouse: ClickHouse
@@ -77,6 +76,7 @@ class TableReader:
     using: cursor
     snapshot: Snapshot
     state: SourceState | None
+    newest: Mapping[str, int]
     version: int
     directory: StagingPath
     values: bool
@@ -92,10 +92,10 @@ class TableReader:
         if not whole and self.state:
             window = changed_since(self.snapshot, self.state, self.using.connection.server_version)
         with ThreadPoolExecutor(1) as beside:  # both servers count at the same time
-            seen_later = beside.submit(self._seen, buckets)
+            seen_later = beside.submit(buckets.count_destination, self.clickhouse, values=False)
             with naming_misfit(self.using, self.connection, table):
                 found, columns = buckets.count_source(self.using, window, values=self.values)
-            newest, seen = seen_later.result()
+            newest, (seen, _) = self.newest[table.name], seen_later.result()
         changed = sum(bucket.changed for bucket in found.values())
         published = sum(bucket.rows for bucket in seen.values())
         if not whole and not newest:
@@ -126,11 +126,6 @@ class TableReader:
             columns=columns,
             shift=buckets.shift,
         )
-
-    def _seen(self, buckets: KeyBuckets) -> tuple[int, Buckets]:
-        """Return the newest version of a table, and then what readers see of it."""
-        newest = newest_version(self.clickhouse, buckets.table)
-        return newest, buckets.count_destination(self.clickhouse, values=False)[0]
 
     def _copy_changes(
         self,

@@ -120,10 +120,10 @@ def stage(
         require_not_behind(source.connection, taken, state)
         dropped = dropped_columns(clickhouse, source, request.accept_dropped, state, tables)
         _warn_of_old_transaction(taken, state)
-        newest = max((newest_version(clickhouse, table) for table in tables), default=0)
-        version = max((state.version if state else 0) + 1, newest + 1, taken.high)
+        newest = {table.name: newest_version(clickhouse, table) for table in tables}
+        version = max((state.version if state else 0) + 1, max(newest.values(), default=0) + 1, taken.high)
         reader = TableReader(
-            clickhouse, source.connection, using, taken, state, version, directory,
+            clickhouse, source.connection, using, taken, state, newest, version, directory,
             values=values, may_shrink=request.accept_shrink,
         )  # fmt: skip
         readings = [
