@@ -6,9 +6,7 @@ test never pays for Airflow.
 
 import os
 import shutil
-import sqlite3
 import tempfile
-from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -82,6 +80,3 @@ def metadb() -> None:
     from airflow.utils import db
 
     db.initdb()
-    # Else who reads is locked out while somebody writes: on a busy disk for longer than SQLite waits.
-    with closing(sqlite3.connect(AIRFLOW_HOME / "airflow.db")) as database:
-        database.execute("PRAGMA journal_mode = WAL")
