@@ -7,6 +7,8 @@ from pathlib import Path
 
 import httpx
 import pytest
+from sqlalchemy import create_engine
+from sqlalchemy.orm import scoped_session, sessionmaker
 
 from tests.integration.plugin.api_server import ApiServer
 from tests.integration.plugin.reports import write_reports
@@ -60,29 +62,43 @@ def reader(server: ApiServer) -> Iterator[httpx.Client]:
 
 
 @pytest.fixture
-def airflow_away(metadb: None) -> Iterator[Callable[[], None]]:
-    """Return what takes Airflow's database away, as a server that is down: there are no tables to ask."""
+def own_database(metadb: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A copy of Airflow's database, for this process alone: the API server is at work on the other."""
     from airflow import settings
 
-    file = Path(str(settings.engine.url.database))
-    kept = file.with_suffix(".away")
-
-    def take_away() -> None:
-        settings.engine.dispose()
-        file.rename(kept)
-
-    yield take_away
-    settings.engine.dispose()
-    if kept.exists():
-        kept.replace(file)
+    file = tmp_path / "airflow.db"
+    with (
+        closing(sqlite3.connect(str(settings.engine.url.database))) as shared,
+        closing(sqlite3.connect(file)) as own,
+    ):
+        shared.backup(own)
+    engine = create_engine(f"sqlite:///{file}")
+    maker = sessionmaker(engine, autoflush=False, expire_on_commit=False)  # as Airflow makes its own
+    monkeypatch.setattr(settings, "engine", engine)
+    monkeypatch.setattr(settings, "NonScopedSession", maker)
+    monkeypatch.setattr(settings, "Session", scoped_session(maker))
+    yield file
+    engine.dispose()
 
 
 @pytest.fixture
-def airflow_hangs(metadb: None) -> Iterator[Callable[[], None]]:
+def airflow_away(own_database: Path) -> Callable[[], None]:
+    """Return what takes Airflow's database away, as a server that is down: there are no tables to ask."""
+    from airflow import settings
+
+    def take_away() -> None:
+        settings.engine.dispose()
+        own_database.unlink()
+
+    return take_away
+
+
+@pytest.fixture
+def airflow_hangs(own_database: Path) -> Iterator[Callable[[], None]]:
     """Return what makes Airflow's database give no answer: a lock on all of it."""
     from airflow import settings
 
-    with closing(sqlite3.connect(str(settings.engine.url.database), isolation_level=None)) as other:
+    with closing(sqlite3.connect(own_database, isolation_level=None)) as other:
 
         def hang() -> None:
             settings.engine.dispose()
