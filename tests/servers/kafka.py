@@ -101,7 +101,10 @@ class KafkaBroker:
             return
         with (self.directory / "output.log").open("ab") as output:
             self._process = subprocess.Popen(
-                _java("kafka.Kafka", str(self._properties)), cwd=self.directory, stdout=output, stderr=output
+                self._java("kafka.Kafka", str(self._properties)),
+                cwd=self.directory,
+                stdout=output,
+                stderr=output,
             )
         deadline = time.monotonic() + START_TIMEOUT_S
         while not self._answers():
@@ -227,10 +230,15 @@ class KafkaBroker:
 
     def _tool(self, *arguments: str) -> str:
         done = subprocess.run(
-            _java("kafka.tools.StorageTool", *arguments), capture_output=True, text=True, check=False
+            self._java("kafka.tools.StorageTool", *arguments), capture_output=True, text=True, check=False
         )
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
+
+    def _java(self, program: str, *arguments: str) -> list[str]:
+        # It unpacks libraries there, and one that is killed leaves them.
+        own = f"-Djava.io.tmpdir={self.directory}"
+        return ["java", *_MEMORY, own, "-cp", f"{JARS}/*", program, *arguments]
 
     def _make_keystore(self) -> Path:
         _, ca = certified(self.directory, "127.0.0.1")
@@ -241,10 +249,6 @@ class KafkaBroker:
         )
         (self.directory / "broker.p12").write_bytes(store)
         return ca
-
-
-def _java(program: str, *arguments: str) -> list[str]:
-    return ["java", *_MEMORY, "-cp", f"{JARS}/*", program, *arguments]
 
 
 def _wait(futures: dict[Any, Any]) -> None:

@@ -1,5 +1,6 @@
 """A session on librdkafka's own mock cluster, with the sample of the local stack: quick, no semantics."""
 
+import logging
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -31,12 +32,17 @@ def producer() -> Producer:
 
 
 @pytest.fixture
-def session(producer: Producer) -> Iterator[KafkaSession]:
-    """A session on it."""
+def options(producer: Producer) -> dict[str, str]:
+    """Those of a client of the cluster, which has the sample."""
     produce(producer, messages(0, 2000, NOW))
     (broker,) = producer.list_topics(timeout=10).brokers.values()
-    address = f"{broker.host}:{broker.port}"
-    with KafkaSession("here", {"bootstrap.servers": address}, answer_wait_s=3, no_progress_s=3) as session:
+    return {"bootstrap.servers": f"{broker.host}:{broker.port}"}
+
+
+@pytest.fixture
+def session(options: dict[str, str]) -> Iterator[KafkaSession]:
+    """A session on it."""
+    with KafkaSession("here", options, no_progress_s=3) as session:
         yield session
 
 
@@ -56,6 +62,18 @@ def test_the_sample_is_staged(session: KafkaSession, tmp_path: Path, name, row_t
     }
     assert [parts.rows for parts in batch.tables] == [rows, bad, len(plan.ranges)]
     assert len(plan.ranges) > 1
+
+
+def test_offsets_are_asked_for_once_there_is_a_connection(
+    options: dict[str, str], caplog: pytest.LogCaptureFixture
+):
+    """Else one client in ten waits a second or three before it asks again, longer than a page does."""
+    caplog.set_level(logging.DEBUG)
+    for _ in range(60):
+        with KafkaSession("here", options | {"debug": "metadata"}) as each:
+            each.marks(each.topic(EVENTS))
+    assert "Received metadata" in caplog.text
+    assert "query partition leaders: no usable brokers" not in caplog.text
 
 
 def test_a_topic_that_is_not_there_is_not_made(session: KafkaSession):
