@@ -6,6 +6,7 @@ import logging
 import os
 import threading
 import time
+from bisect import bisect_left
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, date, datetime
@@ -37,12 +38,20 @@ from tests.servers.github_schema import SCHEMA_IF_THERE
 ROOT = Path(__file__).resolve().parents[2]
 HEALTH, MAIN = "postgres_health", "github_top_repositories"
 RATE = 40
-# In a second, at the most. A server that shares two cores with all of Airflow is late by a tenth of one, and
-# notes at once what came one by one; tests/integration/github and the bench hold the rate to the number.
-NOTED = RATE * 5 // 4
+# A server that shares two cores with all of Airflow notes late what came in time, by so much at the most.
+# tests/integration/github and the bench hold the rate to the number.
+LATE_S = 0.25
 logger = logging.getLogger(__name__)
 TOKEN = Canary("Jackal", "_.-")  # of GitHub
 BY_REST = {"api": "rest"}  # where a test knows each request; with a token a run asks GraphQL
+
+
+def assert_paced(requests: list[LoggedRequest]) -> None:
+    """No more than the rate allows were sent in any while, by the notes of the server."""
+    arrivals = sorted(request.at_s for request in requests)
+    for while_s in (1, 3, 10):
+        most = max(bisect_left(arrivals, begin + while_s) - at for at, begin in enumerate(arrivals))
+        assert most <= RATE * (while_s + LATE_S), f"within {while_s} s"
 
 
 def is_at_work(process: psutil.Process) -> bool:

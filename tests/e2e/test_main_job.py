@@ -7,9 +7,8 @@ from datetime import date, datetime, timedelta
 import pytest
 
 from include.github_stand_in.faults import Fault
-from include.github_stand_in.request_log import LoggedRequest
 from include.local_stack.errors import StackError
-from tests.e2e.conftest import BY_REST, MAIN, NOTED, stored
+from tests.e2e.conftest import BY_REST, MAIN, assert_paced, stored
 from tests.e2e.recorded_truth import Truth, read_truth
 from tests.servers.github_schema import SCHEMA_IF_THERE
 
@@ -22,12 +21,6 @@ def assert_is(found: dict[str, list[tuple]], truth: Truth) -> None:
     assert Counter(found["positions"]) == Counter(truth.positions)
     assert Counter(found["commits"]) == Counter(truth.commits)
     assert Counter(found["outcomes"]) == Counter(truth.outcomes)
-
-
-def most_in_a_second(requests: list[LoggedRequest]) -> int:
-    """By the server's own clock."""
-    arrivals = sorted(request.at_s for request in requests)
-    return max(sum(begin <= at < begin + 1 for at in arrivals) for begin in arrivals)
 
 
 def is_current(day: date, moment: str) -> bool:
@@ -76,7 +69,7 @@ def test_a_run_by_hand_stores_the_day_row_by_row(running_stack, recorded_github)
     requests = recorded_github.requests(before)
     assert len(requests) == truth.requests
     assert {request.status for request in requests} <= {200, 304}  # the run before searched by REST too
-    assert most_in_a_second(requests) <= NOTED
+    assert_paced(requests)
     assert max(request.in_flight for request in requests) <= 5
 
 

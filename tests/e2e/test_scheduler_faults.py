@@ -7,9 +7,9 @@ from datetime import timedelta
 import pytest
 
 from include.github_stand_in.faults import Fault
-from tests.e2e.conftest import BY_REST, MAIN, NOTED, is_at_work, stored
+from tests.e2e.conftest import BY_REST, MAIN, assert_paced, is_at_work, stored
 from tests.e2e.recorded_truth import read_truth
-from tests.e2e.test_main_job import assert_is, most_in_a_second
+from tests.e2e.test_main_job import assert_is
 
 pytestmark = pytest.mark.e2e
 TOP = 150
@@ -42,7 +42,6 @@ def tries(stack, run_id: str) -> dict[str, int]:
     return {task.task_id: task.try_number for task in stack.tasks(run_id)}
 
 
-@pytest.mark.slow
 def test_a_killed_supervisor_leaves_two_tries_and_one_budget(running_stack, recorded_github):
     """The process lives on without its supervisor; the next try takes turns with it; the rows are exact."""
     before = len(recorded_github.requests())
@@ -66,7 +65,7 @@ def test_a_killed_supervisor_leaves_two_tries_and_one_budget(running_stack, reco
     assert tries(running_stack, run_id)["fetch"] == 2
     requests = recorded_github.requests(before)
     assert_published(running_stack, recorded_github, refused=sum(each.status == 403 for each in requests))
-    assert most_in_a_second(requests) <= NOTED
+    assert_paced(requests)
     assert max(request.in_flight for request in requests) <= 5
 
 
@@ -89,8 +88,7 @@ def test_a_restarted_scheduler_goes_on(running_stack, recorded_github):
     assert_published(running_stack, recorded_github)
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("count", [6, 30])
+@pytest.mark.parametrize("count", [6, pytest.param(30, marks=pytest.mark.slow)])
 def test_many_days_ten_at_a_time(running_stack, recorded_github, count):
     """A backfill passes over the DAG's one run at a time: every day is exact, and the budget is one."""
     last = recorded_github.last_day - timedelta(days=2)
@@ -109,6 +107,6 @@ def test_many_days_ten_at_a_time(running_stack, recorded_github, count):
         assert Counter(found["commits"]) == Counter(truth.commits)
         assert Counter(found["outcomes"]) == Counter(truth.outcomes)
     requests = recorded_github.requests(before)
-    assert most_in_a_second(requests) <= NOTED
+    assert_paced(requests)
     assert max(request.in_flight for request in requests) <= 5
     assert len(requests) == asked
