@@ -35,6 +35,9 @@ def take_any_error(connection: Connection) -> None:
 
 def error_text(error: Exception) -> str:
     """Return the text of an error of the embedded engine, also where Python could not read it."""
-    if isinstance(error, UnicodeDecodeError):
-        return _Text(error.object).decode()
-    return str(error)
+    return as_text(error.object) if isinstance(error, UnicodeDecodeError) else str(error)
+
+
+def as_text(source: bytes) -> str:
+    """Return what an engine says."""
+    return _Text(source).decode()
