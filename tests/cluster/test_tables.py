@@ -46,7 +46,8 @@ def test_a_database_whose_name_has_to_be_quoted(cluster, tmp_path):
         assert insert_rows(clickhouse, "phrases_views", ("phrase",), [[("a",), ("b",)]]) == 2
         assert clickhouse.execute("SELECT count() FROM phrases_views FINAL") == [(2,)]
         (tmp_path / "001_more.sql").write_text("ALTER TABLE repositories ADD COLUMN topics String;\n")
-        clickhouse.execute("TRUNCATE TABLE schema_versions ON CLUSTER stage")
+        # Not TRUNCATE: of a table that all servers replicate, 18.16 now and then waits for itself.
+        clickhouse.execute("DROP TABLE schema_versions ON CLUSTER stage")
         assert migrate(clickhouse, tmp_path) == [1]
         rows = commits(7)
         for run_id in ("one", "two"):
