@@ -10,7 +10,7 @@ import os
 import re
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from itertools import chain
 from pathlib import Path
 from shutil import disk_usage
@@ -27,7 +27,7 @@ from clickhouse_driver.util.escape import escape_param, escape_params
 from filelock import FileLock, Timeout
 
 from include.clickhouse.client import beside_params, in_backquotes, new_database, quoted, quoted_database
-from include.clickhouse.error_text import as_text, error_text
+from include.clickhouse.error_text import error_text
 from include.clickhouse.errors import (
     ClientShared,
     EngineBusy,
@@ -59,10 +59,6 @@ _DEFINITION = re.compile(
     re.IGNORECASE | re.DOTALL,
 )
 _CODE = re.compile(r"Code: (\d+)\. ")
-_NEWEST_ODD_ERROR = """
-SELECT concat('Code: ', toString(code), '. DB::Exception: ', last_error_message) FROM system.errors
-WHERE NOT isValidUTF8(last_error_message) ORDER BY last_error_time DESC LIMIT 1
-"""
 # Options that a server is not sent either.
 _NO_SETTINGS = {*Client.available_client_settings} - {"input_format_null_as_default"}
 _ROOM_BYTES = 1 << 20  # what the engine itself wants to be free before it takes rows
@@ -304,18 +300,10 @@ class EmbeddedClient:
         try:
             return statement()
         except (RuntimeError, UnicodeDecodeError) as error:
-            text = error_text(error) or self._lost_text()
+            text = error_text(error, self._engine_connection)
             code = _CODE.search(text)
             reason = text[code.end() :] if code else text
             raise refused(self.where, int(code[1]) if code else 0, first_line(reason)) from None
-
-    def _lost_text(self) -> str:
-        """Return the text of an error without one: Python 3.11.2 (Debian 12) loses what is no UTF-8."""
-        if self._engine_connection is None:
-            return ""
-        with suppress(RuntimeError):
-            return as_text(self._engine_connection.query(_NEWEST_ODD_ERROR, "RawBLOB").bytes())
-        return ""
 
 
 def _native_format_context() -> Context:

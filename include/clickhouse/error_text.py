@@ -2,11 +2,20 @@ r"""Errors of engines quote data, and data of other systems may be no UTF-8: suc
 
 from __future__ import annotations
 
-from typing import Any
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
 
 from clickhouse_driver.connection import Connection
 from clickhouse_driver.errors import ServerException
 from clickhouse_driver.readhelpers import read_exception
+
+if TYPE_CHECKING:
+    from chdb.state.sqlitelike import Connection as Engine
+
+_NEWEST_NOT_UTF8 = """
+SELECT concat('Code: ', toString(code), '. DB::Exception: ', last_error_message) FROM system.errors
+WHERE NOT isValidUTF8(last_error_message) ORDER BY last_error_time DESC LIMIT 1
+"""
 
 
 class _Text(bytes):
@@ -33,11 +42,14 @@ def take_any_error(connection: Connection) -> None:
     connection.receive_exception = receive_exception
 
 
-def error_text(error: Exception) -> str:
-    """Return the text of an error of the embedded engine, also where Python could not read it."""
-    return as_text(error.object) if isinstance(error, UnicodeDecodeError) else str(error)
+def error_text(error: Exception, engine: Engine | None) -> str:
+    """Return the text of an error of the embedded engine, also where Python could not read it.
 
-
-def as_text(source: bytes) -> str:
-    """Return what an engine says."""
-    return _Text(source).decode()
+    Python 3.11.2 (Debian 12) loses a text that is not UTF-8: it is the newest such text of the engine.
+    """
+    if isinstance(error, UnicodeDecodeError):
+        return _Text(error.object).decode()
+    if not str(error) and engine is not None:
+        with suppress(RuntimeError):
+            return _Text(engine.query(_NEWEST_NOT_UTF8, "RawBLOB").bytes()).decode()
+    return str(error)

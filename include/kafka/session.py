@@ -121,8 +121,11 @@ class KafkaSession:
         """Return what the topic is. Raises: NoSuchTopic, BrokerUnusable, BrokerRefused."""
         doing = f"describe topic {name}"
         metadata = self._metadata(name, doing)
-        mock = str(metadata.cluster_id).startswith(_MOCK)
-        topic_id = self._no_topic_id(doing) if mock else self._topic_id(name, doing)
+        topic_id = ""
+        if str(metadata.cluster_id).startswith(_MOCK):
+            self._connect_admin(doing)
+        else:
+            topic_id = self._topic_id(name, doing)
         partitions = tuple(sorted(metadata.topics[name].partitions))
         return Topic(name, str(metadata.cluster_id or ""), topic_id, partitions)
 
@@ -219,16 +222,16 @@ class KafkaSession:
         found = str(self._asked(asked[name], doing).topic_id)
         return "" if found in _UNKNOWN_ID else found
 
-    def _no_topic_id(self, doing: str) -> str:
-        """Return that there is none, with the client connected, as it is where it has asked for one.
+    def _connect_admin(self, doing: str) -> None:
+        """Connect the admin client, as a question for an id does.
 
-        One that looks for the leaders of partitions before looks again only after 1 or 3 s (librdkafka 2.16).
+        One that looks for leaders of partitions before it is connected looks again only after 1 or 3 s
+        (librdkafka 2.16).
         """
         try:
             self._admin.list_topics(timeout=self._answer_wait_s)
         except KafkaException as error:
             raise self._error(doing, error.args[0]) from None
-        return ""
 
     def _offsets(self, topic: Topic, which: OffsetSpec, isolation: IsolationLevel) -> dict[int, int]:
         wanted = {TopicPartition(topic.name, each): which for each in topic.partitions}

@@ -6,7 +6,6 @@ import logging
 import os
 import threading
 import time
-from bisect import bisect_left
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, date, datetime
@@ -29,6 +28,7 @@ from include.local_stack.postgres import METADATA, SUPERUSER
 from include.local_stack.sessions import Command, Running
 from include.local_stack.settings import Settings, read_settings
 from include.local_stack.stack import Stack
+from tests.bench.fetch import most_in_one_second
 from tests.e2e.invented_recording import ahead_of, last_day, recorded_or_invented
 from tests.e2e.reported_days import Reported, report_days
 from tests.faults import left_behind
@@ -50,7 +50,7 @@ def assert_paced(requests: list[LoggedRequest]) -> None:
     """No more than the rate allows were sent in any while, by the notes of the server."""
     arrivals = sorted(request.at_s for request in requests)
     for while_s in (1, 3, 10):
-        most = max(bisect_left(arrivals, begin + while_s) - at for at, begin in enumerate(arrivals))
+        most = most_in_one_second([at_s / while_s for at_s in arrivals])
         assert most <= RATE * (while_s + LATE_S), f"within {while_s} s"
 
 
