@@ -110,7 +110,7 @@ def _wrong_by_dlt(postgres: PostgresServer, directory: Path) -> Finding:
 
 def _run_dlt(postgres: PostgresServer, directory: Path, runs: int) -> list[tuple[int, str]]:
     """Return what is stored after so many runs of dlt, by its keys and names."""
-    dsn = "postgresql+psycopg2://{user}:{password}@{host}:{port}/{dbname}".format(**postgres.parameters)
+    dsn = postgres.sqlalchemy_url(postgres.database)
     command = (DLT_SQL.program(), "-m", "tests.bench.dlt_shop", dsn, str(directory), "parents", str(runs))
     env = os.environ | {"HOME": str(directory), "RUNTIME__DLTHUB_TELEMETRY": "false"}
     said = subprocess.run(

@@ -28,12 +28,11 @@ def run() -> list[Finding]:
     ):
         postgres.execute("CREATE DATABASE airflow")
         clickhouse.execute("CREATE DATABASE stagehouse")
-        address = f"{postgres.user}:{postgres.password}@{postgres.host}:{postgres.port}/airflow"
         environment = {
             **{name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ},
             "PYTHONPATH": os.pathsep.join((str(ROOT), str(ROOT / "plugins"))),
             "AIRFLOW_HOME": home,
-            "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"postgresql+psycopg2://{address}",
+            "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": postgres.sqlalchemy_url("airflow"),
             "AIRFLOW_CONN_CLICKHOUSE_DEFAULT": clickhouse.airflow_connection(),
             "AIRFLOW_VAR_STAGING_ROOT": f"{home}/staging",
             "AIRFLOW_VAR_INBOX_ROOT": f"{home}/inbox",

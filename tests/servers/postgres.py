@@ -89,6 +89,10 @@ class PostgresServer:
         fields |= {"password": self.password, "schema": self.database} | changes
         return json.dumps({name: value for name, value in fields.items() if value is not None})
 
+    def sqlalchemy_url(self, database: str) -> str:
+        """Return the address of one of its databases as Airflow is given it."""
+        return f"postgresql+psycopg2://{self.user}:{self.password}@{self.host}:{self.port}/{database}"
+
     def create(self) -> None:
         """Make the data directory: passwords asked over TCP, trust on the Unix socket."""
         password_file = self.directory / "password"

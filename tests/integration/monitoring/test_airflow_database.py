@@ -27,7 +27,7 @@ def engine(request, tmp_path_factory):
     if request.param == "postgresql":
         server = request.getfixturevalue("postgres_server")
         server.execute("CREATE DATABASE monitored")
-        url = f"postgresql+psycopg2://{server.user}:{server.password}@{server.host}:{server.port}/monitored"
+        url = server.sqlalchemy_url("monitored")
     made = create_engine(url)
     Base.metadata.create_all(made)
     yield made

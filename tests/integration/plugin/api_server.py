@@ -15,6 +15,7 @@ from tests.servers.free_port import free_ports
 
 USERS = {"admin": "admin", "op": "op", "user": "user", "viewer": "viewer"}  # name: role; password = name
 STARTS_WITHIN_S = 60
+AIRFLOW = Path(sys.executable).with_name("airflow")
 
 
 class ApiServer:
@@ -35,9 +36,15 @@ class ApiServer:
             **environment,
         }
 
+    def run(self, *arguments: str) -> None:
+        """Run another command of `airflow` in the same environment, until it ends."""
+        command = [AIRFLOW, *arguments]
+        done = subprocess.run(command, env=self._environment, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr[-3000:]
+
     def start(self) -> None:
         """Start it and wait until it answers."""
-        command = [Path(sys.executable).with_name("airflow"), "api-server"]
+        command = [AIRFLOW, "api-server"]
         command += ["--host", "127.0.0.1", "--port", str(self.port), "--workers", "1"]
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(

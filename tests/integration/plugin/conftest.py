@@ -13,7 +13,7 @@ from sqlalchemy.orm import scoped_session, sessionmaker
 from tests.integration.plugin.api_server import ApiServer
 from tests.integration.plugin.reports import write_reports
 from tests.servers.clickhouse import ClickHouseServer
-from tests.servers.postgres import PostgresServer
+from tests.servers.postgres import PostgresServer, running_postgres
 
 METRICS_TOKEN = "a token of forty characters, for Prometheus"
 
@@ -35,22 +35,30 @@ def inbox(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def server(
-    metadb: None,
     reports: Path,
     inbox: Path,
     postgres_server: PostgresServer,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[ApiServer]:
-    """The API server (8 s), with users admin, op, user and viewer."""
-    environment = {
-        "AIRFLOW_VAR_REPORTS_ROOT": str(reports),
-        "AIRFLOW_VAR_INBOX_ROOT": str(inbox),
-        "AIRFLOW_CONN_POSTGRES_DEFAULT": postgres_server.airflow_connection(),
-    }
-    server = ApiServer(tmp_path_factory.mktemp("api-server"), **environment)
-    server.start()
-    yield server
-    server.stop()
+    """The API server over Postgres (18 s), with all DAGs and users admin, op, user and viewer.
+
+    Not over SQLite: a form unpauses a DAG while it starts a run. There Airflow waits on its event loop for
+    SQLite's one writer, which needs that loop for its commit: 5 s, then 500 "database is locked".
+    """
+    with running_postgres(max_connections=50) as airflow_database:  # one process takes up to 30
+        airflow_database.execute("CREATE DATABASE airflow")
+        environment = {
+            "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": airflow_database.sqlalchemy_url("airflow"),
+            "AIRFLOW_VAR_REPORTS_ROOT": str(reports),
+            "AIRFLOW_VAR_INBOX_ROOT": str(inbox),
+            "AIRFLOW_CONN_POSTGRES_DEFAULT": postgres_server.airflow_connection(),
+        }
+        server = ApiServer(tmp_path_factory.mktemp("api-server"), **environment)
+        server.run("db", "migrate")
+        server.run("dags", "reserialize")
+        server.start()
+        yield server
+        server.stop()
 
 
 @pytest.fixture(scope="module")

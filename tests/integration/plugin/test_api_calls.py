@@ -1,8 +1,6 @@
 """The page API calls: which runs there are, one of them live, its files, and nothing beside them."""
 
 import shutil
-import subprocess
-import sys
 from collections.abc import Iterator
 from datetime import date, timedelta
 from pathlib import Path
@@ -29,8 +27,6 @@ SCRIPT = "<script>alert(1)</script>"
 @pytest.fixture(scope="module")
 def live(server: ApiServer, reports: Path) -> Iterator[Path]:
     """The directory of a run that Airflow knows; of a second one there is none. Both are queued."""
-    airflow = Path(sys.executable).with_name("airflow")
-    subprocess.run([airflow, "dags", "reserialize"], check=True, capture_output=True)
     conf = {"recipe": "users", "path": f"{SCRIPT}.csv"}
     runs = "/api/v2/dags/api_calls/dagRuns"
     with server.client("admin") as client:

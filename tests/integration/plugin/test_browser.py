@@ -1,7 +1,5 @@
 """A person in Airflow's UI, in headless Chromium: from the login form to the report and the file saved."""
 
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -23,8 +21,6 @@ PLAN_ONLY, TO_COME = "manual__plan", "manual__all"
 @pytest.fixture(scope="module")
 def runs(server: ApiServer) -> None:
     """Runs of the main DAG: of one the page is rendered, two have none."""
-    airflow = Path(sys.executable).with_name("airflow")
-    subprocess.run([airflow, "dags", "reserialize"], check=True, capture_output=True)
     with server.client("admin") as client:
         for run_id, conf in {RUN_ID: {}, PLAN_ONLY: {"plan_only": True}, TO_COME: {"top": 3}}.items():
             url = "/api/v2/dags/github_top_repositories/dagRuns"

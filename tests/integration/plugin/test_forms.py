@@ -1,9 +1,8 @@
 """The forms that start a run by hand, in headless Chromium: days have Airflow's date picker."""
 
-import subprocess
-import sys
+import time
 from collections.abc import Iterator
-from pathlib import Path
+from concurrent.futures import ThreadPoolExecutor
 
 import httpx
 import pytest
@@ -30,12 +29,6 @@ ENTERED = {
 @pytest.fixture(scope="module")
 def signed_in(server: ApiServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chrome]:
     """A browser in which somebody has signed in who may start runs of the DAGs."""
-    airflow = Path(sys.executable).with_name("airflow")
-    subprocess.run([airflow, "dags", "reserialize"], check=True, capture_output=True)
-    # The form would unpause a DAG while it starts the run: on SQLite, which has one writer, one may fail.
-    with server.client("op") as client:
-        for dag_id in DAGS:
-            client.patch(f"/api/v2/dags/{dag_id}", json={"is_paused": False}).raise_for_status()
     with chromium(tmp_path_factory.mktemp("browser")) as browser:
         sign_in(browser, server.url, "op", "op")
         browser.get_log("browser")
@@ -60,6 +53,20 @@ def test_a_day_is_picked(signed_in: Chrome, server: ApiServer, dag_id: str, ente
         (given,) = days_of_runs(client, dag_id).items() - before.items()
     assert read_day(given[1], OTHER_DAY, OTHER_DAY, DAY) == day
     assert severe(signed_in) == [], server.log.read_text()[-5000:]
+
+
+@pytest.mark.parametrize("later_ms", range(0, 30, 3))
+def test_a_dag_is_unpaused_while_its_run_starts(server: ApiServer, later_ms: int):
+    """Both are done, however close together: the form of a paused DAG sends the two at once."""
+    url, run = "/api/v2/dags/api_calls", {"dag_run_id": f"manual__{later_ms}", "logical_date": None}
+    conf = {"recipe": "posts", "path": "august/users.csv"}
+    with server.client("op") as first, server.client("op") as second, ThreadPoolExecutor() as pool:
+        first.patch(url, json={"is_paused": True}).raise_for_status()
+        started = pool.submit(first.post, f"{url}/dagRuns", json=run | {"conf": conf})
+        time.sleep(later_ms / 1000)
+        unpaused = second.patch(url, json={"is_paused": False})
+        assert (started.result().status_code, unpaused.status_code) == (200, 200)
+        first.delete(f"{url}/dagRuns/{run['dag_run_id']}").raise_for_status()
 
 
 def days_of_runs(client: httpx.Client, dag_id: str) -> dict[str, str | None]:

@@ -1,8 +1,6 @@
 """A person with a file, in headless Chromium: from the upload to the form of a run, and to how far it is."""
 
 import shutil
-import subprocess
-import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -23,8 +21,6 @@ TEXT = "id,name\n007,<script>document.title = 'ran'</script>\n"
 @pytest.fixture(scope="module")
 def signed_in(server: ApiServer, inbox: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chrome]:
     """A browser of somebody who may start runs; uploads are on."""
-    airflow = Path(sys.executable).with_name("airflow")
-    subprocess.run([airflow, "dags", "reserialize"], check=True, capture_output=True)
     with chromium(tmp_path_factory.mktemp("browser")) as browser, server.client("admin") as admin:
         admin.post("/api/v2/variables", json={"key": "inbox_uploads", "value": "on"})
         sign_in(browser, server.url, "op", "op")
