@@ -10,6 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import httpx
+import pytest
 
 from tests.servers.free_port import free_ports
 
@@ -52,8 +53,9 @@ class ApiServer:
             )
         deadline = time.monotonic() + STARTS_WITHIN_S
         while not self._answers():
-            assert self.process.poll() is None, self.log.read_text()[-3000:]
-            assert time.monotonic() < deadline, self.log.read_text()[-3000:]
+            if self.process.poll() is not None or time.monotonic() > deadline:
+                self.stop()
+                pytest.fail(f"the API server did not start:\n{self.log.read_text()[-3000:]}", pytrace=False)
             time.sleep(0.2)
 
     def _answers(self) -> bool:

@@ -71,7 +71,7 @@ def reader(server: ApiServer) -> Iterator[httpx.Client]:
 
 @pytest.fixture
 def own_database(metadb: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A copy of Airflow's database, for this process alone: the API server is at work on the other."""
+    """A copy of Airflow's database, for one test: it is deleted or locked, and others go on with theirs."""
     from airflow import settings
 
     file = tmp_path / "airflow.db"
