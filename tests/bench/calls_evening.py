@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from tests.bench.fetch import most_in_one_second, stand_in
+from tests.bench.fetch import most_within, stand_in
 from tests.bench.findings import Finding, WorkNotDone, never_above
 from tests.bench.posts_stand_in import Seen, seen_in
 from tests.integration.api_calls.place import Place
@@ -35,7 +35,7 @@ class Ended(NamedTuple):
     @property
     def worst_second(self) -> float:
         """Requests."""
-        return most_in_one_second([each.at_s for each in self.seen])
+        return most_within(1, [each.at_s for each in self.seen])
 
     @property
     def twice(self) -> float:

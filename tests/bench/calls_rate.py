@@ -13,7 +13,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from statistics import median
 
-from tests.bench.fetch import most_in_one_second, stand_in
+from tests.bench.fetch import most_within, stand_in
 from tests.bench.findings import Finding, WorkNotDone, at_least, never_above, require_equal
 from tests.bench.posts_stand_in import Seen, seen_in
 from tests.integration.api_calls.place import Place
@@ -40,7 +40,7 @@ def run() -> list[Finding]:
 
 def _judged(what: str, rate: int, logs: list[list[Seen]]) -> list[Finding]:
     shares = [_reached(log) / rate for log in logs]
-    busiest = [most_in_one_second([each.at_s for each in log]) for log in logs]
+    busiest = [most_within(1, [each.at_s for each in log]) for log in logs]
     remark = f"{median(shares) * rate:.1f} requests/s"
     return [
         at_least(f"{what}: rate reached of allowed", shares, PROMISED, remark=remark),

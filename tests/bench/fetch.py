@@ -39,7 +39,7 @@ def run() -> list[Finding]:
 
 def _judge(rate: int, top: int, logs: list[list[Arrival]]) -> list[Finding]:
     shares = [_reached(log) / rate for log in logs]
-    busiest = [most_in_one_second([at_s for at_s, _ in log]) for log in logs]
+    busiest = [most_within(1, [at_s for at_s, _ in log]) for log in logs]
     fewest = fewest_requests(BusySample().commits_of_day(top, yesterday()))
     what = f"fetch {top} repositories at {rate}/s:"
     remark = f"{median(shares) * rate:.1f} requests/s"
@@ -58,11 +58,11 @@ def _reached(log: list[Arrival]) -> float:
     return (len(moments) - 1) / (moments[-1] - moments[0])
 
 
-def most_in_one_second(moments: list[float]) -> int:
-    """Return the largest number of moments (seconds, ascending) in any half-open window of one second."""
+def most_within(seconds: float, moments: list[float]) -> int:
+    """Return the largest number of moments (seconds, ascending) in any half-open window of that length."""
     most = first = 0
     for last, moment in enumerate(moments):
-        while moment - moments[first] >= 1:
+        while moment - moments[first] >= seconds:
             first += 1
         most = max(most, last - first + 1)
     return most

@@ -28,7 +28,7 @@ from include.local_stack.postgres import METADATA, SUPERUSER
 from include.local_stack.sessions import Command, Running
 from include.local_stack.settings import Settings, read_settings
 from include.local_stack.stack import Stack
-from tests.bench.fetch import most_in_one_second
+from tests.bench.fetch import most_within
 from tests.e2e.invented_recording import ahead_of, last_day, recorded_or_invented
 from tests.e2e.reported_days import Reported, report_days
 from tests.faults import left_behind
@@ -38,7 +38,7 @@ from tests.servers.github_schema import SCHEMA_IF_THERE
 ROOT = Path(__file__).resolve().parents[2]
 HEALTH, MAIN = "postgres_health", "github_top_repositories"
 RATE = 40
-# A server that shares two cores with all of Airflow notes late what came in time, by so much at the most.
+# An allowance: a server that shares two cores with all of Airflow notes requests late, in the next while.
 # tests/integration/github and the bench hold the rate to the number.
 LATE_S = 0.25
 logger = logging.getLogger(__name__)
@@ -47,10 +47,14 @@ BY_REST = {"api": "rest"}  # where a test knows each request; with a token a run
 
 
 def assert_paced(requests: list[LoggedRequest]) -> None:
-    """No more than the rate allows were sent in any while, by the notes of the server."""
+    """No more than the rate allows were sent in any while, by the notes of the server.
+
+    Whiles that a run can fill: the main job's first run asks 158 times, others 56 to 90.
+    """
     arrivals = sorted(request.at_s for request in requests)
-    for while_s in (1, 3, 10):
-        most = most_in_one_second([at_s / while_s for at_s in arrivals])
+    assert len(arrivals) > RATE * (1 + LATE_S), "too few to say"
+    for while_s in (1, 3):
+        most = most_within(while_s, arrivals)
         assert most <= RATE * (while_s + LATE_S), f"within {while_s} s"
 
 

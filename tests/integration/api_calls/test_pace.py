@@ -5,7 +5,7 @@ import os
 from collections import Counter
 from pathlib import Path
 
-from tests.bench.fetch import most_in_one_second
+from tests.bench.fetch import most_within
 from tests.integration.api_calls.place import Place
 from tests.servers.counting_api import CountingApi
 from tests.servers.postgres import PostgresServer
@@ -38,7 +38,7 @@ async def test_processes_share_the_rate(
             if process.returncode is None:
                 process.kill()
         await asyncio.gather(*(process.wait() for process in running))
-    assert most_in_one_second([at_s / WINDOW_S for at_s in api.at]) <= WINDOW_S * RATE
+    assert most_within(WINDOW_S, api.at) <= WINDOW_S * RATE
     assert set(api.done.values()) == {1}
     shares = Counter(title[0] for title in list(api.seen)[before:])
     assert min(shares["a"], shares["b"]) > LOOKED_AT / 4
