@@ -12,7 +12,7 @@ import tempfile
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -76,12 +76,13 @@ ssl.keystore.password=keystore
 class KafkaBroker:
     """One broker in a directory of its own; its data outlives stop() and kill().
 
+    Args: directory, of its data, perhaps in memory; unpacked, where programs may be run from, too.
     Attributes: bootstrap, secure: its addresses without and with TLS and password; ca: the file of those who
     trust it.
     """
 
-    def __init__(self, directory: Path) -> None:
-        self.directory = directory
+    def __init__(self, directory: Path, unpacked: Path) -> None:
+        self.directory, self._unpacked = directory, unpacked
         self.port, self._secure_port, controller = free_ports(3)
         self.bootstrap, self.secure = f"127.0.0.1:{self.port}", f"127.0.0.1:{self._secure_port}"
         self.ca = self._make_keystore()
@@ -236,8 +237,8 @@ class KafkaBroker:
         return done.stdout
 
     def _java(self, program: str, *arguments: str) -> list[str]:
-        # It unpacks libraries there, and one that is killed leaves them.
-        own = f"-Djava.io.tmpdir={self.directory}"
+        # Java unpacks libraries there, and a broker that is killed leaves them.
+        own = f"-Djava.io.tmpdir={self._unpacked}"
         return ["java", *_MEMORY, own, "-cp", f"{JARS}/*", program, *arguments]
 
     def _make_keystore(self) -> Path:
@@ -259,14 +260,14 @@ def _wait(futures: dict[Any, Any]) -> None:
 @contextmanager
 def running_kafka() -> Iterator[KafkaBroker]:
     """A broker of your own."""
-    directory = Path(tempfile.mkdtemp(prefix="stagehouse-kafka-", dir=fast_disk()))
-    broker = KafkaBroker(directory)
-    try:
-        broker.start()
-        yield broker
-    finally:
-        broker.kill()
-        shutil.rmtree(directory)
+    made = partial(tempfile.TemporaryDirectory, prefix="stagehouse-kafka-")
+    with made(dir=fast_disk()) as directory, made() as unpacked:
+        broker = KafkaBroker(Path(directory), Path(unpacked))
+        try:
+            broker.start()
+            yield broker
+        finally:
+            broker.kill()
 
 
 @pytest.fixture(scope="session")
