@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 
 _NEWEST_NOT_UTF8 = """
 SELECT concat('Code: ', toString(code), '. DB::Exception: ', last_error_message) FROM system.errors
-WHERE NOT isValidUTF8(last_error_message) ORDER BY last_error_time DESC LIMIT 1
+WHERE NOT isValidUTF8(last_error_message) AND last_error_time >= now() - 60
+ORDER BY last_error_time DESC LIMIT 1
 """
 
 
@@ -45,7 +46,8 @@ def take_any_error(connection: Connection) -> None:
 def error_text(error: Exception, engine: Engine | None) -> str:
     """Return the text of an error of the embedded engine, also where Python could not read it.
 
-    Python 3.11.2 (Debian 12) loses a text that is not UTF-8: it is the newest such text of the engine.
+    Python 3.11.2 (Debian 12) loses a text that is not UTF-8. The engine keeps the last text of each code: of
+    those that are not UTF-8 the newest one, of the last minute, is taken for it.
     """
     if isinstance(error, UnicodeDecodeError):
         return _Text(error.object).decode()

@@ -1,5 +1,6 @@
 """The embedded engine keeps its word as a server does: what it refuses raises, what it returns is there."""
 
+import re
 from collections.abc import Iterator
 from datetime import date, timedelta
 from pathlib import Path
@@ -8,6 +9,7 @@ import pytest
 
 from include.clickhouse.client import insert_rows
 from include.clickhouse.embedded import EmbeddedClient
+from include.clickhouse.error_text import error_text
 from include.clickhouse.errors import Refused
 from include.clickhouse.schema import migrate
 
@@ -54,6 +56,15 @@ def test_rows_that_are_refused_as_they_are_committed(clickhouse: EmbeddedClient,
     assert clickhouse.execute("SELECT count() FROM t") == [(0,)]
     assert insert_rows(clickhouse, "t", ("d", "n"), [rows[:1], rows[1:2]]) == 2
     assert clickhouse.execute("SELECT count() FROM t") == [(2,)]
+
+
+def test_an_error_whose_text_python_has_lost(clickhouse: EmbeddedClient):
+    """Is the one that the engine has just noted, as 3.11.2 needs it; an error with a text keeps its own."""
+    engine = clickhouse._engine()
+    with pytest.raises(Refused, match=r"\\xd1"):
+        clickhouse.execute("SELECT toInt32(unhex('D1'))")
+    assert re.match(r"Code: 6\. DB::Exception: .*\\xd1", error_text(RuntimeError(), engine))
+    assert error_text(RuntimeError("Code: 1"), engine) == "Code: 1"
 
 
 def test_rows_of_many_partitions(clickhouse: EmbeddedClient):
