@@ -42,6 +42,7 @@ def test_a_database_whose_name_has_to_be_quoted(cluster, tmp_path):
     database.name += "-stage 50% house"  # which is not there yet
     with database.connect() as clickhouse:
         assert migrate(clickhouse) == VERSIONS
+        assert migrate(clickhouse) == []
         create_staging_table(clickhouse, "phrases_views", "phrases_views__stg_some")
         assert insert_rows(clickhouse, "phrases_views", ("phrase",), [[("a",), ("b",)]]) == 2
         assert clickhouse.execute("SELECT count() FROM phrases_views FINAL") == [(2,)]
