@@ -223,10 +223,10 @@ class KafkaSession:
         return "" if found in _UNKNOWN_ID else found
 
     def _connect_admin(self, doing: str) -> None:
-        """Connect the admin client, as a question for an id does.
+        """Connect the admin client, which the question for an id would have done.
 
-        One that looks for leaders of partitions before it is connected looks again only after 1 or 3 s
-        (librdkafka 2.16).
+        An admin client that is not connected yet finds no leader of a partition, and looks again only after
+        1 or 3 s (librdkafka 2.16).
         """
         try:
             self._admin.list_topics(timeout=self._answer_wait_s)
