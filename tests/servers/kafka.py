@@ -12,7 +12,7 @@ import tempfile
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from functools import cached_property, partial
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -260,8 +260,10 @@ def _wait(futures: dict[Any, Any]) -> None:
 @contextmanager
 def running_kafka() -> Iterator[KafkaBroker]:
     """A broker of your own."""
-    made = partial(tempfile.TemporaryDirectory, prefix="stagehouse-kafka-")
-    with made(dir=fast_disk()) as directory, made() as unpacked:
+    with (
+        tempfile.TemporaryDirectory(prefix="stagehouse-kafka-", dir=fast_disk()) as directory,
+        tempfile.TemporaryDirectory(prefix="stagehouse-kafka-java-") as unpacked,
+    ):
         broker = KafkaBroker(Path(directory), Path(unpacked))
         try:
             broker.start()

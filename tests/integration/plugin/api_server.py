@@ -4,7 +4,6 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -12,11 +11,11 @@ from pathlib import Path
 import httpx
 import pytest
 
+from include.local_stack.airflow_environment import AIRFLOW
 from tests.servers.free_port import free_ports
 
 USERS = {"admin": "admin", "op": "op", "user": "user", "viewer": "viewer"}  # name: role; password = name
 STARTS_WITHIN_S = 60
-AIRFLOW = Path(sys.executable).with_name("airflow")
 
 
 class ApiServer:
