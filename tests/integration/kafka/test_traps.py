@@ -1,6 +1,7 @@
 """What Kafka does to messages before they are read: each loss has a name, and is accepted only by it."""
 
 import json
+import struct
 import time
 from contextlib import ExitStack, contextmanager
 from unittest.mock import patch
@@ -231,6 +232,19 @@ def test_codecs_and_large_messages(kafka: KafkaBroker, place: Place, codec: str)
     assert place.read(sizes) == [(1, 3_000_000, "utf8"), (2, 4_000_000, "base64")]
 
 
+def end_of_batch(segment: bytes, offset: int) -> int:
+    """Return the place in a segment where the batch ends whose first message has the offset.
+
+    Batches are found by their lengths: a producer may send its first message alone. A batch begins with its
+    first offset (8 bytes) and the length of the rest (4): https://kafka.apache.org/documentation/#recordbatch
+    """
+    first, end = -1, 0
+    while first != offset:
+        first, length = struct.unpack_from(">qi", segment, end)
+        end += 12 + length
+    return end
+
+
 @pytest.mark.parametrize("codec", ["none", "gzip"])
 def test_messages_that_are_damaged_on_disk(kafka: KafkaBroker, place: Place, codec: str):
     """Are red, by name, and are no other values. Once they are deleted, the rest comes in."""
@@ -239,8 +253,7 @@ def test_messages_that_are_damaged_on_disk(kafka: KafkaBroker, place: Place, cod
         kafka.produce(place.topic, [event(number)] * 10, compression_type=codec)
     (segment,) = (kafka.directory / "data" / f"{place.topic}-0").glob("*.log")
     stored = bytearray(segment.read_bytes())
-    batch_bytes = len(stored) // 3
-    stored[batch_bytes + 100] ^= 1
+    stored[end_of_batch(stored, 10) - 1] ^= 1
     segment.write_bytes(stored)
     plan = place.plan()
     with pytest.raises(
