@@ -1,6 +1,7 @@
 """From one schema version to the next on a cluster while a run is in progress, and back."""
 
 import shutil
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -23,6 +24,8 @@ CREATE TABLE IF NOT EXISTS licenses (date Date, license String)
 OTHER = 3 - HOME
 NEXT_VERSION = len(list(MIGRATIONS.glob("*.sql"))) + 1
 NEXT_COMMITS = COMMITS.model_copy(update={"columns": COMMITS.columns | {"signed": "UInt32"}})
+
+INACTIVE = "SELECT count() FROM system.replicas WHERE active_replicas < total_replicas"
 
 
 @pytest.fixture
@@ -87,4 +90,17 @@ def test_a_run_goes_on_while_an_upgrade_waits_for_a_replica(day, following):
         assert migrate(clickhouse, following) == [NEXT_VERSION]
         check_day(clickhouse, day.directory, day.manifest, "1")
     day.require_published(day.manifest, day.rows)
+    require_next_version(day)
+
+
+def test_an_upgrade_waits_until_a_replica_is_active(day, following):
+    """A server that was killed answers again some seconds before the others see its replicas as active."""
+    node, other = (day.place.cluster.nodes[HOME, replica] for replica in (2, 1))
+    node.kill()
+    node.start()
+    deadline = time.monotonic() + 5  # its last session ends after 3 s, before which it looks active
+    while time.monotonic() < deadline and other.execute(INACTIVE) == "0":
+        time.sleep(0.02)
+    with day.connect() as clickhouse:
+        assert migrate(clickhouse, following) == [NEXT_VERSION]
     require_next_version(day)
