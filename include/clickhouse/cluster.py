@@ -21,6 +21,7 @@ from include.clickhouse.errors import (
     UnusableConnection,
     WrongConnection,
 )
+from include.clickhouse.replicas import sync_replica
 from include.clickhouse.settings import RELIED_ON
 from include.errors import facts_of
 from include.staging.tables import StagedTable
@@ -28,7 +29,6 @@ from include.staging.units import PartitionValue, Unit
 
 log = logging.getLogger(__name__)
 
-REPLICA_WAIT_S = 60
 # Writes are over when they are on the shard, subqueries see all shards, and what is written twice is there
 # twice: of two equal blocks the second is the newest again, which counts where the last insert does.
 _SETTINGS = {"insert_distributed_sync": 1, "distributed_product_mode": "global", "insert_deduplicate": 0}
@@ -120,10 +120,10 @@ class ClusterClient(NativeClient):
         """Connect to this server."""
         self._take_over(self.client_of(node))
 
-    def catch_up(self, replicated: str) -> None:
+    def catch_up(self, table: str) -> None:
         """Wait until the connected server has what the others have of a table; warn where it cannot."""
         try:
-            _sync(self, replicated)
+            sync_replica(self, self.database, table)
         except ClickHouseError as error:
             log.warning("%s: it may be behind the other replicas: %s", self.where, error)
 
@@ -175,7 +175,7 @@ class ClusterClient(NativeClient):
             with server:
                 try:
                     for table, partition in [(each.name, each.partition) for each in tables]:
-                        if _holds(server, rows_of(self, table), partition, unit.partition):
+                        if _holds(server, rows_database(self), table, partition, unit.partition):
                             return table
                 except ClickHouseError as error:
                     log.warning("%s: it may be behind the other replicas: %s", server.where, error)
@@ -229,8 +229,8 @@ def await_replicas(clickhouse: ClickHouse, table: str) -> None:
     """Wait until all replicas have what was written to `table`; those that cannot are warned of, once."""
     if not isinstance(clickhouse, ClusterClient):
         return
-    rows = rows_of(clickhouse, table)
-    for _ in _each_that(clickhouse, lambda server: _sync(server, rows)):
+    database = rows_database(clickhouse)
+    for _ in _each_that(clickhouse, lambda server: sync_replica(server, database, table)):
         pass  # it has them
 
 
@@ -251,18 +251,14 @@ def _each_that(clickhouse: ClusterClient, stands: Callable[[NativeClient], objec
             yield server
 
 
-def _holds(server: NativeClient, rows: str, partition: str | None, value: PartitionValue | None) -> bool:
+def _holds(
+    server: NativeClient, database: str, table: str, partition: str | None, value: PartitionValue | None
+) -> bool:
+    rows = f"{quoted_database(database)}.{quoted(table)}"
     belongs = f" WHERE {partition} = %(value)s" if partition else ""
     look = f"SELECT 1 FROM {beside_params(rows)}{belongs} LIMIT 1"
     bound = {"value": value}
     if server.execute(look, bound):
         return True
-    _sync(server, rows)
+    sync_replica(server, database, table)
     return bool(server.execute(look, bound))
-
-
-def _sync(client: NativeClient, replicated: str) -> None:
-    client.execute("SELECT 1")  # connects
-    client.connection.socket.settimeout(REPLICA_WAIT_S)  # 18.16 itself waits for ever
-    client.execute(f"SYSTEM SYNC REPLICA {replicated}")
-    client.connection.socket.settimeout(client.connection.send_receive_timeout)

@@ -9,20 +9,14 @@ from __future__ import annotations
 
 import re
 
-import stamina
 from attrs import define
 from clickhouse_migrations.connection import ClickhouseDriverConnection
 from clickhouse_migrations.migrator import Migrator, split_statement_tokens
 
-from include.clickhouse.client import NativeClient, quoted, quoted_database
-from include.clickhouse.cluster import REPLICA_WAIT_S, ClusterClient
-from include.clickhouse.errors import (
-    COLUMN_IS_THERE,
-    REPLICA_IS_NOT_ACTIVE,
-    ClickHouseError,
-    Refused,
-    WrongConnection,
-)
+from include.clickhouse.client import quoted, quoted_database
+from include.clickhouse.cluster import ClusterClient
+from include.clickhouse.errors import ClickHouseError, WrongConnection
+from include.clickhouse.replicas import add_column
 
 VERSIONS = "schema_versions"  # clickhouse-migrations' name for it
 _CREATE = re.compile(
@@ -67,10 +61,10 @@ class ClusterMigrations(ClickhouseDriverConnection):  # type: ignore[misc]
             else:
                 self._on_each_server(each)
 
-    def _on_each_server(self, add_column: str) -> None:
+    def _on_each_server(self, statement: str) -> None:
         for node in self._clickhouse.nodes():
             with self._clickhouse.client_of(node) as server:
-                _add_column(server, add_column)
+                add_column(server, statement)
 
 
 def cluster_forms(statement: str, cluster: str, database: str) -> list[str]:
@@ -129,7 +123,7 @@ def cluster_migrator(clickhouse: ClusterClient) -> Migrator:
         reason = f"database {clickhouse.database} has tables that were made without a cluster"
         raise WrongConnection(clickhouse.where, "schema", reason, "name another database")
     if found:
-        clickhouse.catch_up(quoted(VERSIONS))
+        clickhouse.catch_up(VERSIONS)
     # Every server, of every shard, has all of it.
     all_have_it = _literal(f"/clickhouse/tables/all/{clickhouse.database}/{VERSIONS}")
     place = f"{all_have_it}, '{{shard}}-{{replica}}'"
@@ -143,21 +137,6 @@ def cluster_migrator(clickhouse: ClusterClient) -> Migrator:
             connection.command(database)
         migrator.init_schema(clickhouse.cluster)
     return migrator
-
-
-def _is_not_active(error: Exception) -> bool:
-    return isinstance(error, Refused) and error.code == REPLICA_IS_NOT_ACTIVE
-
-
-# A server that was killed and started again answers before its replicas are active: 18.16 waits until its
-# last session has ended (session_timeout_ms, 30 s by default), and looks every 10 s.
-@stamina.retry(on=_is_not_active, attempts=None, timeout=REPLICA_WAIT_S, wait_max=1.0)
-def _add_column(server: NativeClient, statement: str) -> None:
-    try:
-        server.execute(statement)
-    except Refused as error:  # another replica has added it, or a try before this
-        if error.code not in COLUMN_IS_THERE:
-            raise
 
 
 def _create(found: re.Match[str], cluster: str, database: str) -> list[str]:

@@ -50,7 +50,6 @@ class NoDatabase(WrongConnection):
 
 
 COLUMN_IS_THERE = (15, 44)  # of 26.9, of 18.16
-REPLICA_IS_NOT_ACTIVE = 341
 _NO_SERVER_OF_SHARD = 279
 
 # What to do about a refusal, by the server's code.
@@ -76,7 +75,6 @@ _NEXT_STEPS = {
     242: _KEEPER,
     999: _KEEPER,
     279: "start one of these servers; the task may be run again",
-    REPLICA_IS_NOT_ACTIVE: "start that replica, or see system.replicas there; the task may be run again",
     16: _SCHEMA,
     36: _SCHEMA,
     47: _SCHEMA,
@@ -113,6 +111,22 @@ class NotAllowed(Refused, PermanentError):
 def refused(where: str, code: int, reason: str) -> Refused:
     """Return the error of a server's answer. Args: as of Refused."""
     return (NotAllowed if code in _NO_RIGHT else Refused)(where, code, reason)
+
+
+@define(slots=False)
+class ReplicaBehind(ClickHouseError):
+    """A server of a cluster has not yet what the others have. Attributes: where; table; reason."""
+
+    where: str
+    table: str
+    reason: str
+
+    def __str__(self) -> str:
+        return (
+            f"{self.where}, table {self.table}: {self.reason}. Next: see system.replicas and "
+            "system.replication_queue of this server, and whether ZooKeeper or Keeper is there; the task may "
+            "be run again"
+        )
 
 
 @define(slots=False)

@@ -2,19 +2,25 @@
 
 import os
 import signal
+import time
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
+from include.clickhouse.cluster import await_replicas
 from include.clickhouse.errors import DayMismatch, Refused, UnusableConnection
 from include.clickhouse.fingerprint import fingerprint
 from include.clickhouse.publish import check_day
+from include.staging.manifest import Manifest
 from tests.cluster.conftest import HOME, ClusterDay
 from tests.faults.day import NEW, OLD, Reader
 from tests.integration.clickhouse.days import COMMITS, DAY, commits, load, publish, run, stage, stored
+from tests.servers.clickhouse import ClickHouseServer
 from tests.servers.clickhouse_cluster import SHARDS
 
 OTHER = 3 - HOME
+LATER = DAY + timedelta(days=SHARDS)  # of the same shard
 CLEAR_LOAD = "Next: clear task load with all after it"
 NOT_BEHIND = {(HOME, 1): NEW, (HOME, 2): NEW}
 
@@ -183,7 +189,7 @@ def test_a_day_stays_on_the_shard_that_has_it(day):
 
 def test_a_replica_that_is_behind_is_waited_for(day, monkeypatch, caplog):
     """And named when it takes too long; readers of it see the old day, whole."""
-    monkeypatch.setattr("include.clickhouse.cluster.REPLICA_WAIT_S", 1)
+    monkeypatch.setattr("include.clickhouse.replicas.REPLICA_WAIT_S", 1)
     behind = day.place.cluster.nodes[HOME, 2]
     behind.execute("SYSTEM STOP FETCHES")
     with day.connect(shard=OTHER) as clickhouse:
@@ -194,13 +200,10 @@ def test_a_replica_that_is_behind_is_waited_for(day, monkeypatch, caplog):
 
 def test_where_a_day_lies_is_asked_of_a_replica_that_knows(day, monkeypatch):
     """Not of one that is behind; where there is no other, nothing is loaded: it could lie on two shards."""
-    monkeypatch.setattr("include.clickhouse.cluster.REPLICA_WAIT_S", 1)
-    later = DAY + timedelta(days=SHARDS)  # of the same shard
-    directory, manifest = stage(day.root, "later run", (COMMITS, commits(10, later)), day=later)
+    monkeypatch.setattr("include.clickhouse.replicas.REPLICA_WAIT_S", 1)
+    directory, manifest = later_day(day)
     behind, ahead = (day.place.cluster.nodes[OTHER, replica] for replica in (1, 2))
-    behind.execute("SYSTEM STOP FETCHES")
-    row = f"SELECT '{later}', 'octo/repo', 'author', 1"
-    ahead.execute(f"INSERT INTO {day.place.name}_shard.{COMMITS.name} {row}")
+    leave_behind(day, behind, ahead)
     with day.connect(shard=HOME) as clickhouse:
         load(clickhouse, directory, manifest)
         assert f"of shard {OTHER}" in clickhouse.where
@@ -211,3 +214,48 @@ def test_where_a_day_lies_is_asked_of_a_replica_that_knows(day, monkeypatch):
     ):
         load(clickhouse, directory, manifest)
     assert f":{behind.port}" in str(unknown.value)
+
+
+def test_where_a_day_lies_is_not_known_to_a_replica_that_is_not_active(day, monkeypatch):
+    """A server that was killed and answers again says that it has all, until it has read its queue."""
+    monkeypatch.setattr("include.clickhouse.replicas.REPLICA_WAIT_S", 1)
+    directory, manifest = later_day(day)
+    behind, ahead = (day.place.cluster.nodes[OTHER, replica] for replica in (1, 2))
+    leave_behind(day, behind, ahead)
+    behind.kill()
+    ahead.kill()
+    behind.start()
+    with (
+        day.connect(shard=HOME) as clickhouse,
+        pytest.raises(DayMismatch, match=f"replica 1 of shard {OTHER}.*start the other servers"),
+    ):
+        load(clickhouse, directory, manifest)
+
+
+def test_a_replica_that_answers_and_is_not_active_is_waited_for(day):
+    """It says at once that it has all; it is asked when it has read what it was to fetch before the kill."""
+    behind, ahead = (day.place.cluster.nodes[HOME, replica] for replica in (2, 1))
+    leave_behind(day, behind, ahead)
+    behind.kill()
+    behind.start()
+    with day.connect(shard=OTHER) as clickhouse:
+        await_replicas(clickhouse, COMMITS.name)
+    count = f"SELECT count() FROM {day.place.name}_shard.{COMMITS.name}"
+    assert behind.execute(count) == ahead.execute(count)
+
+
+def later_day(day: ClusterDay) -> tuple[Path, Manifest]:
+    """Stage a day that would go to shard HOME, where there is no row of it."""
+    return stage(day.root, "later run", (COMMITS, commits(10, LATER)), day=LATER)
+
+
+def leave_behind(day: ClusterDay, behind: ClickHouseServer, ahead: ClickHouseServer) -> None:
+    """Insert a row of the later day on the one replica; the other knows of it and does not fetch it."""
+    rows = f"{day.place.name}_shard.{COMMITS.name}"
+    behind.execute("SYSTEM STOP FETCHES")
+    ahead.execute(f"INSERT INTO {rows} SELECT '{LATER}', 'octo/repo', 'author', 1")
+    queue = f"SELECT sum(queue_size) FROM system.replicas WHERE database = '{day.place.name}_shard'"
+    deadline = time.monotonic() + 30
+    while behind.execute(queue) == "0":
+        assert time.monotonic() < deadline, "the replica does not know of the row"
+        time.sleep(0.02)
