@@ -21,7 +21,7 @@ from include.clickhouse.errors import (
     UnusableConnection,
     WrongConnection,
 )
-from include.clickhouse.replicas import sync_replica
+from include.clickhouse.replicas import active_first, sync_replica
 from include.clickhouse.settings import RELIED_ON
 from include.errors import facts_of
 from include.staging.tables import StagedTable
@@ -171,7 +171,7 @@ class ClusterClient(NativeClient):
         Raises: DayMismatch where no replica is known to have all that the shard has.
         """
         table = ""
-        for server in self._answering(shard):
+        for server in active_first(self._answering(shard), rows_database(self)):
             with server:
                 try:
                     for table, partition in [(each.name, each.partition) for each in tables]:
@@ -182,8 +182,8 @@ class ClusterClient(NativeClient):
                     behind = f"not all that there is of it may be there yet: {facts_of(error)}"
                 else:
                     return None
-        next_step = f"start the other servers of shard {shard}, or see system.replication_queue of this one"
-        next_step += "; the task may be run again"
+        next_step = f"start the other servers of shard {shard}, or see system.replicas and "
+        next_step += "system.replication_queue of this one; the task may be run again"
         raise DayMismatch(self._connection_name, table, unit.name, behind, next_step)
 
 

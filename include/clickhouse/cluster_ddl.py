@@ -27,7 +27,7 @@ _CREATE = re.compile(
 _VIEW = re.compile(r"CREATE VIEW IF NOT EXISTS (?P<view>\w+) AS (?P<select>.+)")
 _DROP = re.compile(r"DROP TABLE IF EXISTS (?P<table>\w+)")
 _RENAME = re.compile(r"RENAME TABLE (?P<names>\w+ TO \w+(, \w+ TO \w+)*)")
-_ADD_COLUMN = re.compile(r"ALTER TABLE (?P<table>\w+) (?P<change>ADD COLUMN .+)")
+_ADD_COLUMN = re.compile(r"ALTER TABLE (?P<table>\w+) (?P<change>ADD COLUMN (?!IF )\S+ .+)")
 
 
 @define(slots=False)

@@ -50,6 +50,7 @@ class NoDatabase(WrongConnection):
 
 
 COLUMN_IS_THERE = (15, 44)  # of 26.9, of 18.16
+UNFINISHED = 341  # a replica is not active, or slow: it does the rest by itself
 _NO_SERVER_OF_SHARD = 279
 
 # What to do about a refusal, by the server's code.
@@ -75,6 +76,7 @@ _NEXT_STEPS = {
     242: _KEEPER,
     999: _KEEPER,
     279: "start one of these servers; the task may be run again",
+    UNFINISHED: "see in system.replicas which replica is not active, and why; the task may be run again",
     16: _SCHEMA,
     36: _SCHEMA,
     47: _SCHEMA,

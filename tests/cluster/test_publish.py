@@ -200,7 +200,7 @@ def test_a_replica_that_is_behind_is_waited_for(day, monkeypatch, caplog):
 
 def test_where_a_day_lies_is_asked_of_a_replica_that_knows(day, monkeypatch):
     """Not of one that is behind; where there is no other, nothing is loaded: it could lie on two shards."""
-    monkeypatch.setattr("include.clickhouse.replicas.REPLICA_WAIT_S", 1)
+    monkeypatch.setattr("include.clickhouse.replicas.REPLICA_WAIT_S", 3)
     directory, manifest = later_day(day)
     behind, ahead = (day.place.cluster.nodes[OTHER, replica] for replica in (1, 2))
     leave_behind(day, behind, ahead)
@@ -216,9 +216,23 @@ def test_where_a_day_lies_is_asked_of_a_replica_that_knows(day, monkeypatch):
     assert f":{behind.port}" in str(unknown.value)
 
 
+def test_where_a_day_lies_is_asked_of_an_active_replica_first(day, caplog):
+    """Nobody waits for one that was killed and is not active yet."""
+    caplog.set_level("INFO", "include.clickhouse.replicas")
+    directory, manifest = later_day(day)
+    behind, ahead = (day.place.cluster.nodes[OTHER, replica] for replica in (1, 2))
+    leave_behind(day, behind, ahead)
+    behind.kill()
+    behind.start()
+    with day.connect(shard=HOME) as clickhouse:
+        load(clickhouse, directory, manifest)
+        assert f"of shard {OTHER}" in clickhouse.where
+    assert "Waiting for it" not in caplog.text
+
+
 def test_where_a_day_lies_is_not_known_to_a_replica_that_is_not_active(day, monkeypatch):
     """A server that was killed and answers again says that it has all, until it has read its queue."""
-    monkeypatch.setattr("include.clickhouse.replicas.REPLICA_WAIT_S", 1)
+    monkeypatch.setattr("include.clickhouse.replicas.REPLICA_WAIT_S", 3)
     directory, manifest = later_day(day)
     behind, ahead = (day.place.cluster.nodes[OTHER, replica] for replica in (1, 2))
     leave_behind(day, behind, ahead)
@@ -233,7 +247,7 @@ def test_where_a_day_lies_is_not_known_to_a_replica_that_is_not_active(day, monk
 
 
 def test_a_replica_that_answers_and_is_not_active_is_waited_for(day):
-    """It says at once that it has all; it is asked when it has read what it was to fetch before the kill."""
+    """It says at once that it has all; it is waited for until it has what it was to fetch before the kill."""
     behind, ahead = (day.place.cluster.nodes[HOME, replica] for replica in (2, 1))
     leave_behind(day, behind, ahead)
     behind.kill()
@@ -254,7 +268,8 @@ def leave_behind(day: ClusterDay, behind: ClickHouseServer, ahead: ClickHouseSer
     rows = f"{day.place.name}_shard.{COMMITS.name}"
     behind.execute("SYSTEM STOP FETCHES")
     ahead.execute(f"INSERT INTO {rows} SELECT '{LATER}', 'octo/repo', 'author', 1")
-    queue = f"SELECT sum(queue_size) FROM system.replicas WHERE database = '{day.place.name}_shard'"
+    replica = f"database = '{day.place.name}_shard' AND table = '{COMMITS.name}'"
+    queue = f"SELECT queue_size FROM system.replicas WHERE {replica}"
     deadline = time.monotonic() + 30
     while behind.execute(queue) == "0":
         assert time.monotonic() < deadline, "the replica does not know of the row"

@@ -21,8 +21,8 @@ from tests.servers.free_port import free_ports
 CLUSTER = "stage"
 SHARDS = REPLICAS = 2
 START_TIMEOUT_S = 60
-# After a kill for about 10 s: the last session ends after 3 s, and the server tries every 10 s. Until it has
-# read its queue, a replica's delay is the time since 1970.
+# Replicas are not active for about 10 s after a kill: the last session ends after 3 s, and the server tries
+# every 10 s. Until a replica has read its queue, its delay is the time since 1970.
 INACTIVE = "SELECT count() FROM system.replicas WHERE absolute_delay > 1000000000"
 ZOOKEEPER_JAR = Path("/usr/share/java/zookeeper.jar")
 ZOOKEEPER_CONFIG = """clientPort={port}
