@@ -175,7 +175,7 @@ class ClusterClient(NativeClient):
             with server:
                 try:
                     for table, partition in [(each.name, each.partition) for each in tables]:
-                        if _holds(server, rows_database(self), table, partition, unit.partition):
+                        if self._holds(server, table, partition, unit.partition):
                             return table
                 except ClickHouseError as error:
                     log.warning("%s: it may be behind the other replicas: %s", server.where, error)
@@ -185,6 +185,17 @@ class ClusterClient(NativeClient):
         next_step = f"start the other servers of shard {shard}, or see system.replicas and "
         next_step += "system.replication_queue of this one; the task may be run again"
         raise DayMismatch(self._connection_name, table, unit.name, behind, next_step)
+
+    def _holds(
+        self, server: NativeClient, table: str, partition: str | None, value: PartitionValue | None
+    ) -> bool:
+        belongs = f" WHERE {partition} = %(value)s" if partition else ""
+        look = f"SELECT 1 FROM {beside_params(rows_of(self, table))}{belongs} LIMIT 1"
+        bound = {"value": value}
+        if server.execute(look, bound):
+            return True
+        sync_replica(server, rows_database(self), table)
+        return bool(server.execute(look, bound))
 
 
 def connect_to_unit(clickhouse: ClickHouse, tables: Iterable[StagedTable], unit: Unit) -> None:
@@ -249,16 +260,3 @@ def _each_that(clickhouse: ClusterClient, stands: Callable[[NativeClient], objec
                 )
                 continue
             yield server
-
-
-def _holds(
-    server: NativeClient, database: str, table: str, partition: str | None, value: PartitionValue | None
-) -> bool:
-    rows = f"{quoted_database(database)}.{quoted(table)}"
-    belongs = f" WHERE {partition} = %(value)s" if partition else ""
-    look = f"SELECT 1 FROM {beside_params(rows)}{belongs} LIMIT 1"
-    bound = {"value": value}
-    if server.execute(look, bound):
-        return True
-    sync_replica(server, database, table)
-    return bool(server.execute(look, bound))

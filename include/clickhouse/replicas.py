@@ -41,10 +41,10 @@ def active_first(servers: Iterable[NativeClient], database: str) -> Iterator[Nat
     others = []
     for server in servers:
         try:
-            ((behind_s,),) = server.execute(_BEHIND, {"database": database})
+            is_active = _is_active(server, database)
         except ClickHouseError:  # who asks it next will say so
-            behind_s = _QUEUE_NOT_READ_S
-        if behind_s < _QUEUE_NOT_READ_S:
+            is_active = False
+        if is_active:
             yield server
         else:
             server.disconnect()
@@ -76,10 +76,14 @@ def _await(look: Callable[[], ReplicaBehind | None]) -> None:
         behind = look()
 
 
+def _is_active(server: NativeClient, database: str, table: str = "") -> bool:
+    of_table = " AND table = %(table)s" if table else ""
+    ((behind_s,),) = server.execute(_BEHIND + of_table, {"database": database, "table": table})
+    return bool(behind_s < _QUEUE_NOT_READ_S)
+
+
 def _not_active(server: NativeClient, database: str, table: str) -> ReplicaBehind | None:
-    of_table = {"database": database, "table": table}
-    ((behind_s,),) = server.execute(f"{_BEHIND} AND table = %(table)s", of_table)
-    if behind_s < _QUEUE_NOT_READ_S:
+    if _is_active(server, database, table):
         return None
     return ReplicaBehind(server.where, table, "its replica has not been active since the server started")
 
