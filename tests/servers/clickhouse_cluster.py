@@ -3,6 +3,7 @@
 Use `running_cluster()` in a fixture of the package that needs it: start-up takes about 3 s.
 """
 
+import re
 import shutil
 import socket
 import subprocess
@@ -21,14 +22,15 @@ from tests.servers.free_port import free_ports
 CLUSTER = "stage"
 SHARDS = REPLICAS = 2
 START_TIMEOUT_S = 60
-# Replicas are not active for about 10 s after a kill: the last session ends after 3 s, and the server tries
-# every 10 s. Until a replica has read its queue, its delay is the time since 1970.
+# A replica is not active until it has read its queue; so long its delay is the time since 1970. Where the
+# session that it was killed in still stands when it starts, the server tries again after 10 s.
 INACTIVE = "SELECT count() FROM system.replicas WHERE absolute_delay > 1000000000"
 ZOOKEEPER_JAR = Path("/usr/share/java/zookeeper.jar")
 ZOOKEEPER_CONFIG = """clientPort={port}
 clientPortAddress=127.0.0.1
 dataDir={directory}/data
 admin.enableServer=false
+4lw.commands.whitelist=srvr,mntr
 tickTime=500
 maxClientCnxns=0
 """
@@ -49,20 +51,36 @@ NODE_CONFIG = """<yandex>
 
 @dataclass
 class Cluster:
-    """Running servers. Attributes: name, in the servers' configuration; nodes, by (shard, replica) from 1."""
+    """Running servers.
+
+    Attributes: name, in the servers' configuration; nodes, by (shard, replica) from 1; zookeeper_port.
+    """
 
     name: str
     nodes: dict[tuple[int, int], ClickHouseServer]
+    zookeeper_port: int
 
     def restart(self) -> None:
         """Start what a test has stopped, and wait until its replicas are active."""
+        deadline = time.monotonic() + START_TIMEOUT_S
+        for node in self.nodes.values():
+            if node.process and node.execute(INACTIVE) != "0":
+                node.stop()
+        at_work = sum(node.process is not None for node in self.nodes.values())
+        while self._sessions() > at_work:
+            assert time.monotonic() < deadline, "the session of a killed server does not end"
+            time.sleep(0.05)
         for node in self.nodes.values():
             node.start()
-        deadline = time.monotonic() + START_TIMEOUT_S
         for node in self.nodes.values():
             while node.execute(INACTIVE) != "0":
                 assert time.monotonic() < deadline, "a replica is not active"
                 time.sleep(0.05)
+
+    def _sessions(self) -> int:
+        found = re.search(rb"zk_global_sessions\t(\d+)", _ask_zookeeper(self.zookeeper_port, b"mntr"))
+        assert found, "ZooKeeper does not tell how many sessions it has"
+        return int(found[1])
 
 
 @contextmanager
@@ -107,7 +125,7 @@ def running_cluster() -> Iterator[Cluster]:
                 (node.directory / "config.d" / "cluster.xml").write_text(NODE_CONFIG.format(**facts))
                 running.callback(node.kill)
                 node.start()
-            yield Cluster(CLUSTER, nodes)
+            yield Cluster(CLUSTER, nodes, zookeeper_port)
     finally:
         shutil.rmtree(top)
 
@@ -141,8 +159,12 @@ def _await_zookeeper(process: subprocess.Popen[bytes], port: int, log: Path) -> 
 
 def _serves(port: int) -> bool:
     try:
-        with socket.create_connection(("127.0.0.1", port), timeout=1) as connection:
-            connection.sendall(b"srvr")
-            return b"Mode: standalone" in connection.makefile("rb").read()
+        return b"Mode: standalone" in _ask_zookeeper(port, b"srvr")
     except OSError:
         return False
+
+
+def _ask_zookeeper(port: int, word: bytes) -> bytes:
+    with socket.create_connection(("127.0.0.1", port), timeout=1) as connection:
+        connection.sendall(word)
+        return connection.makefile("rb").read()
