@@ -20,6 +20,7 @@ AIRFLOW_HOME = Path(tempfile.mkdtemp(prefix="stagehouse-airflow-"))
 SERVERS = {"clickhouse_server", "kafka", "postgres_server"}  # fixtures that start a program
 
 pytest_plugins = [
+    "tests.distribution",
     "tests.servers.postgres",
     "tests.servers.clickhouse",
     "tests.servers.kafka",
