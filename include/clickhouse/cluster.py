@@ -140,7 +140,7 @@ class ClusterClient(NativeClient):
         names = set(holders.values())
         whole = names & {table.name for table in tables if table.replaced_whole}
         partition = "tuple()" if whole else repr(unit.partition)
-        rows = quoted_database(f"{self.database}_shard")
+        rows = quoted_database(rows_database(self))
         surplus = f"ALTER TABLE {rows}.<table> DROP PARTITION {partition}"
         next_step = f"run {surplus} on all of these shards but the right one, then {CLEAR_LOAD}"
         if whole and len(names) > 1:  # each is where it belongs
