@@ -20,15 +20,15 @@ STAGES = {
 class CuttingServer:
     """Answers `stages` in turn, each the name of a stage or "whole"; what comes later is answered whole.
 
-    At "unread" it closes the connection and waits for no request.
+    At "unread" it hangs up: it closes the connection and waits for no request.
 
     Args: deaf: it stops to listen with the first cut.
-    Attributes: seen, requests that arrived, by method; connections.
+    Attributes: seen, requests that arrived, by method; connections; hung_up, an event.
     """
 
     def __init__(self, stages, *, deaf=False):
         self._stages, self._deaf = list(stages), deaf
-        self.seen, self.connections = Counter(), 0
+        self.seen, self.connections, self.hung_up = Counter(), 0, asyncio.Event()
 
     @property
     def url(self):
@@ -50,6 +50,9 @@ class CuttingServer:
             while True:
                 if self._stages[:1] == ["unread"]:
                     self._stages.pop(0)
+                    writer.close()
+                    await writer.wait_closed()
+                    self.hung_up.set()
                     return
                 request = await reader.readuntil(b"\r\n\r\n")
                 await reader.readexactly(_length(request))

@@ -7,6 +7,7 @@ import aiohttp
 import pytest
 
 from include.http.errors import RequestFailed, RequestOutcomeUnknown
+from include.http.pacing import Pacer
 from include.http.request_cost import RequestCost
 from include.http.retries import with_retries
 from tests.integration.http.cutting_server import STAGES
@@ -146,7 +147,15 @@ async def test_a_handshake_that_fails_sends_nothing(serve_cutting, make_client):
 async def test_a_connection_that_was_closed_before_its_turn(serve_cutting, make_client, connection):
     """Is found out before anything is sent on it: another one is taken."""
     server, cost = await serve_cutting(*stages_of("unread", connection)), RequestCost()
-    async with make_client(server.url, rps=2) as client:  # half a second for a turn: it is seen by then
+
+    class AfterTheServerHungUp(Pacer):
+        async def wait(self) -> None:
+            await super().wait()
+            if connection == "fresh" or server.seen:  # else it is the turn of the request before
+                await server.hung_up.wait()
+                await asyncio.sleep(0.01)  # sockets are read before timers run, however late that is
+
+    async with make_client(server.url, pacer=AfterTheServerHungUp) as client:
         await warm_up(client, connection)
         answer, _ = await client.send(client.request("POST", body=BODY), cost)
     assert (answer.status, server.seen["POST"], server.connections, cost.requests) == (200, 1, 2, 1)
