@@ -12,7 +12,7 @@ from include.local_stack.settings import read_settings
 from include.local_stack.stack import Stack
 from tests.servers.mailbox import Mailbox
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 DAGS = Path(__file__).with_name("failing_dags")
 REASONS = {
     "raises": "ValueError: <the reason> on two lines ",
