@@ -22,8 +22,9 @@ from tests.servers.free_port import free_ports
 CLUSTER = "stage"
 SHARDS = REPLICAS = 2
 START_TIMEOUT_S = 60
-# A replica is not active until it has read its queue; so long its delay is the time since 1970. Where the
-# session that it was killed in still stands when it starts, the server tries again after 10 s.
+SESSION_ENDS_WITHIN_S = 10  # 3 s after its last sign of life
+# Until a replica has read its queue it is not active, and its delay is the time since 1970. Where the session
+# of a killed server has not ended when it starts again, it tries again after 10 s only.
 INACTIVE = "SELECT count() FROM system.replicas WHERE absolute_delay > 1000000000"
 ZOOKEEPER_JAR = Path("/usr/share/java/zookeeper.jar")
 ZOOKEEPER_CONFIG = """clientPort={port}
@@ -61,25 +62,26 @@ class Cluster:
     zookeeper_port: int
 
     def restart(self) -> None:
-        """Start what a test has stopped, and wait until its replicas are active."""
-        deadline = time.monotonic() + START_TIMEOUT_S
+        """Start what a test has stopped, start anew what is not active, and wait until all replicas are."""
         for node in self.nodes.values():
             if node.process and node.execute(INACTIVE) != "0":
-                node.stop()
-        at_work = sum(node.process is not None for node in self.nodes.values())
-        while self._sessions() > at_work:
-            assert time.monotonic() < deadline, "the session of a killed server does not end"
+                node.stop()  # it would try again after 10 s only
+        running = sum(node.process is not None for node in self.nodes.values())
+        until = time.monotonic() + SESSION_ENDS_WITHIN_S
+        while self._sessions() > running and time.monotonic() < until:
             time.sleep(0.05)
         for node in self.nodes.values():
             node.start()
+        deadline = time.monotonic() + START_TIMEOUT_S
         for node in self.nodes.values():
             while node.execute(INACTIVE) != "0":
                 assert time.monotonic() < deadline, "a replica is not active"
                 time.sleep(0.05)
 
     def _sessions(self) -> int:
-        found = re.search(rb"zk_global_sessions\t(\d+)", _ask_zookeeper(self.zookeeper_port, b"mntr"))
-        assert found, "ZooKeeper does not tell how many sessions it has"
+        answer = _ask_zookeeper(self.zookeeper_port, b"mntr")
+        found = re.search(rb"zk_global_sessions\t(\d+)", answer)
+        assert found, f"ZooKeeper does not tell how many sessions it has: {answer!r}"
         return int(found[1])
 
 
@@ -159,12 +161,12 @@ def _await_zookeeper(process: subprocess.Popen[bytes], port: int, log: Path) -> 
 
 def _serves(port: int) -> bool:
     try:
-        return b"Mode: standalone" in _ask_zookeeper(port, b"srvr")
+        return b"Mode: standalone" in _ask_zookeeper(port, b"srvr", timeout_s=1)
     except OSError:
         return False
 
 
-def _ask_zookeeper(port: int, word: bytes) -> bytes:
-    with socket.create_connection(("127.0.0.1", port), timeout=1) as connection:
+def _ask_zookeeper(port: int, word: bytes, timeout_s: float = 30) -> bytes:
+    with socket.create_connection(("127.0.0.1", port), timeout=timeout_s) as connection:
         connection.sendall(word)
         return connection.makefile("rb").read()
