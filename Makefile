@@ -53,9 +53,9 @@ QUICK := tests/unit tests/dags tests/integration/http tests/integration/github t
 quick: style ## style, types and the tests that need no server of their own: minutes, for while you work
 	@$(BIN)/pytest --numprocesses 2 --dist loadfile -m 'not slow and not server' $(QUICK)
 
-# Tests wait for servers and schedulers; three at once were no faster, and fell over limits of time. Those of a file share
-# theirs, so they stay together, as those of a stack do (tests/distribution.py). By name those that take minutes come first;
-# xdist itself would leave them, which are few in a file, for the end.
+# Tests wait for servers and schedulers; three at once were no faster, and fell over limits of time. The tests of a file share
+# servers, so one worker runs them; so do those of a folder that share a stack or a cluster (tests/distribution.py). Files go
+# out by name, as those that take minutes come first then; xdist itself would leave them, which have few tests, for the end.
 test: style test-packages test-schema test-wheels test-kafka ## all checks of the code and all tests, with the servers they need
 	@$(BIN)/pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder --durations 30 --durations-min 5
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.dag_runner import bundle_of_each, shorten_pauses
+from tests.dag_runner import bundle_per_file, shorten_pauses
 from tests.examples import register_profiles
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -33,7 +33,7 @@ for name in list(os.environ):
         del os.environ[name]
 
 # Set here, at import: Airflow reads its home and its folders the moment it is imported for the first time.
-os.environ |= bundle_of_each(ROOT / "dags") | {
+os.environ |= bundle_per_file(ROOT / "dags") | {
     "AIRFLOW_HOME": str(AIRFLOW_HOME),
     "AIRFLOW__CORE__DAGS_FOLDER": str(ROOT / "dags"),
     "AIRFLOW__CORE__PLUGINS_FOLDER": str(ROOT / "plugins"),

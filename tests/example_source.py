@@ -10,7 +10,7 @@ import shutil
 from pathlib import Path
 from typing import NamedTuple
 
-from tests.dag_runner import bundle_of_each
+from tests.dag_runner import bundle_per_file
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = ROOT / "docs" / "adding-a-source.md"
@@ -62,7 +62,7 @@ def copy_with_example(copy: Path) -> None:
 
 def environment_of(project: Path) -> dict[str, str]:
     """Return what a process needs that imports this project, and not the one that it was copied from."""
-    return bundle_of_each(project / "dags") | {
+    return bundle_per_file(project / "dags") | {
         "PYTHONPATH": os.pathsep.join([str(project), str(project / "plugins")]),
         "AIRFLOW__CORE__DAGS_FOLDER": str(project / "dags"),
         "AIRFLOW__CORE__PLUGINS_FOLDER": str(project / "plugins"),

@@ -90,8 +90,8 @@ def sales(clickhouse) -> StagedTable:
 
 
 @pytest.fixture
-def sales_alone(connect) -> Iterator[ClickHouse]:
-    """An open connection to a database with that table alone: the others take longer to make than to load."""
+def without_migrations(connect) -> Iterator[ClickHouse]:
+    """An open connection to a database with the table `sales` only: migrations take longer than the test."""
     with connect() as connection:
         create(connection, SALES, "MergeTree ORDER BY id")
         yield connection
@@ -124,14 +124,14 @@ BAD = [
 
 @pytest.mark.parametrize(("column", "value"), BAD)
 @pytest.mark.parametrize("others", [b"\\N", b"a\\\\b"], ids=["no escapes", "escapes"])
-def test_every_bad_value_is_found_and_named(sales_alone, tmp_path, column, value, others):
+def test_every_bad_value_is_found_and_named(without_migrations, tmp_path, column, value, others):
     """Whether the engine refuses it or stores something else without a word: row, column and value."""
     good = bad("note", others)
     with TextWriter(tmp_path, SALES) as writer:
         writer.write(b"\n".join([good] * 3 + [bad(column, value)] + [good, b""]))
     manifest = manifest_of(writer.parts)
     with pytest.raises(BadRow, match="Next: correct it where the row comes from") as caught:
-        load(sales_alone, tmp_path, manifest)
+        load(without_migrations, tmp_path, manifest)
     assert (caught.value.table, caught.value.row, caught.value.column) == ("sales", 4, column)
 
 
@@ -140,12 +140,12 @@ def test_every_bad_value_is_found_and_named(sales_alone, tmp_path, column, value
     [GOOD + b"\t", GOOD + b"\t1", GOOD.rpartition(b"\t")[0], b"", b"\t" * 9, GOOD.replace(b"\t", b" ")],
     ids=["a tab more", "a column more", "a column less", "empty", "tabs", "blanks"],
 )
-def test_a_line_of_another_width_is_found_and_named(sales_alone, tmp_path, line):
+def test_a_line_of_another_width_is_found_and_named(without_migrations, tmp_path, line):
     """Nothing is filled in, nothing dropped."""
     with TextWriter(tmp_path, SALES) as writer:
         writer.write(b"\n".join([GOOD, line, GOOD, b""]))
     with pytest.raises(BadRow) as caught:
-        load(sales_alone, tmp_path, manifest_of(writer.parts))
+        load(without_migrations, tmp_path, manifest_of(writer.parts))
     assert caught.value.row == 2
 
 

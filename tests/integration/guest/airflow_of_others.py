@@ -8,6 +8,16 @@ from pathlib import Path
 
 from tests.servers.postgres import PostgresServer
 
+# Airflow's default: one bundle, the folder of DAGs.
+BUNDLES = json.dumps(
+    [
+        {
+            "name": "dags-folder",
+            "classpath": "airflow.dag_processing.bundles.local.LocalDagBundle",
+            "kwargs": {},
+        }
+    ]
+)
 THEIRS = {
     "dags/their_report.py": """
 from datetime import datetime
@@ -73,7 +83,7 @@ class AirflowOfOthers:
             "AIRFLOW_HOME": str(self.home),
             "AIRFLOW__CORE__DAGS_FOLDER": str(self.home / "dags"),
             "AIRFLOW__CORE__PLUGINS_FOLDER": str(self.home / "plugins"),
-            "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+            "AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_CONFIG_LIST": BUNDLES,
             "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{self.home}/airflow.db",
             "PYTHONPATH": str(self.home),
             "AIRFLOW_CONN_POSTGRES_DEFAULT": postgres.airflow_connection(),
@@ -85,10 +95,9 @@ class AirflowOfOthers:
 
     def python(self, code: str, *arguments: str, **environment: str) -> str:
         """Run `code` as one of its processes; return what it prints."""
-        inherited = {name: value for name, value in os.environ.items() if not name.startswith("AIRFLOW")}
         done = subprocess.run(
             [sys.executable, "-c", code, *arguments],
-            env=inherited | self.environment | environment,
+            env=os.environ | self.environment | environment,
             cwd=self.inbox,  # Python puts it on its path, where no component of Airflow has it
             capture_output=True,
             text=True,

@@ -165,13 +165,13 @@ def be_alive(session, time_now: datetime) -> None:
     """Let components have a heartbeat, and the DAG of the shop be there."""
     from airflow.jobs.job import Job
     from airflow.models.dag import DagModel
-    from sqlalchemy import delete, select, update
+    from sqlalchemy import delete, update
 
     session.execute(delete(Job))
     for component in ("SchedulerJob", "DagProcessorJob"):
         AirflowRows(session).heartbeat(component, time_now)
     if session.get(DagModel, "shop_sync") is None:
-        AirflowRows(session).dag("shop_sync", bundle=session.scalar(select(DagModel.bundle_name)))
+        AirflowRows(session).dag("shop_sync", bundle="shop_sync")
     shop = update(DagModel).where(DagModel.dag_id == "shop_sync")
     session.execute(shop.values(is_paused=False, is_stale=False))
 
